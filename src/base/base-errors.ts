@@ -1,0 +1,17 @@
+import { defineErrors } from './errors.ts'
+
+export const BaseError = defineErrors('BASE', {
+  BUG: {
+    says: (f: { invariant: string }) =>
+      `Cannot go on: "${f.invariant}" does not hold. This is a bug of ours; please report it`,
+  },
+  BUSY: {
+    says: (f: { queue: string; waiting: number; limit: number }) =>
+      `Cannot queue work in "${f.queue}": ${f.waiting} wait already and the limit is ${f.limit}`,
+    retryable: true,
+  },
+  DEADLINE: {
+    says: (f: { afterMs: number }) => `Cannot wait longer: the deadline of ${f.afterMs} ms passed`,
+    retryable: true,
+  },
+})

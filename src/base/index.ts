@@ -1,0 +1,40 @@
+/** Floor 0. What every room needs and no room owns; knows nothing of peers or networks. */
+
+export { assert, unreachable } from './assert.ts'
+export { BaseError } from './base-errors.ts'
+export {
+  compareBytes,
+  concatBytes,
+  equalBytes,
+  fromHex,
+  fromUtf8,
+  toHex,
+  utf8,
+} from './bytes.ts'
+export { type Clock, type Deadline, every, joinDeadline, systemClock } from './clock.ts'
+export { Emitter } from './emitter.ts'
+export {
+  CodedError,
+  defineErrors,
+  type ErrorSpec,
+  hasCode,
+  isRetryable,
+} from './errors.ts'
+export {
+  correlationId,
+  createLog,
+  type Fields,
+  LOG_LEVELS,
+  type Logger,
+  type LogLevel,
+  type LogOptions,
+  shortenPeerIds,
+  silentLog,
+  withCorrelation,
+} from './log.ts'
+export { type Counter, type Gauge, type Histogram, Registry } from './metrics.ts'
+export { WorkQueue, type WorkQueueLimits } from './queue.ts'
+export { newId, type Random, secureRandom, seededRandom, shuffled } from './random.ts'
+export { type Backoff, backoffMs } from './retry.ts'
+export { type Service, startAll, stopAll } from './service.ts'
+export { TtlMap } from './ttl-map.ts'

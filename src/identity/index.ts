@@ -1,0 +1,25 @@
+/**
+ * Floor 2. Who is speaking: keys, names and signatures.
+ *
+ * In: a key file. Out: a `Signer`, peer ids, and the answer whether a signature holds.
+ * Start reading at `signed.ts`.
+ */
+
+export { IdentityError } from './errors.ts'
+export { generateKeys, loadKeys, loadOrCreateKeys, type NodeKeys } from './keyring.ts'
+export {
+  type PeerId,
+  peerId,
+  peerIdFromBytes,
+  peerIdFromPublicKey,
+  peerIdToBytes,
+  publicKeyOf,
+} from './peer.ts'
+export {
+  SIGNATURE_BYTES,
+  type SignedField,
+  type Signer,
+  signedBytes,
+  signerFromSeed,
+  verifySignature,
+} from './signed.ts'

@@ -1,0 +1,94 @@
+/**
+ * The node's key on disk: `identity.key`, mode 0600.
+ *
+ * The file holds one line: the base64 form of libp2p's private-key protobuf (08 01 12 40, the
+ * 32-byte seed, the 32-byte public key), so that other libp2p tools can read it. It is written
+ * to a temporary file and linked into place: a crash leaves a whole key or none.
+ */
+
+import { constants } from 'node:fs'
+import { link, mkdir, open, unlink } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { equalBytes, type Random, toHex } from '../base/index.ts'
+import { IdentityError } from './errors.ts'
+import { SEED_BYTES, type Signer, signerFromSeed } from './signed.ts'
+
+const MODE = 0o600
+const HEAD = Uint8Array.of(0x08, 0x01, 0x12, 0x40)
+const FILE_BYTES_MAX = 1_024
+
+export interface NodeKeys {
+  readonly signer: Signer
+  /** The 64 bytes that libp2p calls a raw Ed25519 private key: seed, then public key. */
+  readonly raw: Uint8Array
+}
+
+/** Reads the key in `file`; makes one where there is none. */
+export async function loadOrCreateKeys(file: string, random: Random): Promise<NodeKeys> {
+  return (await loadKeys(file)) ?? createKeys(file, random)
+}
+
+/** Reads the key in `file`, or resolves with `undefined` where there is none. */
+export async function loadKeys(file: string): Promise<NodeKeys | undefined> {
+  try {
+    await using handle = await open(file, constants.O_RDONLY | constants.O_NOFOLLOW)
+    const { mode, size } = await handle.stat()
+    if (process.platform !== 'win32' && (mode & 0o077) !== 0) {
+      throw IdentityError.KEY_FILE_EXPOSED({ file, mode: (mode & 0o777).toString(8) })
+    }
+    if (size > FILE_BYTES_MAX) throw IdentityError.KEY_FILE_MALFORMED({ file })
+    return parseKeys(await handle.readFile('utf8'), file)
+  } catch (error) {
+    if (!isSystemError(error)) throw error
+    if (error.code === 'ENOENT') return undefined
+    throw IdentityError.KEY_FILE_UNREADABLE({ file, reason: error.code }, error)
+  }
+}
+
+/** New keys that are nowhere on disk. */
+export function generateKeys(random: Random): NodeKeys {
+  return keysFromSeed(random.bytes(SEED_BYTES))
+}
+
+async function createKeys(file: string, random: Random): Promise<NodeKeys> {
+  const keys = generateKeys(random)
+  const whole = Buffer.concat([HEAD, keys.raw]).toString('base64')
+  const draft = `${file}.${toHex(random.bytes(6))}.tmp`
+  try {
+    await mkdir(dirname(file), { recursive: true, mode: 0o700 })
+    {
+      await using handle = await open(draft, 'wx', MODE)
+      await handle.writeFile(`${whole}\n`)
+      await handle.sync()
+    }
+    await link(draft, file)
+  } catch (error) {
+    if (!isSystemError(error)) throw error
+    throw IdentityError.KEY_FILE_UNWRITABLE({ file, reason: error.code }, error)
+  } finally {
+    await unlink(draft).catch(() => undefined)
+  }
+  return keys
+}
+
+function parseKeys(text: string, file: string): NodeKeys {
+  const bytes = Buffer.from(text.trim(), 'base64')
+  const whole = HEAD.length + 2 * SEED_BYTES
+  if (bytes.length !== whole || !equalBytes(bytes.subarray(0, HEAD.length), HEAD)) {
+    throw IdentityError.KEY_FILE_MALFORMED({ file })
+  }
+  const keys = keysFromSeed(bytes.subarray(HEAD.length, HEAD.length + SEED_BYTES))
+  if (!equalBytes(bytes.subarray(HEAD.length), keys.raw)) {
+    throw IdentityError.KEY_FILE_MALFORMED({ file })
+  }
+  return keys
+}
+
+function keysFromSeed(seed: Uint8Array): NodeKeys {
+  const signer = signerFromSeed(seed)
+  return { signer, raw: Uint8Array.from([...seed, ...signer.publicKey]) }
+}
+
+function isSystemError(error: unknown): error is Error & { code: string } {
+  return error instanceof Error && 'syscall' in error && 'code' in error
+}
