@@ -1,0 +1,90 @@
+/**
+ * The rings of tests, what each needs from the machine, and how they are run and counted.
+ *
+ * A ring that cannot run says why. On a person's machine it is then left out with that message;
+ * in CI (CI=true) it counts as failed, because a ring that is skipped proves nothing.
+ */
+
+import { spawnSync } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+
+export const RINGS = {
+  test: {
+    what: 'house, unit, contract, integration, fuzz (short) and end to end',
+    files: ['src/**/*.test.ts', 'test/{house,contract,integration,fuzz,e2e}/**/*.test.ts'],
+    options: [
+      '--test-timeout=120000',
+      '--experimental-test-coverage',
+      '--test-coverage-include=src/**/*.ts',
+      '--test-coverage-exclude=src/**/*.test.ts',
+      '--test-coverage-lines=90',
+    ],
+    needs: [],
+  },
+  interop: {
+    what: 'peers and clients that nobody here wrote',
+    files: ['test/interop/**/*.test.ts'],
+    options: ['--test-timeout=180000'],
+    needs: [],
+  },
+  lab: {
+    what: 'network namespaces',
+    files: ['test/lab/**/*.test.ts'],
+    options: ['--test-timeout=180000', '--test-concurrency=1'],
+    needs: ['linux', 'root', 'ip'],
+  },
+  fuzz: {
+    what: 'every decoder, 10,000 cases each',
+    files: ['test/fuzz/**/*.test.ts'],
+    options: ['--test-timeout=3600000'],
+    needs: [],
+  },
+}
+
+const CHECKS = {
+  linux: () => (process.platform === 'linux' ? undefined : 'needs Linux'),
+  root: () => (process.getuid?.() === 0 ? undefined : 'needs root: run it with sudo'),
+  ip: () => {
+    const found = spawnSync('ip', ['netns', 'list']).status === 0
+    return found ? undefined : 'needs `ip netns`: install iproute2'
+  },
+}
+
+/** Runs one ring; returns `{ passed, failed, skipped, exitCode }`. */
+export function runRing(name, { env = {} } = {}) {
+  const ring = RINGS[name]
+  const missing = ring.needs.map((need) => CHECKS[need]()).filter((why) => why !== undefined)
+  if (missing.length > 0) {
+    const inCi = process.env.CI === 'true'
+    console.log(`ring "${name}" (${ring.what}) cannot run here: ${missing.join('; ')}`)
+    return { passed: 0, failed: inCi ? 1 : 0, skipped: 1, exitCode: inCi ? 1 : 0 }
+  }
+  const folder = mkdtempSync(join(tmpdir(), 'p2p-ring-'))
+  const counts = join(folder, 'counts.json')
+  const reporters = [
+    '--test-reporter=spec',
+    '--test-reporter-destination=stdout',
+    '--test-reporter=./scripts/count-reporter.mjs',
+    `--test-reporter-destination=${counts}`,
+  ]
+  const args = ['--test', ...ring.options, ...reporters, ...ring.files]
+  const run = spawnSync(process.execPath, args, {
+    stdio: ['ignore', 'inherit', 'inherit'],
+    env: { ...process.env, ...env },
+  })
+  const { passed, failed, skipped } = readCounts(counts)
+  rmSync(folder, { recursive: true, force: true })
+  const hollow = passed === 0 || (skipped > 0 && process.env.CI === 'true')
+  if (hollow) console.log(`ring "${name}": ${passed} passed, ${skipped} skipped; that proves nothing`)
+  return { passed, failed, skipped, exitCode: run.status === 0 && !hollow ? 0 : 1 }
+}
+
+function readCounts(file) {
+  try {
+    return JSON.parse(readFileSync(file, 'utf8'))
+  } catch {
+    return { passed: 0, failed: 1, skipped: 0 }
+  }
+}
