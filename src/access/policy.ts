@@ -2,8 +2,18 @@
 
 import type { PeerId } from '../identity/index.ts'
 
-/** What a peer can ask of us. Whatever is not listed is refused. */
-export const ACTIONS = ['connect', 'stream', 'dht.query', 'dht.put', 'rpc.call', 'mcp.call'] as const
+/**
+ * What a peer can ask of us. Whatever is not listed is refused: nothing that changes the host is
+ * here, because no peer may ask for it.
+ */
+export const ACTIONS = [
+  'connect',
+  'stream',
+  'dht.query',
+  'dht.put',
+  'rpc.call',
+  'mcp.call',
+] as const
 export type Action = (typeof ACTIONS)[number]
 
 export interface Policy {

@@ -1,5 +1,6 @@
 /** Bytes as text and back, and the few comparisons that every codec needs. */
 
+/** Two lower-case hex digits for each byte. */
 export function toHex(bytes: Uint8Array): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('hex')
 }
@@ -9,6 +10,7 @@ export function fromHex(text: string): Uint8Array {
   return Uint8Array.from(Buffer.from(text, 'hex'))
 }
 
+/** Text as UTF-8; a lone surrogate becomes U+FFFD. */
 export function utf8(text: string): Uint8Array {
   return new TextEncoder().encode(text)
 }
@@ -18,6 +20,7 @@ export function fromUtf8(bytes: Uint8Array): string {
   return strictUtf8.decode(bytes)
 }
 
+/** Compares contents, not in constant time: for what is no secret. */
 export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
   return a.length === b.length && Buffer.compare(a, b) === 0
 }
@@ -27,6 +30,7 @@ export function compareBytes(a: Uint8Array, b: Uint8Array): number {
   return Buffer.compare(a, b)
 }
 
+/** The parts in one new array. */
 export function concatBytes(...parts: readonly Uint8Array[]): Uint8Array {
   const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0))
   let at = 0

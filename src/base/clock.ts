@@ -3,6 +3,9 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import { BaseError } from './base-errors.ts'
 
+/** Node fires a longer timer at once (2³¹ − 1 ms); 24 days serve every wait of ours as well. */
+const TIMER_MS_MAX = 2 ** 31 - 1
+
 export interface Clock {
   /** Milliseconds since the Unix epoch. */
   now(): number
@@ -15,16 +18,18 @@ export interface Clock {
   deadline(ms: number, signal?: AbortSignal): Deadline
 }
 
+/** A signal with a timer behind it; `using` takes the timer away. */
 export interface Deadline extends Disposable {
   readonly signal: AbortSignal
 }
 
+/** The real one. Tests have `FakeClock`. */
 export const systemClock: Clock = {
   now: () => Date.now(),
 
   async sleep(ms, signal) {
     try {
-      await wait(ms, undefined, signal === undefined ? {} : { signal })
+      await wait(Math.min(ms, TIMER_MS_MAX), undefined, signal === undefined ? {} : { signal })
     } catch (error) {
       signal?.throwIfAborted()
       throw error
@@ -33,7 +38,8 @@ export const systemClock: Clock = {
 
   deadline(ms, signal) {
     const timer = new AbortController()
-    const handle = setTimeout(() => timer.abort(BaseError.DEADLINE({ afterMs: ms })), ms)
+    const fire = () => timer.abort(BaseError.DEADLINE({ afterMs: ms }))
+    const handle = setTimeout(fire, Math.min(ms, TIMER_MS_MAX))
     return joinDeadline(timer, () => clearTimeout(handle), signal)
   },
 }

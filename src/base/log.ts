@@ -9,11 +9,14 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import pino from 'pino'
 
+/** What varies from line to line; names are constant, values anything that JSON can hold. */
 export type Fields = Readonly<Record<string, unknown>>
 
+/** From the most talkative to none. */
 export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'silent'] as const
 export type LogLevel = (typeof LOG_LEVELS)[number]
 
+/** `error` wakes somebody, `warn` is a peer's fault, `info` a change of state, `debug` the rest. */
 export interface Logger {
   debug(message: string, fields?: Fields): void
   info(message: string, fields?: Fields): void
@@ -41,11 +44,10 @@ export interface LogOptions {
   readonly write?: (line: string) => void
 }
 
+/** The root of all loggers of a node: JSON lines, one for each call. */
 export function createLog(options: LogOptions): Logger {
   const destination =
-    options.write === undefined
-      ? pino.destination({ fd: 2, sync: true })
-      : { write: options.write }
+    options.write === undefined ? pino.destination({ fd: 2, sync: true }) : { write: options.write }
   const root = pino(
     {
       level: 'trace',
@@ -67,6 +69,7 @@ export function withCorrelation<T>(id: string, work: () => T): T {
   return correlation.run(id, work)
 }
 
+/** The id of the request that runs, if one does. */
 export function correlationId(): string | undefined {
   return correlation.getStore()
 }
@@ -78,7 +81,8 @@ export function shortenPeerIds(text: string): string {
 
 const correlation = new AsyncLocalStorage<string>()
 const PEER_ID = /\b(?:12D3KooW|16Uiu2HA|Qm)[1-9A-HJ-NP-Za-km-z]{30,}\b/g
-const SECRET = /^(?:authorization|token|password|secret|mnemonic|body)$|private_?key/i
+const SECRET =
+  /^(?:authorization|cookie|body)$|(?:token|password|secret|mnemonic)$|(?:private|api)[_-]?key/i
 
 function loggerFor(root: pino.Logger, module: string, options: LogOptions): Logger {
   const level = levelOf(module, options)
@@ -118,15 +122,22 @@ function cleanValue(name: string, value: unknown, depth: number): unknown {
   if (SECRET.test(name)) return '[redacted]'
   if (typeof value === 'string') return shortenPeerIds(value)
   if (value instanceof Error) return describe(value)
-  if (typeof value !== 'object' || value === null || depth >= DEPTH_MAX) return value
+  if (typeof value !== 'object' || value === null) return value
+  if (ArrayBuffer.isView(value)) return `[${value.byteLength} bytes]`
+  if (depth >= DEPTH_MAX) return '[deeper]'
   if (Array.isArray(value)) return value.map((item) => cleanValue('', item, depth + 1))
   return Object.fromEntries(
-    Object.entries(value).map(([key, item]) => [key, cleanValue(key, item, depth + 1)]),
+    Object.entries(value).map(([key, item]) => [
+      shortenPeerIds(key),
+      cleanValue(key, item, depth + 1),
+    ]),
   )
 }
 
-function describe(error: Error): string {
+function describe(error: Error, depth = 0): string {
   const code = 'code' in error && typeof error.code === 'string' ? `${error.code}: ` : ''
-  const cause = error.cause instanceof Error ? ` (${describe(error.cause)})` : ''
+  const { cause: inner } = error
+  const more = inner instanceof Error && depth < DEPTH_MAX
+  const cause = more ? ` (${describe(inner, depth + 1)})` : ''
   return shortenPeerIds(`${code}${error.message}${cause}`)
 }

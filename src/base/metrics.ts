@@ -9,18 +9,22 @@ import * as prom from 'prom-client'
 
 type Labels = Readonly<Record<string, string>>
 
+/** Only ever grows. */
 export interface Counter {
   add(amount?: number, labels?: Labels): void
 }
 
+/** Goes up and down. */
 export interface Gauge {
   set(value: number, labels?: Labels): void
 }
 
+/** How values are spread over buckets. */
 export interface Histogram {
   observe(value: number, labels?: Labels): void
 }
 
+/** Where the metrics of one node are made and printed. */
 export class Registry {
   readonly #text = new prom.Registry()
   readonly #open = new prom.Registry<prom.OpenMetricsContentType>()

@@ -3,12 +3,14 @@
 import PQueue from 'p-queue'
 import { BaseError } from './base-errors.ts'
 
+/** `name` stands in the error; `waitingMax` may be zero. */
 export interface WorkQueueLimits {
   readonly name: string
   readonly concurrentMax: number
   readonly waitingMax: number
 }
 
+/** First come, first served. */
 export class WorkQueue {
   readonly #queue: PQueue
   readonly #limits: WorkQueueLimits

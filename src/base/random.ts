@@ -8,6 +8,7 @@ export interface Random {
   int(below: number): number
 }
 
+/** From the operating system, by way of `node:crypto`. */
 export const secureRandom: Random = {
   bytes: (count) => randomBytes(count),
   int: (below) => randomInt(below),

@@ -1,7 +1,8 @@
-/** How long to wait before the next try: exponential, capped, with jitter so that nobody marches. */
+/** How long to wait before the next try: exponential, capped, with jitter against marching. */
 
 import type { Random } from './random.ts'
 
+/** The pause before the first retry, and the longest pause. */
 export interface Backoff {
   readonly firstMs: number
   readonly maxMs: number

@@ -3,7 +3,7 @@
 import { LRUCache } from 'lru-cache'
 import type { Clock } from './clock.ts'
 
-export class TtlMap<K extends string | number, V extends NonNullable<unknown>> {
+export class TtlMap<K extends string | number, V extends string | number | boolean | object> {
   readonly #cache: LRUCache<K, V>
 
   constructor(limits: { readonly entriesMax: number; readonly ttlMs: number; clock: Clock }) {
@@ -23,9 +23,11 @@ export class TtlMap<K extends string | number, V extends NonNullable<unknown>> {
     return this.#cache.has(key)
   }
 
-  /** Stores for the map's own time, or for `ttlMs`. */
+  /** Stores for the map's own time, or for `ttlMs`; what has no time left is not kept. */
   set(key: K, value: V, ttlMs?: number): void {
-    this.#cache.set(key, value, ttlMs === undefined ? {} : { ttl: ttlMs })
+    // The library takes zero for "never expires".
+    if (ttlMs !== undefined && ttlMs <= 0) this.#cache.delete(key)
+    else this.#cache.set(key, value, ttlMs === undefined ? {} : { ttl: ttlMs })
   }
 
   delete(key: K): boolean {

@@ -25,6 +25,7 @@ export const IdentityError = defineErrors('IDENTITY', {
   },
   KEY_FILE_UNWRITABLE: {
     says: (f: { file: string; reason: string }) =>
-      `Cannot write key file ${f.file}: ${f.reason}. Free some space or choose another --data folder`,
+      `Cannot write key file ${f.file}: ${f.reason}. ` +
+      'Free some space or choose another --data folder',
   },
 })

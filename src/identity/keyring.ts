@@ -16,7 +16,10 @@ import { SEED_BYTES, type Signer, signerFromSeed } from './signed.ts'
 const MODE = 0o600
 const HEAD = Uint8Array.of(0x08, 0x01, 0x12, 0x40)
 const FILE_BYTES_MAX = 1_024
+/** No symbolic link in place of the file, and no waiting for the writer of a pipe. */
+const READ_FLAGS = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK
 
+/** A node's secret, and the signer that uses it. */
 export interface NodeKeys {
   readonly signer: Signer
   /** The 64 bytes that libp2p calls a raw Ed25519 private key: seed, then public key. */
@@ -25,14 +28,20 @@ export interface NodeKeys {
 
 /** Reads the key in `file`; makes one where there is none. */
 export async function loadOrCreateKeys(file: string, random: Random): Promise<NodeKeys> {
-  return (await loadKeys(file)) ?? createKeys(file, random)
+  return (
+    (await loadKeys(file)) ?? (await createKeys(file, random)) ?? loadOrCreateKeys(file, random)
+  )
 }
 
 /** Reads the key in `file`, or resolves with `undefined` where there is none. */
 export async function loadKeys(file: string): Promise<NodeKeys | undefined> {
   try {
-    await using handle = await open(file, constants.O_RDONLY | constants.O_NOFOLLOW)
-    const { mode, size } = await handle.stat()
+    await using handle = await open(file, READ_FLAGS)
+    const stat = await handle.stat()
+    if (!stat.isFile()) {
+      throw IdentityError.KEY_FILE_UNREADABLE({ file, reason: 'not a regular file' })
+    }
+    const { mode, size } = stat
     if (process.platform !== 'win32' && (mode & 0o077) !== 0) {
       throw IdentityError.KEY_FILE_EXPOSED({ file, mode: (mode & 0o777).toString(8) })
     }
@@ -50,7 +59,8 @@ export function generateKeys(random: Random): NodeKeys {
   return keysFromSeed(random.bytes(SEED_BYTES))
 }
 
-async function createKeys(file: string, random: Random): Promise<NodeKeys> {
+/** Resolves with `undefined` when another process was faster: then its keys are there to load. */
+async function createKeys(file: string, random: Random): Promise<NodeKeys | undefined> {
   const keys = generateKeys(random)
   const whole = Buffer.concat([HEAD, keys.raw]).toString('base64')
   const draft = `${file}.${toHex(random.bytes(6))}.tmp`
@@ -64,6 +74,7 @@ async function createKeys(file: string, random: Random): Promise<NodeKeys> {
     await link(draft, file)
   } catch (error) {
     if (!isSystemError(error)) throw error
+    if (error.code === 'EEXIST' && error.syscall === 'link') return undefined
     throw IdentityError.KEY_FILE_UNWRITABLE({ file, reason: error.code }, error)
   } finally {
     await unlink(draft).catch(() => undefined)
@@ -74,11 +85,11 @@ async function createKeys(file: string, random: Random): Promise<NodeKeys> {
 function parseKeys(text: string, file: string): NodeKeys {
   const bytes = Buffer.from(text.trim(), 'base64')
   const whole = HEAD.length + 2 * SEED_BYTES
-  if (bytes.length !== whole || !equalBytes(bytes.subarray(0, HEAD.length), HEAD)) {
+  if (bytes.length !== whole || bytes.toString('base64') !== text.trim()) {
     throw IdentityError.KEY_FILE_MALFORMED({ file })
   }
   const keys = keysFromSeed(bytes.subarray(HEAD.length, HEAD.length + SEED_BYTES))
-  if (!equalBytes(bytes.subarray(HEAD.length), keys.raw)) {
+  if (!equalBytes(bytes, Buffer.concat([HEAD, keys.raw]))) {
     throw IdentityError.KEY_FILE_MALFORMED({ file })
   }
   return keys
@@ -89,6 +100,6 @@ function keysFromSeed(seed: Uint8Array): NodeKeys {
   return { signer, raw: Uint8Array.from([...seed, ...signer.publicKey]) }
 }
 
-function isSystemError(error: unknown): error is Error & { code: string } {
+function isSystemError(error: unknown): error is Error & { code: string; syscall: unknown } {
   return error instanceof Error && 'syscall' in error && 'code' in error
 }

@@ -11,17 +11,19 @@
 
 import { ed25519 } from '@noble/curves/ed25519.js'
 import { base58btc } from 'multiformats/bases/base58'
-import { concatBytes, TtlMap, systemClock } from '../base/index.ts'
+import { concatBytes, systemClock, TtlMap } from '../base/index.ts'
 import { IdentityError } from './errors.ts'
 
 declare const brand: unique symbol
 
+/** The base58 text of a peer id that was checked: only the functions below make one. */
 export type PeerId = string & { readonly [brand]: 'PeerId' }
 
 export const PUBLIC_KEY_BYTES = 32
 const PEER_ID_BYTES_MAX = 64
 const ED25519_HEAD = Uint8Array.of(0x00, 0x24, 0x08, 0x01, 0x12, 0x20)
 const SHA256_HEAD = Uint8Array.of(0x12, 0x20)
+const SECP256K1_HEAD = Uint8Array.of(0x00, 0x25, 0x08, 0x02, 0x12, 0x21)
 
 /** Reads a peer id of any key type; Ed25519 keys that cannot sign are refused. */
 export function peerId(text: string): PeerId {
@@ -30,6 +32,7 @@ export function peerId(text: string): PeerId {
   return peerIdFromBytes(multihashOf(text))
 }
 
+/** Reads the multihash inside an id, as records and kad-dht messages carry it. */
 export function peerIdFromBytes(bytes: Uint8Array): PeerId {
   const text = base58btc.baseEncode(bytes)
   if (!isPeerMultihash(bytes)) throw IdentityError.PEER_ID_INVALID({ found: text.slice(0, 64) })
@@ -37,6 +40,7 @@ export function peerIdFromBytes(bytes: Uint8Array): PeerId {
   return text as PeerId
 }
 
+/** The id of whoever holds the key to these 32 bytes of Ed25519 public key. */
 export function peerIdFromPublicKey(publicKey: Uint8Array): PeerId {
   return peerIdFromBytes(concatBytes(ED25519_HEAD, publicKey))
 }
@@ -73,8 +77,8 @@ function isPeerMultihash(bytes: Uint8Array): boolean {
   if (startsWith(bytes, ED25519_HEAD)) {
     return bytes.length === 38 && isSoundKey(bytes.subarray(ED25519_HEAD.length))
   }
-  // Other keys of at most 42 bytes, inlined (secp256k1); we never verify with them.
-  return bytes[0] === 0x00 && bytes[1] === bytes.length - 2 && bytes.length <= 44
+  // The only other key short enough to stand in an id; we never verify with it.
+  return startsWith(bytes, SECP256K1_HEAD) && bytes.length === 39
 }
 
 /** A point of small order would accept one signature for every message (RFC 8032 §5.1.7). */

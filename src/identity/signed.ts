@@ -7,10 +7,11 @@
  */
 
 import { createPrivateKey, createPublicKey, type KeyObject, sign, verify } from 'node:crypto'
-import { concatBytes, TtlMap, systemClock, utf8 } from '../base/index.ts'
+import { concatBytes, systemClock, TtlMap, utf8 } from '../base/index.ts'
 import { Writer } from '../wire/index.ts'
 import { type PeerId, peerIdFromPublicKey, publicKeyOf } from './peer.ts'
 
+/** Every Ed25519 signature has this length. */
 export const SIGNATURE_BYTES = 64
 export const SEED_BYTES = 32
 

@@ -3,13 +3,13 @@ import { defineErrors } from '../base/index.ts'
 export const IpError = defineErrors('IP', {
   ADDRESS_INVALID: {
     says: (f: { found: string }) =>
-      `Cannot read IP address "${f.found}": wanted IPv4 such as 192.0.2.1 or IPv6 such as ` +
-      '2001:db8::1, without port, prefix length or zone',
+      `Cannot read IP address ${JSON.stringify(f.found)}: wanted IPv4 such as 192.0.2.1 ` +
+      'or IPv6 such as 2001:db8::1, without port, prefix length or zone',
   },
   PREFIX_INVALID: {
     says: (f: { found: string }) =>
-      `Cannot read IP prefix "${f.found}": wanted an address, a slash and a length such as ` +
-      '192.0.2.0/24, with no bit set beyond the length',
+      `Cannot read IP prefix ${JSON.stringify(f.found)}: wanted an address, a slash and a ` +
+      'length such as 192.0.2.0/24, with no bit set beyond the length',
   },
   PORT_INVALID: {
     says: (f: { found: number }) =>
@@ -25,7 +25,7 @@ export const IpError = defineErrors('IP', {
   },
   WORD_UNKNOWN: {
     says: (f: { word: string; position: number; nearest: readonly string[] }) =>
-      `Cannot read word ${f.position} "${f.word}": it is not in the list` +
+      `Cannot read word ${f.position} ${JSON.stringify(f.word)}: it is not in the list` +
       (f.nearest.length === 0 ? '' : `. Did you mean ${f.nearest.join(', ')}?`),
   },
 })

@@ -4,6 +4,7 @@ import { assert } from '../base/index.ts'
 import { embeddedIPv4, type IpAddress, ipFromBytes, parseIp } from './address.ts'
 import { IpError } from './errors.ts'
 
+/** An address whose bits beyond `bits` are zero. */
 export interface IpPrefix {
   readonly address: IpAddress
   readonly bits: number
@@ -42,7 +43,10 @@ export function groupOf(text: string, bits: GroupBits): string {
   const whole = parseIp(text)
   const address = embeddedIPv4(whole)[0] ?? whole
   const length = address.version === 4 ? bits.v4 : bits.v6
-  assert(length >= 0 && length <= 8 * address.bytes.length, 'a prefix is no longer than its address')
+  assert(
+    length >= 0 && length <= 8 * address.bytes.length,
+    'a prefix is no longer than its address',
+  )
   return `${masked(address.bytes, length).text}/${length}`
 }
 

@@ -10,11 +10,11 @@
  */
 
 import { concatBytes } from '../base/index.ts'
-import { Reader, Writer } from '../wire/index.ts'
 import { IPV4_BYTES, IPV6_BYTES, ipFromBytes, parseIp } from './address.ts'
 import { IpError } from './errors.ts'
 import { nearest } from './nearest.ts'
 
+/** What can be said in words: an address and a port. */
 export interface Endpoint {
   /** In canonical form. */
   readonly ip: string
@@ -34,10 +34,9 @@ export async function endpointToWords({ ip, port }: Endpoint): Promise<string> {
   }
   const { words } = await dictionary()
   const bytes = concatBytes(parseIp(ip).bytes, Uint8Array.of(port >> 8, port & 0xff))
-  const reader = new Reader(bytes)
-  const said: string[] = []
-  while (said.length < bytes.length / WORD_BYTES) said.push(words[u16(reader)] ?? '')
-  return said.join(' ')
+  return placesIn(bytes)
+    .map((place) => words[place] ?? '')
+    .join(' ')
 }
 
 /**
@@ -54,18 +53,10 @@ export async function wordsToEndpoint(text: string): Promise<Endpoint> {
     throw IpError.WORDS_COUNT({ found: text.trim() === '' ? 0 : said.length })
   }
   const { words, places } = await dictionary()
-  const writer = new Writer(bytesAll)
-  for (const [i, word] of said.entries()) {
-    const place = places.get(word)
-    if (place === undefined) {
-      const found = nearest(word.slice(0, WORD_CHARS_MAX), words)
-      throw IpError.WORD_UNKNOWN({ word, position: i + 1, nearest: found })
-    }
-    writer.u8(place >> 8).u8(place & 0xff)
-  }
-  const reader = new Reader(writer.end())
-  const ip = ipFromBytes(reader.take(bytesAll - PORT_BYTES)).text
-  return { ip, port: u16(reader) }
+  const found = said.map((word, i) => places.get(word) ?? refuse(word, i, words))
+  const bytes = Uint8Array.from(found.flatMap((place) => [place >> 8, place & 0xff]))
+  const ip = ipFromBytes(bytes.slice(0, -PORT_BYTES)).text
+  return { ip, port: placesIn(bytes).at(-1) ?? 0 }
 }
 
 const SEPARATORS = /[\s.-]+/
@@ -88,6 +79,16 @@ async function load(): Promise<Dictionary> {
   return { words, places: new Map(words.map((word, place) => [word, place])) }
 }
 
-function u16(reader: Reader): number {
-  return reader.u8() * 256 + reader.u8()
+function refuse(word: string, index: number, words: readonly string[]): never {
+  throw IpError.WORD_UNKNOWN({
+    word,
+    position: index + 1,
+    nearest: nearest(word.slice(0, WORD_CHARS_MAX), words),
+  })
+}
+
+/** The bytes as numbers of 16 bits, big endian. */
+function placesIn(bytes: Uint8Array): number[] {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  return Array.from({ length: bytes.length / WORD_BYTES }, (_, i) => view.getUint16(WORD_BYTES * i))
 }

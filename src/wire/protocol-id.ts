@@ -2,6 +2,7 @@
 
 import { WireError } from './errors.ts'
 
+/** The network that stands in no name. */
 export const MAIN_NETWORK = 'main'
 
 /** `/p2p-foundation/<room>/<version>`, or `/p2p-foundation/<network>/<room>/<version>`. */

@@ -5,6 +5,7 @@ import { WireError } from './errors.ts'
 /** Seven bytes carry 49 bits, eight carry 56: no safe integer needs more. */
 export const VARINT_BYTES_MAX = 8
 
+/** One to eight bytes; what is no count is refused. */
 export function encodeVarint(value: number): Uint8Array {
   if (!Number.isSafeInteger(value) || value < 0) {
     throw WireError.MALFORMED({ field: 'varint', found: value })

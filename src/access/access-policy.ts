@@ -1,0 +1,69 @@
+/**
+ * The policy of a node: strangers may do what is in the table, at its cost, within their quota.
+ *
+ * Default-deny: what is not in the table is refused to everybody, whatever the type system says,
+ * because the name of an action may come from code that is not ours. `mcp.call` reaches only
+ * services that the user exposed; which these are is the concern of `mcp`.
+ */
+
+import type { Clock, Logger } from '../base/index.ts'
+import type { PeerId } from '../identity/index.ts'
+import type { AccessConfig } from './config.ts'
+import { AccessError } from './errors.ts'
+import type { AccessMetrics } from './metrics.ts'
+import type { Action, Policy } from './policy.ts'
+import { Quotas, type Rate } from './quota.ts'
+
+/** What each action takes from a quota, in cost units. The list is whole: see default-deny. */
+const COSTS: Readonly<Record<Action, number>> = {
+  connect: 1,
+  stream: 1,
+  'dht.query': 1,
+  'dht.put': 5,
+  'rpc.call': 1,
+  'mcp.call': 1,
+}
+
+export interface AccessPolicyDeps {
+  readonly clock: Clock
+  readonly log: Logger
+  readonly metrics: AccessMetrics
+}
+
+export class AccessPolicy implements Policy {
+  readonly #deps: AccessPolicyDeps
+  readonly #blocked: ReadonlySet<PeerId>
+  readonly #granted: ReadonlySet<PeerId>
+  readonly #stranger: Rate
+  readonly #friend: Rate
+  readonly #quotas: Quotas
+
+  constructor(deps: AccessPolicyDeps, config: AccessConfig) {
+    const rate = (perSecond: number) => ({ perSecond, burst: perSecond * config.burstSeconds })
+    this.#deps = deps
+    this.#blocked = new Set(config.blocked)
+    this.#granted = new Set(config.granted)
+    this.#stranger = rate(config.ratePerPeer)
+    this.#friend = rate(config.rateGranted)
+    this.#quotas = new Quotas(rate(config.rateTotal), deps.clock.now())
+  }
+
+  admit(peer: PeerId, action: Action): void {
+    const cost = Object.hasOwn(COSTS, action) ? COSTS[action] : undefined
+    if (cost === undefined) throw this.#deny(peer, action, 'no grant allows it to any peer')
+    if (this.#blocked.has(peer)) throw this.#deny(peer, action, 'the peer is blocked here')
+
+    const rate = this.#granted.has(peer) ? this.#friend : this.#stranger
+    const shortage = this.#quotas.take(peer, cost, rate, this.#deps.clock.now())
+    if (shortage === undefined) return
+    this.#deps.metrics.refusals.add(1, { action, reason: shortage.of })
+    throw AccessError.QUOTA({ peer, action, ...shortage })
+  }
+
+  #deny(peer: PeerId, action: string, missing: string) {
+    const known = Object.hasOwn(COSTS, action) ? action : 'unlisted'
+    this.#deps.metrics.refusals.add(1, { action: known, reason: 'denied' })
+    this.#deps.log.warn('peer was refused', { peer, action: known, missing })
+    return AccessError.DENIED({ peer, action, missing })
+  }
+}

@@ -1,0 +1,121 @@
+/** What `p2p doctor` thinks of what it saw: facts in, findings out, nothing touched. */
+
+import type { Facility, HealthReport } from '../node/index.ts'
+
+export type Verdict = 'ok' | 'warn' | 'fail'
+
+export interface Finding {
+  readonly check: string
+  readonly verdict: Verdict
+  /** What was seen. */
+  readonly found: string
+  /** What to do about it; only where something is to be done. */
+  readonly remedy?: string
+}
+
+/** The data folder as it stands on the disk. */
+export interface FolderFacts {
+  readonly path: string
+  readonly exists: boolean
+  readonly writable: boolean
+  /** Permission bits, where the platform has them. */
+  readonly mode: number | undefined
+  readonly freeBytes: number
+}
+
+export type KeyFacts =
+  | { readonly state: 'none' }
+  | { readonly state: 'sound'; readonly peerId: string }
+  | { readonly state: 'unusable'; readonly why: string }
+
+export interface PortFacts {
+  readonly port: number
+  readonly kind: 'tcp' | 'udp'
+  readonly use: string
+  readonly free: boolean
+}
+
+export type MulticastFacts = Readonly<Record<'IPv4' | 'IPv6', string | undefined>>
+
+const NODE_MAJOR_MIN = 24
+const FREE_BYTES_MIN = 100 * 1024 * 1024
+const OTHERS = 0o077
+
+export function nodeVersion(version: string): Finding {
+  const check = 'Node.js'
+  if (Number(version.split('.')[0]) >= NODE_MAJOR_MIN)
+    return { check, verdict: 'ok', found: version }
+  const remedy = `Run "npm install" in the folder of p2p-foundation, or install ${NODE_MAJOR_MIN}`
+  return { check, verdict: 'fail', found: version, remedy }
+}
+
+export function dataFolder({ path, exists, writable, mode, freeBytes }: FolderFacts): Finding {
+  const check = 'Data folder'
+  if (!writable) {
+    const found = exists ? `${path} cannot be written` : `${path} cannot be made`
+    return { check, verdict: 'fail', found, remedy: 'Mend its rights, or use another with --data' }
+  }
+  if (freeBytes < FREE_BYTES_MIN) {
+    const found = `${path} has ${Math.floor(freeBytes / 1024 / 1024)} MiB left`
+    return { check, verdict: 'warn', found, remedy: 'Free some space, or use another with --data' }
+  }
+  if (!exists) return { check, verdict: 'ok', found: `${path} will be made by the first start` }
+  if (mode !== undefined && (mode & OTHERS) !== 0) {
+    const found = `${path} has mode ${mode.toString(8)}, so others can look into it`
+    return { check, verdict: 'warn', found, remedy: `chmod 700 ${path}` }
+  }
+  return { check, verdict: 'ok', found: path }
+}
+
+export function identityKey(key: KeyFacts): Finding {
+  const check = 'Key'
+  if (key.state === 'none') return { check, verdict: 'ok', found: 'made by the first start' }
+  if (key.state === 'sound') return { check, verdict: 'ok', found: key.peerId }
+  const remedy = 'Do what the sentence says; the key file is never changed by itself'
+  return { check, verdict: 'fail', found: key.why, remedy }
+}
+
+/** A port of our own node is not busy but in use as it should be. */
+export function port({ port: number, kind, use, free }: PortFacts): Finding {
+  const check = `Port ${number}/${kind}`
+  if (free) return { check, verdict: 'ok', found: `free for ${use}` }
+  const remedy =
+    'A start takes the next free port; name another one in the configuration to be sure'
+  return { check, verdict: 'warn', found: `another program holds it (${use})`, remedy }
+}
+
+export function quic({ state, reason, remedy }: Facility): Finding {
+  const check = 'QUIC'
+  if (state === 'active') return { check, verdict: 'ok', found: 'its library loads' }
+  const found = reason ?? state
+  return { check, verdict: 'warn', found, remedy: remedy ?? 'Peers are reached over TCP instead' }
+}
+
+export function ipv6(addresses: readonly string[]): Finding {
+  const check = 'IPv6'
+  const global = addresses.filter((address) => !address.startsWith('fe80:'))
+  if (global.length > 0) return { check, verdict: 'ok', found: global.slice(0, 3).join(', ') }
+  const found = addresses.length > 0 ? 'only link-local addresses' : 'no address'
+  const remedy = 'Ask the network for IPv6; until then peers are reached over IPv4 only'
+  return { check, verdict: 'warn', found, remedy }
+}
+
+/** `facts` hold why a family does not work, or nothing where it does. */
+export function multicast(facts: MulticastFacts): Finding {
+  const check = 'Multicast'
+  const broken = Object.entries(facts).filter(([, why]) => why !== undefined)
+  if (broken.length === 0) return { check, verdict: 'ok', found: 'mDNS works over IPv4 and IPv6' }
+  const found = broken.map(([family, why]) => `${family}: ${why}`).join('; ')
+  const remedy = 'Peers on this link may not be found by themselves; name one with --bootstrap'
+  return { check, verdict: 'warn', found, remedy }
+}
+
+export function runningNode(health: HealthReport | undefined): Finding {
+  const check = 'Node'
+  if (health === undefined) {
+    return { check, verdict: 'ok', found: 'none runs on this data folder' }
+  }
+  const found = [health.status, ...health.reasons].join('; ')
+  const verdicts = { ok: 'ok', degraded: 'warn', failing: 'fail' } as const
+  return { check, verdict: verdicts[health.status], found }
+}

@@ -1,0 +1,99 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { BOB, type Setup, setup } from '../../../test/support/cli-context.ts'
+import { coded } from '../../../test/support/expect.ts'
+import type { CallResult } from '../../mcp/index.ts'
+import { call } from './call.ts'
+
+const attempts = [{ peer: BOB, path: 'quic', ms: 3, code: 'ok' }]
+const sum: CallResult = {
+  content: [{ type: 'text', text: 'The sum of 2 and 40 is 42.' }],
+  structuredContent: { sum: 42 },
+  peer: BOB,
+  attempts,
+}
+
+function calling(given: Setup, result: CallResult = sum) {
+  const requests: unknown[] = []
+  const node = {
+    async call(request: object) {
+      requests.push(request)
+      return result
+    },
+  }
+  return { ...setup({ ...given, node }), requests }
+}
+
+test('call passes the tool, its arguments and its time on', async () => {
+  const options = { service: 'everything', peer: BOB }
+  const args = ['get-sum', '{"a":2,"b":40}']
+  const { context, requests, seen } = calling({ args, options, timeoutMs: 5_000 })
+  await call.run(context)
+  const wanted = { tool: 'get-sum', args: { a: 2, b: 40 }, timeoutMs: 5_000 }
+  assert.deepEqual(requests, [{ ...wanted, service: 'everything', peer: BOB }])
+  assert.equal(seen.closed, 1)
+})
+
+test('call without arguments sends an empty object', async () => {
+  const { context, requests } = calling({ args: ['ping'] })
+  await call.run(context)
+  assert.deepEqual(requests, [{ tool: 'ping', args: {} }])
+})
+
+test('call prints the whole result for a program, attempts and all', async () => {
+  const { context, printed } = calling({ args: ['get-sum'], json: true })
+  await call.run(context)
+  assert.deepEqual(printed(), sum)
+})
+
+test('call prints the text for a person', async () => {
+  const { context, stdout } = calling({ args: ['get-sum'] })
+  await call.run(context)
+  assert.equal(stdout.text, 'The sum of 2 and 40 is 42.\n')
+})
+
+test('call names what a terminal cannot show and cleans what it can', async () => {
+  const content = [
+    { type: 'image', mimeType: 'image/png', data: 'AAAA' },
+    { type: 'resource', resource: { uri: 'demo://1', text: 'a\u001b[31mb' } },
+    { type: 'text', text: 'bell\u0007\nline' },
+    'odd',
+  ]
+  const { context, stdout } = calling({ args: ['x'] }, { content, peer: BOB, attempts })
+  await call.run(context)
+  assert.equal(
+    stdout.text,
+    '[image image/png, 4 characters of base64; --json prints it whole]\nab\nbell\nline\nodd\n',
+  )
+})
+
+test('call prints structured content where there is no other', async () => {
+  const result = { content: [], structuredContent: { sum: 42 }, peer: BOB, attempts }
+  const { context, stdout } = calling({ args: ['x'] }, result)
+  await call.run(context)
+  assert.deepEqual(JSON.parse(stdout.text), { sum: 42 })
+})
+
+test('call prints what a tool says of its failure, then fails', async () => {
+  const content = [{ type: 'text', text: 'no such file' }]
+  const { context, stdout, seen } = calling(
+    { args: ['read'] },
+    { content, isError: true, peer: BOB, attempts },
+  )
+  await assert.rejects(call.run(context), coded('CLI_TOOL_FAILED'))
+  assert.equal(stdout.text, 'no such file\n')
+  assert.equal(seen.closed, 1)
+})
+
+for (const [args, options] of [
+  [[], {}],
+  [['ping', '[]'], {}],
+  [['ping', '{'], {}],
+  [['ping'], { peer: 'bob' }],
+] as const) {
+  test(`call refuses ${JSON.stringify([args, options])} before it connects`, async () => {
+    const { context, seen } = calling({ args, options })
+    await assert.rejects(call.run(context), coded('CLI_USAGE'))
+    assert.equal(seen.connects, 0)
+  })
+}

@@ -1,0 +1,57 @@
+import type { CallResult } from '../../mcp/index.ts'
+import { isJsonObject } from '../../wire/index.ts'
+import type { Command } from '../command.ts'
+import { CliError } from '../errors.ts'
+import { parsePeer, parseToolArgs, required, textOption } from '../options.ts'
+import { clean } from '../output.ts'
+
+export const call: Command = {
+  name: 'call',
+  summary: 'Call a tool by name on whichever peer offers it',
+  args: '<tool> [json]',
+  options: [
+    { flags: '--service <name>', help: 'only the tool of this service' },
+    { flags: '--peer <peer id>', help: 'only at this peer' },
+  ],
+  examples: [
+    `call get-sum '{"a":2,"b":40}'`,
+    `call echo '{"message":"hello"}' --service everything --timeout 5s --json`,
+  ],
+  timeoutMs: 30_000,
+  nodeKeepsTime: true,
+
+  async run({ args, connect, options, out, signal, timeoutMs }) {
+    const tool = required(args, 0, { command: 'call', expected: 'the name of a tool' })
+    const toolArgs = parseToolArgs(args[1] ?? '{}')
+    const service = textOption(options, 'service')
+    const wanted = textOption(options, 'peer')
+    const peer = wanted === undefined ? undefined : parsePeer(wanted, 'call')
+    await using node = await connect()
+    const request = {
+      tool,
+      args: toolArgs,
+      ...(service && { service }),
+      ...(peer && { peer }),
+      ...(timeoutMs && { timeoutMs }),
+    }
+    const result = await node.call(request, { signal })
+    out.print(result, () => lines(result))
+    if (result.isError === true) throw CliError.TOOL_FAILED({ tool, peer: result.peer })
+  },
+}
+
+/** The text of the answer; what a terminal cannot show is named instead. */
+function lines({ content, structuredContent }: CallResult): string[] {
+  if (content.length > 0) return content.map(block)
+  return structuredContent === undefined ? [] : [clean(JSON.stringify(structuredContent, null, 2))]
+}
+
+function block(value: unknown): string {
+  if (!isJsonObject(value)) return clean(String(value))
+  const { type, text, mimeType, data, uri, resource } = value
+  if (type === 'text' && typeof text === 'string') return clean(text)
+  if (isJsonObject(resource) && typeof resource.text === 'string') return clean(resource.text)
+  const kind = [type, mimeType, uri].filter((part) => typeof part === 'string').join(' ')
+  const size = typeof data === 'string' ? `, ${data.length} characters of base64` : ''
+  return clean(`[${kind}${size}; --json prints it whole]`)
+}

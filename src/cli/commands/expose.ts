@@ -1,0 +1,134 @@
+import { hasCode } from '../../base/index.ts'
+import type { LeaseEvent } from '../../control/index.ts'
+import type { ServiceSource, ServiceSpec, ServiceStatus } from '../../mcp/index.ts'
+import type { Command, Context } from '../command.ts'
+import { CliError } from '../errors.ts'
+import { flagOption, listOption, textOption } from '../options.ts'
+import { cleanLine, type Paint, table } from '../output.ts'
+import { count } from '../words.ts'
+
+const NAME = /^[a-z0-9][a-z0-9-]{0,62}$/
+const VARIABLE = /^[A-Za-z_][A-Za-z0-9_]*$/
+
+export const expose: Command = {
+  name: 'expose',
+  summary: 'Offer an MCP server to the network: a command spoken to over stdio, or a URL',
+  args: '[command...]',
+  options: [
+    { flags: '--name <name>', help: 'name of the service: a-z, 0-9 and "-", at most 63' },
+    { flags: '--url <url>', help: 'an MCP server over Streamable HTTP instead of a command' },
+    { flags: '--env <name=value>', help: 'a variable for the command (repeatable)', many: true },
+    { flags: '--detach', help: 'hand it to the node, which keeps it until "p2p unexpose"' },
+  ],
+  examples: [
+    'expose --name everything -- npx -y @modelcontextprotocol/server-everything stdio',
+    'expose --name notes --url http://127.0.0.1:3000/mcp --detach',
+  ],
+
+  async run(context) {
+    const spec = specOf(context)
+    if (flagOption(context.options, 'detach')) await handOver(spec, context)
+    else await hold(spec, context)
+  },
+}
+
+/** The node starts the service, keeps it and answers when it is ready. */
+async function handOver(spec: ServiceSpec, { connect, out, self, signal }: Context) {
+  await using node = await connect()
+  const status = await node.expose(spec, { signal })
+  failIfFailed(status)
+  out.print(status, (paint) => [
+    `"${status.name}" is ${status.state} with ${count(status.tools.length, 'tool')}`,
+    ...toolLines(status, paint),
+    `It stays until: ${self} unexpose ${status.name}`,
+  ])
+}
+
+/** The service lives as long as this command: Ctrl-C, or the end of the terminal, withdraws it. */
+async function hold(spec: ServiceSpec, { connect, out, signal }: Context) {
+  await using node = await connect()
+  try {
+    for await (const event of node.exposeAttached(spec, { signal })) {
+      out.print(event, (paint) => eventLines(event, paint))
+      if (event.event === 'withdrawn') return
+      failIfFailed(event.service)
+    }
+  } catch (error) {
+    if (!signal.aborted || hasCode(error, 'CLI_SERVICE_FAILED')) throw error
+  }
+  if (!signal.aborted) throw CliError.NODE_GONE({ service: spec.name })
+  out.note(`"${spec.name}" is withdrawn.`)
+}
+
+function specOf({ args, cwd, env, options }: Context): ServiceSpec {
+  const name = textOption(options, 'name') ?? ''
+  if (!NAME.test(name)) {
+    const expected = `--name with a-z, 0-9 and "-", at most 63 characters, not "${name}"`
+    throw CliError.USAGE({ command: 'expose', expected })
+  }
+  const url = textOption(options, 'url')
+  const [command, ...rest] = args
+  if ((url === undefined) === (command === undefined)) {
+    const expected = 'either a command after "--" or --url, and not both'
+    throw CliError.USAGE({ command: 'expose', expected })
+  }
+  if (command === undefined) return { name, source: httpSource(url ?? '') }
+  const variables = { ...pathOf(env), ...variablesOf(listOption(options, 'env') ?? []) }
+  return { name, source: { kind: 'stdio', command, args: rest, cwd, env: variables } }
+}
+
+function httpSource(url: string): ServiceSource {
+  const { protocol } = URL.parse(url) ?? {}
+  if (protocol === 'http:' || protocol === 'https:') return { kind: 'http', url }
+  throw CliError.USAGE({ command: 'expose', expected: `--url to be http or https, not "${url}"` })
+}
+
+/** The command is looked for where this terminal would find it, not where the node would. */
+function pathOf(env: Context['env']): Record<string, string> {
+  const { PATH } = env
+  return PATH === undefined ? {} : { PATH }
+}
+
+function variablesOf(texts: readonly string[]): Record<string, string> {
+  return Object.fromEntries(
+    texts.map((text) => {
+      const at = text.indexOf('=')
+      const name = text.slice(0, Math.max(at, 0))
+      if (VARIABLE.test(name)) return [name, text.slice(at + 1)]
+      throw CliError.USAGE({ command: 'expose', expected: '--env to be NAME=VALUE' })
+    }),
+  )
+}
+
+function failIfFailed({ name, state, reason }: ServiceStatus): void {
+  if (state !== 'failed') return
+  throw CliError.SERVICE_FAILED({ service: name, reason: reason ?? 'its server does not run' })
+}
+
+function eventLines(event: LeaseEvent, paint: Paint): string[] {
+  if (event.event === 'status') return stateLines(event.service, paint)
+  return [`"${event.name}" was withdrawn by somebody else.`]
+}
+
+function stateLines(status: ServiceStatus, paint: Paint): string[] {
+  const { name, state, reason, restarts, tools } = status
+  if (state === 'ready') {
+    return [
+      `"${name}" is ${paint('green', 'ready')}: ${count(tools.length, 'tool')}. Ctrl-C withdraws it.`,
+      ...toolLines(status, paint),
+    ]
+  }
+  const times = restarts === 0 ? '' : `, restarted ${count(restarts, 'time')}`
+  return [
+    `"${name}" is ${paint('yellow', state)}${times}${reason === undefined ? '' : `: ${cleanLine(reason)}`}`,
+  ]
+}
+
+function toolLines({ tools }: ServiceStatus, paint: Paint): string[] {
+  if (tools.length === 0) return []
+  return table(['TOOL', 'DESCRIPTION'], tools.map(toolRow), paint).map((line) => `  ${line}`)
+}
+
+function toolRow({ name, description }: ServiceStatus['tools'][number]): string[] {
+  return [name, description.length > 60 ? `${description.slice(0, 59)}…` : description]
+}

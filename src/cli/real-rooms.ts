@@ -1,0 +1,41 @@
+/** The rooms below as commands use them, each loaded when it is first needed. */
+
+import { createLog } from '../base/index.ts'
+import { systemProbes } from './probes.ts'
+import type { Rooms } from './rooms.ts'
+
+export const realRooms: Rooms = {
+  probes: systemProbes,
+
+  async usualDataDir() {
+    const { dataDirFrom } = await import('../node/index.ts')
+    return dataDirFrom(undefined, {})
+  },
+
+  async openClient(dataDir) {
+    const { openClient } = await import('../control/index.ts')
+    return openClient(dataDir)
+  },
+
+  async startDaemon(options) {
+    const { startDaemon } = await import('../control/index.ts')
+    return startDaemon(options)
+  },
+
+  async loadConfig({ flags, env }) {
+    const { effectiveToml, loadConfig } = await import('../node/index.ts')
+    const { config, file, notices } = await loadConfig(flags, env)
+    return { file, notices, toml: effectiveToml(config) }
+  },
+
+  async serveStdio(catalog, version) {
+    const { serveStdioFace } = await import('../mcp/index.ts')
+    return serveStdioFace(catalog, { version, log: createLog({ level: 'warn' }) })
+  },
+
+  async quic() {
+    const { loadQuic, netConfig } = await import('../net/index.ts')
+    const { facility } = await loadQuic(netConfig.parse({}))
+    return facility
+  },
+}

@@ -1,0 +1,79 @@
+/**
+ * What the command line asks of the rooms below, as narrow as it can be.
+ *
+ * `world.ts` fills it with the real rooms, each loaded when a command first needs it, so that
+ * `p2p --help` does not wait for a network stack; tests fill it with literals.
+ */
+
+import type { ControlClient } from '../control/index.ts'
+import type { PeerId } from '../identity/index.ts'
+import type { Catalog } from '../mcp/index.ts'
+import type { Environment, Facility, Flags, NodeStatus } from '../node/index.ts'
+import type { Probes } from './probes.ts'
+
+/** A running node, as far as commands talk to it. */
+export type NodeClient = AsyncDisposable &
+  Pick<
+    ControlClient,
+    | 'status'
+    | 'peers'
+    | 'connect'
+    | 'tools'
+    | 'call'
+    | 'expose'
+    | 'exposeAttached'
+    | 'unexpose'
+    | 'dhtPut'
+    | 'dhtGet'
+    | 'config'
+    | 'catalogList'
+    | 'catalogCall'
+  >
+
+/** A start, or a look at what one would use; flags win over the environment, that over the file. */
+export interface StartOptions {
+  readonly flags: Flags
+  readonly env: Environment
+  /** Takes log lines instead of standard error. */
+  readonly writeLog?: (line: string) => void
+}
+
+/** A node in this process, with its control API. */
+export interface Daemon {
+  readonly node: { readonly peerId: PeerId; status(): NodeStatus }
+  readonly api: string
+  readonly mcp: string | null
+  readonly tokenFile: string
+  readonly listen: readonly string[]
+  readonly dataDir: string
+  /** What a person should know about this start, such as a port that was taken. */
+  readonly notices: readonly string[]
+  /** How many tool calls were made and served so far. */
+  calls(): number
+  stop(): Promise<void>
+}
+
+/** A configuration that holds, or else `NODE_CONFIG_…` says all that is wrong with it. */
+export interface CheckedConfig {
+  /** The file that was read; undefined where there is none. */
+  readonly file: string | undefined
+  readonly toml: string
+  readonly notices: readonly string[]
+}
+
+export interface Rooms {
+  /** The data folder of this user when nobody names another. */
+  usualDataDir(): Promise<string>
+  /** A client for the node of a data folder; whether it answers shows at the first question. */
+  openClient(dataDir: string): Promise<NodeClient>
+  startDaemon(options: StartOptions): Promise<Daemon>
+  loadConfig(options: StartOptions): Promise<CheckedConfig>
+  /** Serves MCP on standard input and output; `done` resolves when the input ends. */
+  serveStdio(
+    catalog: Catalog,
+    version: string,
+  ): Promise<{ readonly done: Promise<void>; close(): Promise<void> }>
+  /** Whether this machine can speak QUIC. */
+  quic(): Promise<Facility>
+  readonly probes: Probes
+}

@@ -1,0 +1,73 @@
+/** The process as the command line sees it: the one file that touches it, and all in one place. */
+
+import { readFileSync } from 'node:fs'
+import { delimiter, dirname, isAbsolute, relative } from 'node:path'
+import { type Clock, systemClock } from '../base/index.ts'
+import type { Sink } from './output.ts'
+import { realRooms } from './real-rooms.ts'
+import type { Rooms } from './rooms.ts'
+
+export type SignalName = 'SIGINT' | 'SIGTERM' | 'SIGHUP'
+
+/** Everything that a command line can see and do outside itself; tests hand in their own. */
+export interface World {
+  /** The words after `p2p`. */
+  readonly argv: readonly string[]
+  readonly env: Readonly<Record<string, string | undefined>>
+  readonly cwd: string
+  readonly version: string
+  /** What a person types in this folder to run us again. */
+  readonly program: string
+  readonly stdout: Sink
+  readonly stderr: Sink
+  readonly clock: Clock
+  readonly rooms: Rooms
+  /** Calls `listen` at every signal; the function returned stops that. */
+  onSignal(listen: (name: SignalName) => void): () => void
+  /** Ends the process without waiting for anything. */
+  exit(code: number): void
+}
+
+export function processWorld(): World {
+  const [, script = 'p2p', ...argv] = process.argv
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', ignoreClosedPipe)
+  return {
+    argv,
+    env: process.env,
+    cwd: process.cwd(),
+    version: packageVersion(),
+    program: typedAs(script, process.cwd(), process.env.PATH ?? ''),
+    stdout: process.stdout,
+    stderr: process.stderr,
+    clock: systemClock,
+    rooms: realRooms,
+    onSignal(listen) {
+      const names: readonly SignalName[] = ['SIGINT', 'SIGTERM', 'SIGHUP']
+      for (const name of names) process.on(name, listen)
+      return () => {
+        for (const name of names) process.off(name, listen)
+      }
+    },
+    exit: (code) => process.exit(code),
+  }
+}
+
+/** The shortest words that run `script`: its name where `PATH` finds it, else a path to it. */
+export function typedAs(script: string, cwd: string, path: string): string {
+  const name = script.slice(dirname(script).length).replace(/^[/\\]/, '')
+  if (path.split(delimiter).includes(dirname(script))) return name
+  const near = relative(cwd, script)
+  if (near.startsWith('..') || isAbsolute(near)) return script
+  return near === name ? `./${name}` : near
+}
+
+/** Whoever reads our output may stop reading, as `head` does; that is no error of ours. */
+function ignoreClosedPipe(error: NodeJS.ErrnoException): void {
+  if (error.code !== 'EPIPE') throw error
+}
+
+function packageVersion(): string {
+  const file = new URL('../../package.json', import.meta.url)
+  const { version } = JSON.parse(readFileSync(file, 'utf8')) as { version: string }
+  return version
+}

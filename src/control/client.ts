@@ -1,0 +1,156 @@
+/**
+ * Talks to a running node over its API; the command line does everything through it.
+ *
+ * Requests are made from the table of operations, answers are checked against it, and errors come
+ * back as the coded errors that they were on the other side.
+ */
+
+import type { PeerId } from '../identity/index.ts'
+import type {
+  CallResult,
+  ServiceSpec,
+  ServiceStatus,
+  ToolArgs,
+  ToolEntry,
+  ToolInfo,
+  ToolResult,
+} from '../mcp/index.ts'
+import type { GetReport, HealthReport, NodeStatus, PeerStatus, PutReport } from '../node/index.ts'
+import type { Answer, OperationName, Sent } from './api.ts'
+import type { LeaseEvent } from './lease.ts'
+import { findLocalNode } from './local-node.ts'
+import type { Waits } from './served-node.ts'
+import { HttpTransport } from './transport.ts'
+
+/** How a value was written down: base64 where it is not UTF-8 text. */
+export type ReadReport = GetReport & { readonly encoding: 'text' | 'base64' }
+
+/** Where a call goes and how long it may take at the node. */
+export interface RemoteCall {
+  readonly tool: string
+  readonly args?: ToolArgs
+  readonly service?: string
+  readonly peer?: string
+  readonly timeoutMs?: number
+}
+
+export interface ControlClientOptions {
+  /** Base URL of the API, such as `http://127.0.0.1:9002`. */
+  readonly url: string
+  readonly token: string
+  /** What to call the node in errors: its data folder, or the URL. */
+  readonly name: string
+}
+
+export class ControlClient implements AsyncDisposable {
+  readonly #transport: HttpTransport
+
+  constructor(options: ControlClientOptions) {
+    this.#transport = new HttpTransport(options)
+  }
+
+  async status(options: Waits = {}): Promise<NodeStatus> {
+    return await this.#ask('status', {}, options)
+  }
+
+  health(options: Waits = {}): Promise<HealthReport> {
+    return this.#ask('health', {}, options) as Promise<HealthReport>
+  }
+
+  /** The effective configuration, as TOML. */
+  async config(options: Waits = {}): Promise<string> {
+    return (await this.#ask('config', {}, options)).toml
+  }
+
+  peers(options: Waits = {}): Promise<readonly PeerStatus[]> {
+    return this.#ask('peers', {}, options) as Promise<readonly PeerStatus[]>
+  }
+
+  /** Connects to a peer id, a multiaddr or words; resolves with who answered. */
+  async connect(target: string, options: Waits = {}): Promise<PeerId> {
+    return (await this.#ask('connect', { target }, options)).peer as PeerId
+  }
+
+  async disconnect(peer: string, options: Waits = {}): Promise<void> {
+    await this.#ask('disconnect', { peer }, options)
+  }
+
+  /** Round trip between the node and `peer`, in milliseconds. */
+  async ping(peer: string, options: Waits = {}): Promise<number> {
+    return (await this.#ask('ping', { peer }, options)).ms
+  }
+
+  tools(
+    query: { tool?: string; service?: string } = {},
+    options: Waits = {},
+  ): Promise<readonly ToolEntry[]> {
+    return this.#ask('tools', query, options) as Promise<readonly ToolEntry[]>
+  }
+
+  call(request: RemoteCall, options: Waits = {}): Promise<CallResult> {
+    return this.#ask('call', request, options) as Promise<CallResult>
+  }
+
+  catalogList(options: Waits = {}): Promise<readonly ToolInfo[]> {
+    return this.#ask('catalogList', {}, options) as Promise<readonly ToolInfo[]>
+  }
+
+  /** Calls a tool by the unique name that `catalogList` gave it. */
+  catalogCall(name: string, args: ToolArgs, options: Waits = {}): Promise<ToolResult> {
+    return this.#ask('catalogCall', { name, args }, options) as Promise<ToolResult>
+  }
+
+  services(options: Waits = {}): Promise<readonly ServiceStatus[]> {
+    return this.#ask('services', {}, options) as Promise<readonly ServiceStatus[]>
+  }
+
+  /** Hands a service to the node, which keeps it across restarts until it is withdrawn. */
+  expose(spec: ServiceSpec, options: Waits = {}): Promise<ServiceStatus> {
+    return this.#ask('expose', spec, options) as Promise<ServiceStatus>
+  }
+
+  /** Offers a service for as long as these events are read; abort the signal to withdraw it. */
+  async *exposeAttached(spec: ServiceSpec, options: Waits = {}): AsyncGenerator<LeaseEvent> {
+    for await (const line of this.#transport.lines('exposeAttached', spec, options)) {
+      yield JSON.parse(line) as LeaseEvent
+    }
+  }
+
+  async unexpose(name: string, options: Waits = {}): Promise<void> {
+    await this.#ask('unexpose', { name }, options)
+  }
+
+  dhtPut(
+    key: string,
+    value: string,
+    options: Waits & { readonly encoding?: 'text' | 'base64' } = {},
+  ): Promise<PutReport> {
+    const { encoding = 'text' } = options
+    return this.#ask('dhtPut', { key, value, encoding }, options) as Promise<PutReport>
+  }
+
+  dhtGet(
+    key: string,
+    options: Waits & { readonly encoding?: 'text' | 'base64' } = {},
+  ): Promise<ReadReport> {
+    const { encoding = 'text' } = options
+    return this.#ask('dhtGet', { key, encoding }, options) as Promise<ReadReport>
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#transport.close()
+  }
+
+  #ask<Name extends OperationName>(
+    name: Name,
+    sent: Sent<Name>,
+    options: Waits,
+  ): Promise<Answer<Name>> {
+    return this.#transport.ask(name, sent, options)
+  }
+}
+
+/** A client for the node that runs on `dataDir`; it is not known yet whether it answers. */
+export async function openClient(dataDir: string): Promise<ControlClient> {
+  return new ControlClient(await findLocalNode(dataDir))
+}

@@ -1,0 +1,98 @@
+/** The local faces of one node: its API and, when there is one, its MCP gateway. */
+
+import type { Random, Service } from '../base/index.ts'
+import type { ControlConfig } from '../node/index.ts'
+import { createGuard } from './guard.ts'
+import { type Api, type ApiDeps, createApi, PUBLIC_PATHS } from './http.ts'
+import { type Listener, type ListenerOptions, openListener } from './listener.ts'
+import { createMcpGateway, MCP_PATH, type McpFace } from './mcp-gateway.ts'
+
+export const API_ADDRESS = '127.0.0.1:9002'
+export const MCP_ADDRESS = '127.0.0.1:8545'
+
+export interface ControlServerDeps extends ApiDeps {
+  /** The bearer token that callers must show. */
+  readonly token: string
+  /** Null when the node does not speak MCP. */
+  readonly mcp: McpFace | null
+  readonly random: Random
+}
+
+export class ControlServer implements Service {
+  readonly name = 'control'
+  readonly #deps: ControlServerDeps
+  readonly #config: ControlConfig
+  readonly #listeners: Listener[] = []
+  readonly #notices: string[] = []
+  #api: Api | undefined
+  #apiUrl: string | undefined
+  #mcpUrl: string | undefined
+
+  constructor(deps: ControlServerDeps, config: ControlConfig) {
+    this.#deps = deps
+    this.#config = config
+  }
+
+  /** Base URL of the API; undefined before `start`. */
+  get apiUrl(): string | undefined {
+    return this.#apiUrl
+  }
+
+  /** URL of the MCP gateway; undefined before `start` and where there is none. */
+  get mcpUrl(): string | undefined {
+    return this.#mcpUrl
+  }
+
+  /** What a person should be told of the start: ports that had to move. */
+  get notices(): readonly string[] {
+    return this.#notices
+  }
+
+  async start(): Promise<void> {
+    const { mcp, log } = this.#deps
+    const { apiAddress, mcpAddress, operationTimeoutMs } = this.#config
+    const api = await createApi(this.#deps, operationTimeoutMs)
+    this.#api = api
+    this.#apiUrl = await this.#open({
+      address: apiAddress ?? API_ADDRESS,
+      isDefault: apiAddress === undefined,
+      key: '[control] api_address',
+      publicPaths: PUBLIC_PATHS,
+      handle: (request, response) => api.handle(request, response),
+    })
+    if (mcp === null) return
+    const gateway = await this.#open({
+      address: mcpAddress ?? MCP_ADDRESS,
+      isDefault: mcpAddress === undefined,
+      key: '[mcp] server_address',
+      publicPaths: [],
+      handle: createMcpGateway(mcp, log),
+    })
+    this.#mcpUrl = `${gateway}${MCP_PATH}`
+  }
+
+  async stop(): Promise<void> {
+    for (const listener of this.#listeners.splice(0).toReversed()) await listener.close()
+    await this.#api?.close()
+    this.#api = undefined
+  }
+
+  async #open(face: Face): Promise<string> {
+    const { token, random, log } = this.#deps
+    const guard = createGuard({ token, publicPaths: face.publicPaths })
+    const listener = await openListener({ ...face, guard, random })
+    this.#listeners.push(listener)
+    if (listener.movedFrom !== undefined) {
+      log.info('port moved', { wanted: listener.movedFrom, url: listener.url, key: face.key })
+      this.#notices.push(
+        `port ${listener.movedFrom} is in use, so ${listener.url} was taken; ` +
+          `set ${face.key} to choose one`,
+      )
+    }
+    return listener.url
+  }
+}
+
+interface Face extends Omit<ListenerOptions, 'guard' | 'random'> {
+  readonly publicPaths: readonly string[]
+}

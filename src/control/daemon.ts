@@ -1,0 +1,76 @@
+/** A node with its local faces, as `p2p start` runs it: configuration in, one thing to stop out. */
+
+import { secureRandom, startAll, systemClock } from '../base/index.ts'
+import { createHttpFace } from '../mcp/index.ts'
+import { createNode, type Environment, type Flags, loadConfig, type Node } from '../node/index.ts'
+import { ControlServer } from './control-server.ts'
+
+export interface DaemonOptions {
+  readonly flags: Flags
+  readonly env: Environment
+  readonly version: string
+  /** Takes log lines instead of standard error. */
+  readonly writeLog?: (line: string) => void
+}
+
+export interface Daemon {
+  readonly node: Node
+  readonly api: string
+  readonly mcp: string | null
+  readonly tokenFile: string
+  readonly listen: readonly string[]
+  readonly dataDir: string
+  /** What a person should know about this start, such as a port that was taken. */
+  readonly notices: readonly string[]
+  /** How many tool calls were made so far. */
+  calls(): number
+  stop(): Promise<void>
+}
+
+/** Starts the node, then what speaks for it on this machine, and says where in `node.json`. */
+export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
+  const { version, writeLog } = options
+  const { config, notices } = await loadConfig(options.flags, options.env)
+  const node = await createNode(config, { version, ...(writeLog && { writeLog }) })
+  const log = node.log.child('control')
+  const face = config.mcp.enabled ? createHttpFace(node.catalog, { version, log }) : null
+  const control = new ControlServer(
+    {
+      node,
+      registry: node.registry,
+      version,
+      token: node.dataDir.apiToken,
+      mcp: face,
+      clock: systemClock,
+      random: secureRandom,
+      log,
+    },
+    config.control,
+  )
+  const stop = async () => {
+    await face?.close()
+    await control.stop()
+    await node.stop()
+  }
+  try {
+    await startAll([control])
+    const { apiUrl: api = '', mcpUrl: mcp = null } = control
+    const startedAt = new Date(systemClock.now()).toISOString()
+    const at = { api, mcp, grpc: null, listen: node.addresses }
+    await node.dataDir.announce({ pid: process.pid, peerId: node.peerId, ...at, startedAt })
+    return {
+      node,
+      api,
+      mcp,
+      tokenFile: node.dataDir.tokenFile,
+      listen: node.addresses,
+      dataDir: node.dataDir.path,
+      notices: [...notices, ...node.notices, ...control.notices],
+      calls: () => node.calls,
+      stop,
+    }
+  } catch (error) {
+    await stop()
+    throw error
+  }
+}

@@ -1,0 +1,68 @@
+/** Errors as HTTP says them: `{"error":{"code","message","facts","retryable"}}` and a status. */
+
+import type { ServerResponse } from 'node:http'
+import type { CodedError } from '../base/index.ts'
+
+export interface ErrorBody {
+  readonly error: {
+    readonly code: string
+    readonly message: string
+    readonly facts: unknown
+    readonly retryable: boolean
+  }
+}
+
+export function errorBody(error: CodedError): ErrorBody {
+  const { code, message, facts, retryable } = error
+  return { error: { code, message, facts: jsonSafe(facts), retryable } }
+}
+
+/** The first row that matches decides; codes end in what went wrong, whichever room they are of. */
+const STATUS: readonly (readonly [RegExp, number])[] = [
+  [/^CONTROL_(HOST|ORIGIN)_REFUSED$/, 403],
+  [/^CONTROL_TOKEN_/, 401],
+  [/^CONTROL_BODY_TOO_LARGE$/, 413],
+  [/^CONTROL_REQUEST_INVALID$/, 400],
+  [/^ACCESS_QUOTA/, 429],
+  [/^ACCESS_/, 403],
+  [/^BASE_BUSY$/, 503],
+  [/^BASE_BUG$/, 500],
+  [/_NOT_BUILT_YET$/, 501],
+  [/_(NOT_FOUND|ROUTE_UNKNOWN|SERVICE_UNKNOWN)$/, 404],
+  [/_(DENIED|REFUSED|FORBIDDEN)$/, 403],
+  [/_(DEADLINE|TIMEOUT)$/, 504],
+  [/_(EXISTS|TAKEN|CONFLICT|ALREADY_RUNNING)$/, 409],
+  [/_(INVALID|MALFORMED|TOO_LONG|TOO_LARGE|UNSUPPORTED)$/, 400],
+  [/_(UNREACHABLE|UNAVAILABLE|FAILED|BROKEN|OUTCOME_UNKNOWN)$/, 502],
+]
+
+/** The status that fits an error; 503 for the rest that may work later, else 500. */
+export function statusOf({ code, retryable }: CodedError): number {
+  const row = STATUS.find(([pattern]) => pattern.test(code))
+  return row?.[1] ?? (retryable ? 503 : 500)
+}
+
+/** Answers with `error` on a bare response, before or beside the framework. */
+export function sendError(response: ServerResponse, error: CodedError): void {
+  const status = statusOf(error)
+  response.writeHead(status, {
+    'content-type': 'application/json; charset=utf-8',
+    // What was not read of the request must not be taken for the next one.
+    connection: 'close',
+    ...(status === 401 ? { 'www-authenticate': 'Bearer' } : {}),
+  })
+  response.end(JSON.stringify(errorBody(error)))
+}
+
+/** Facts may hold what JSON cannot say; they are shown as text then. */
+function jsonSafe(facts: unknown): unknown {
+  try {
+    const text = JSON.stringify(facts, (_, value: unknown) => {
+      if (typeof value === 'bigint') return value.toString()
+      return value instanceof Uint8Array ? Buffer.from(value).toString('hex') : value
+    }) as string | undefined
+    return text === undefined ? null : (JSON.parse(text) as unknown)
+  } catch {
+    return null
+  }
+}

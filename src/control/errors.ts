@@ -1,0 +1,59 @@
+import { defineErrors } from '../base/index.ts'
+
+export const ControlError = defineErrors('CONTROL', {
+  HOST_REFUSED: {
+    says: (f: { host: string; allowed: readonly string[] }) =>
+      `Cannot answer a request for host "${f.host}": wanted ${f.allowed.join(' or ')}`,
+  },
+  ORIGIN_REFUSED: {
+    says: (f: { origin: string }) =>
+      `Cannot answer a request from the web origin "${f.origin}": only this node's own is allowed`,
+  },
+  TOKEN_MISSING: {
+    says: (f: { path: string }) =>
+      `Cannot answer ${f.path} without a token: ` +
+      'send "Authorization: Bearer <token>" with the text of api.token in the data folder',
+  },
+  TOKEN_INVALID: {
+    says: (f: { path: string }) =>
+      `Cannot answer ${f.path}: the bearer token is not that of this node. ` +
+      'Read api.token in the data folder of this very node',
+  },
+  REQUEST_INVALID: {
+    says: (f: { part: string; problems: readonly string[] }) =>
+      `Cannot read the ${f.part} of the request: ${f.problems.join('; ')}`,
+  },
+  BODY_TOO_LARGE: {
+    says: (f: { limit: number }) =>
+      `Cannot read the body of the request: it has more than the ${f.limit} bytes allowed`,
+  },
+  ROUTE_UNKNOWN: {
+    says: (f: { method: string; path: string }) =>
+      `Cannot answer ${f.method} ${f.path}: there is no such route. GET /openapi.json lists all`,
+  },
+  CALLER_GONE: {
+    says: (_: object) => 'Cannot answer: the caller closed the connection',
+  },
+  INTERNAL: {
+    says: (f: { correlationId: string }) =>
+      `Cannot answer: an error that we did not foresee. The log has it under ${f.correlationId}`,
+  },
+  PORT_BUSY: {
+    says: (f: { key: string; address: string }) =>
+      `Cannot listen at ${f.address}: the port is in use. ` +
+      `Stop the program that holds it, or change ${f.key} (0 takes any free port)`,
+  },
+  ADDRESS_UNUSABLE: {
+    says: (f: { key: string; address: string; reason: string }) =>
+      `Cannot listen at ${f.address}: ${f.reason}. Change ${f.key} to an address of this host`,
+  },
+  NODE_UNREACHABLE: {
+    says: (f: { node: string; reason: string }) =>
+      `Cannot reach the node of ${f.node}: ${f.reason}. Start it with: p2p start`,
+    retryable: true,
+  },
+  ANSWER_MALFORMED: {
+    says: (f: { operation: string; status: number }) =>
+      `Cannot read the answer to "${f.operation}" (HTTP ${f.status}): it is not that of a node`,
+  },
+})

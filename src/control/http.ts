@@ -1,0 +1,196 @@
+/**
+ * The node's API over HTTP, with its OpenAPI 3.0 document.
+ *
+ * Requests arrive through a guarded listener; fastify routes them, zod checks what comes in and
+ * what goes out, and both come from the table in `api.ts`.
+ */
+
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { type Clock, type Logger, type Registry, withCorrelation } from '../base/index.ts'
+import { parseJson } from '../wire/index.ts'
+import { type Given, type Operation, type OperationName, operations } from './api.ts'
+import { errorBody, statusOf } from './error-reply.ts'
+import { ControlError } from './errors.ts'
+import { codedFrom } from './foreign-errors.ts'
+import { holdLease } from './lease.ts'
+import { correlationOf } from './listener.ts'
+import { createRoutes, type Routes } from './routes.ts'
+import type { ServedNode } from './served-node.ts'
+import { errorBody as errorShape } from './shapes/api.ts'
+
+export interface ApiDeps {
+  readonly node: ServedNode
+  readonly registry: Pick<Registry, 'prometheusText' | 'openMetricsText'>
+  readonly version: string
+  readonly clock: Clock
+  readonly log: Logger
+}
+
+export interface Api {
+  handle(request: IncomingMessage, response: ServerResponse): void
+  close(): Promise<void>
+}
+
+/** Paths that answer without a token: what a supervisor asks. */
+export const PUBLIC_PATHS: readonly string[] = [operations.health.path, operations.ready.path]
+
+const PARAMETER_MAX = 256
+
+/** `waitMs` is how long an operation may take when its caller names no time-out. */
+export async function createApi(deps: ApiDeps, waitMs: number): Promise<Api> {
+  // Loaded here, so that a program that only needs the client does not wait for a server.
+  const { fastify } = await import('fastify')
+  const app = fastify({
+    logger: false,
+    routerOptions: {
+      caseSensitive: true,
+      ignoreTrailingSlash: false,
+      maxParamLength: PARAMETER_MAX,
+    },
+    trustProxy: false,
+    exposeHeadRoutes: false,
+    return503OnClosing: true,
+    frameworkErrors: (error, request, reply) => void refuse(deps, error, { request, reply }),
+  })
+  await describe(app, deps.version)
+  app.removeAllContentTypeParsers()
+  app.addContentTypeParser('application/json', { parseAs: 'string' }, parseBody)
+  app.setErrorHandler((error, request, reply) => refuse(deps, error, { request, reply }))
+  app.setNotFoundHandler((request, reply) => {
+    const path = request.url.split('?', 1)[0]?.slice(0, PARAMETER_MAX) ?? ''
+    const error = ControlError.ROUTE_UNKNOWN({ method: request.method, path })
+    return refuse(deps, error, { request, reply })
+  })
+  mount(app, deps, createRoutes(deps, waitMs))
+  await app.ready()
+  return {
+    handle: (request, response) => app.routing(request, response),
+    close: () => app.close(),
+  }
+}
+
+async function parseBody(request: FastifyRequest, body: string | Buffer): Promise<unknown> {
+  const { bodyLimit } = request.routeOptions
+  return body.length === 0 ? undefined : parseJson(String(body), 'body', { bytesMax: bodyLimit })
+}
+
+/** The zod compilers and the document; it must know the routes, so it comes before them. */
+async function describe(app: FastifyInstance, version: string): Promise<void> {
+  const { default: swagger } = await import('@fastify/swagger')
+  const zod = await import('fastify-type-provider-zod')
+  app.setValidatorCompiler(zod.validatorCompiler)
+  app.setSerializerCompiler(zod.serializerCompiler)
+  await app.register(swagger, {
+    openapi: {
+      openapi: '3.0.3',
+      info: {
+        title: 'p2p-foundation node',
+        description: 'The control API of one node, on loopback.',
+        version,
+      },
+      components: { securitySchemes: { token: { type: 'http', scheme: 'bearer' } } },
+      security: [{ token: [] }],
+    },
+    transform: zod.jsonSchemaTransform,
+  })
+}
+
+type Serve = (given: never, call: { request: FastifyRequest; reply: FastifyReply }) => unknown
+
+function mount(app: FastifyInstance, deps: ApiDeps, routes: Routes): void {
+  const special: Partial<Record<OperationName, Serve>> = specialRoutes(app, deps)
+  for (const [name, operation] of Object.entries(operations) as [OperationName, Operation][]) {
+    const plain = routes[name as keyof Routes] as
+      | ((given: never, signal: AbortSignal) => Promise<unknown>)
+      | undefined
+    const serve: Serve =
+      special[name] ?? ((given, { reply }) => plain?.(given, goneSignal(reply.raw)))
+    app.route({
+      method: operation.method,
+      url: operation.path,
+      schema: schemaOf(name, operation),
+      bodyLimit: operation.bodyBytesMax,
+      async preValidation(request) {
+        // An operation whose body is all defaults may be asked without one.
+        if (operation.body !== undefined) request.body ??= {}
+      },
+      handler(request, reply) {
+        const given = Object.assign({}, request.params, request.query, request.body) as never
+        const run = async () => serve(given, { request, reply })
+        return withCorrelation(correlationOf(request.raw), run)
+      },
+    })
+  }
+}
+
+function schemaOf(name: OperationName, operation: Operation) {
+  const { summary, query, params, body, response, contentTypes } = operation
+  const shape =
+    contentTypes === undefined
+      ? response
+      : {
+          description: summary,
+          content: Object.fromEntries(contentTypes.map((type) => [type, { schema: response }])),
+        }
+  const isProbe = PUBLIC_PATHS.includes(operation.path)
+  return {
+    summary,
+    operationId: name,
+    ...(isProbe ? { security: [] } : {}),
+    ...(query === undefined ? {} : { querystring: query }),
+    ...(params === undefined ? {} : { params }),
+    ...(body === undefined ? {} : { body }),
+    response: { 200: shape, ...(isProbe ? { 503: response } : {}), '4xx': errorShape },
+  }
+}
+
+function specialRoutes(app: FastifyInstance, { node, registry, clock, log }: ApiDeps) {
+  return {
+    health(_given, { reply }) {
+      const report = node.health()
+      reply.status(report.status === 'failing' ? 503 : 200)
+      return report
+    },
+    ready(_given, { reply }) {
+      const report = node.health()
+      reply.status(report.ready ? 200 : 503)
+      return report
+    },
+    async metrics(_given, { request, reply }) {
+      const wantsOpen = request.headers.accept?.includes('application/openmetrics-text') === true
+      const scrape = wantsOpen ? registry.openMetricsText() : registry.prometheusText()
+      const { contentType, body } = await scrape
+      reply.header('content-type', contentType)
+      return body
+    },
+    openapi: () => app.swagger(),
+    async exposeAttached(spec: Given<'exposeAttached'>, { reply }) {
+      const lease = { spec, response: reply.raw, gone: goneSignal(reply.raw) }
+      await holdLease({ services: node.services, clock, log }, lease, () => void reply.hijack())
+    },
+  } satisfies Partial<Record<OperationName, (given: never, call: Parameters<Serve>[1]) => unknown>>
+}
+
+/** Aborts when the caller closed the connection before it had the answer. */
+function goneSignal(response: ServerResponse): AbortSignal {
+  const gone = new AbortController()
+  response.once('close', () => {
+    if (!response.writableFinished) gone.abort(ControlError.CALLER_GONE({}))
+  })
+  return gone.signal
+}
+
+interface Refused {
+  readonly request: FastifyRequest
+  readonly reply: FastifyReply
+}
+
+async function refuse({ log }: ApiDeps, error: unknown, { request, reply }: Refused) {
+  const coded = codedFrom(error, request)
+  if (coded.code === 'CONTROL_INTERNAL') {
+    log.error('request failed', { method: request.method, path: request.routeOptions.url, error })
+  }
+  reply.status(statusOf(coded)).type('application/json; charset=utf-8')
+  return reply.serializer(JSON.stringify).send(errorBody(coded))
+}

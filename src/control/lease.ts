@@ -1,0 +1,78 @@
+/**
+ * A service that lives as long as somebody reads: the answer is one JSON line for each change of
+ * its state, and when the reader goes away, in whichever way, the service is withdrawn.
+ */
+
+import type { ServerResponse } from 'node:http'
+import type { Clock, Logger } from '../base/index.ts'
+import type { ServiceSpec, ServiceStatus } from '../mcp/index.ts'
+import type { ServedNode } from './served-node.ts'
+
+/** One line of the answer. */
+export type LeaseEvent =
+  | { readonly event: 'status'; readonly service: ServiceStatus }
+  | { readonly event: 'withdrawn'; readonly name: string }
+
+const LOOK_EVERY_MS = 500
+
+export interface LeaseDeps {
+  readonly services: ServedNode['services']
+  readonly clock: Clock
+  readonly log: Logger
+}
+
+export interface Lease {
+  readonly spec: ServiceSpec
+  readonly response: ServerResponse
+  /** Aborts when the reader is gone. */
+  readonly gone: AbortSignal
+}
+
+/**
+ * Rejects when the service cannot be offered, with nothing sent yet. After that it calls `opened`,
+ * and resolves when the reader is gone or the service was withdrawn by somebody else.
+ */
+export async function holdLease(deps: LeaseDeps, lease: Lease, opened: () => void): Promise<void> {
+  const { services, log } = deps
+  const { spec, response, gone } = lease
+  const first = await services.expose(spec, { detached: false, signal: gone })
+  opened()
+  try {
+    response.writeHead(200, { 'content-type': 'application/x-ndjson; charset=utf-8' })
+    await tell(deps, lease, first)
+    response.end()
+  } catch (error) {
+    response.destroy()
+    if (!gone.aborted) log.error('lease ended early', { service: spec.name, error })
+  } finally {
+    await withdraw(deps, spec.name)
+  }
+}
+
+/** Writes the state of the service each time that it has changed, until it is gone. */
+async function tell(deps: LeaseDeps, lease: Lease, first: ServiceStatus): Promise<void> {
+  const { services, clock } = deps
+  const { spec, response, gone } = lease
+  let shown = ''
+  const show = (event: LeaseEvent) => {
+    const line = `${JSON.stringify(event)}\n`
+    if (line !== shown) response.write(line)
+    shown = line
+  }
+  let service: ServiceStatus | undefined = first
+  while (service !== undefined) {
+    show({ event: 'status', service })
+    await clock.sleep(LOOK_EVERY_MS, gone)
+    service = services.list().find(({ name }) => name === spec.name)
+  }
+  show({ event: 'withdrawn', name: spec.name })
+}
+
+async function withdraw({ services, log }: LeaseDeps, service: string): Promise<void> {
+  if (!services.list().some(({ name }) => name === service)) return
+  try {
+    await services.unexpose(service)
+  } catch (error) {
+    log.error('service not withdrawn', { service, error })
+  }
+}

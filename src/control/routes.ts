@@ -1,0 +1,148 @@
+/** What each operation does: checked input in, an answer out. HTTP itself is not known here. */
+
+import { type Clock, fromUtf8, utf8 } from '../base/index.ts'
+import { peerId } from '../identity/index.ts'
+import type { ToolArgs } from '../mcp/index.ts'
+import type { Answer, Given, OperationName } from './api.ts'
+import { ControlError } from './errors.ts'
+import type { FoundRecord, ServedNode } from './served-node.ts'
+
+/** Operations whose answer is more than a JSON document; `http.ts` mounts these by hand. */
+export const SPECIAL = ['health', 'ready', 'metrics', 'openapi', 'exposeAttached'] as const
+type SpecialName = (typeof SPECIAL)[number]
+export type PlainName = Exclude<OperationName, SpecialName>
+
+/** One function for each operation; `signal` aborts when the caller is gone. */
+export type Routes = {
+  readonly [Name in PlainName]: (given: Given<Name>, signal: AbortSignal) => Promise<Answer<Name>>
+}
+
+export interface RoutesDeps {
+  readonly node: ServedNode
+  readonly clock: Clock
+}
+
+/** `waitMs` is how long an operation may take when its caller names no time-out. */
+export function createRoutes({ node, clock }: RoutesDeps, waitMs: number): Routes {
+  const within = async <T>(
+    limits: { timeoutMs?: number; signal: AbortSignal },
+    work: (signal: AbortSignal) => Promise<T>,
+  ): Promise<T> => {
+    using deadline = clock.deadline(limits.timeoutMs ?? waitMs, limits.signal)
+    return await settledBy(deadline.signal, work(deadline.signal))
+  }
+
+  return {
+    ...infoRoutes(node),
+    ...serviceRoutes(node, within),
+    async connect({ target, timeoutMs }, signal) {
+      const limits = { ...(timeoutMs !== undefined && { timeoutMs }), signal }
+      return { peer: await within(limits, (ended) => node.connect(target, { signal: ended })) }
+    },
+    async disconnect({ peer }) {
+      await node.disconnect(peerId(peer))
+      return { done: true }
+    },
+    async ping({ peer, ...limits }, signal) {
+      const id = peerId(peer)
+      const ms = await within({ ...limits, signal }, (ended) => node.ping(id, { signal: ended }))
+      return { peer, ms }
+    },
+    tools: (query, signal) => {
+      return within({ signal }, (ended) => node.tools.find(query, { signal: ended }))
+    },
+    call({ tool, args, peer, service, ...limits }, signal) {
+      const target = {
+        ...(service !== undefined && { service }),
+        ...(peer !== undefined && { peer: peerId(peer) }),
+      }
+      return within({ ...limits, signal }, (ended) => {
+        return node.tools.call(tool, args as ToolArgs, { ...target, signal: ended })
+      })
+    },
+    catalogList: (_, signal) => {
+      return within({ signal }, (ended) => node.catalog.list({ signal: ended }))
+    },
+    catalogCall: ({ name, args, ...limits }, signal) => {
+      return within({ ...limits, signal }, (ended) => {
+        return node.catalog.call(name, args as ToolArgs, { signal: ended })
+      })
+    },
+    dhtPut({ key, value, encoding, ...limits }, signal) {
+      const bytes = encoding === 'base64' ? fromBase64(value) : utf8(value)
+      return within({ ...limits, signal }, (ended) => node.dht.put(key, bytes, { signal: ended }))
+    },
+    async dhtGet({ key, encoding }, signal) {
+      const found = await within({ signal }, (ended) => node.dht.get(key, { signal: ended }))
+      return { ...found, ...written(found, encoding) }
+    },
+  }
+}
+
+type Within = <T>(
+  limits: { timeoutMs?: number; signal: AbortSignal },
+  work: (signal: AbortSignal) => Promise<T>,
+) => Promise<T>
+
+type InfoName = 'status' | 'config' | 'peers' | 'debugPeers'
+
+function infoRoutes(node: ServedNode): Pick<Routes, InfoName> {
+  return {
+    status: async () => node.status(),
+    config: async () => ({ toml: node.configToml() }),
+    peers: () => node.peers(),
+    debugPeers: async () => ({ peers: await node.peers() }),
+  }
+}
+
+type ServiceName = 'services' | 'expose' | 'unexpose'
+
+function serviceRoutes(node: ServedNode, within: Within): Pick<Routes, ServiceName> {
+  return {
+    services: async () => node.services.list(),
+    expose: (spec, signal) => {
+      return within({ signal }, (ended) => {
+        return node.services.expose(spec, { detached: true, signal: ended })
+      })
+    },
+    async unexpose({ name }) {
+      await node.services.unexpose(name)
+      return { done: true }
+    },
+  }
+}
+
+/** Work that does not listen to its signal must not hold the caller beyond the deadline. */
+async function settledBy<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
+  const { promise, reject } = Promise.withResolvers<never>()
+  const stop = () => reject(signal.reason as Error)
+  work.catch(() => undefined)
+  if (signal.aborted) stop()
+  signal.addEventListener('abort', stop, { once: true })
+  try {
+    return await Promise.race([work, promise])
+  } finally {
+    signal.removeEventListener('abort', stop)
+  }
+}
+
+function written(
+  { value }: FoundRecord,
+  wanted: 'text' | 'base64',
+): Pick<Answer<'dhtGet'>, 'value' | 'encoding'> {
+  if (value === null) return { value, encoding: wanted }
+  if (wanted === 'text') {
+    try {
+      return { value: fromUtf8(value), encoding: 'text' }
+    } catch {
+      // Bytes that are no text can only be written down as base64; the answer says so.
+    }
+  }
+  return { value: Buffer.from(value).toString('base64'), encoding: 'base64' }
+}
+
+function fromBase64(text: string): Uint8Array {
+  const bytes = Buffer.from(text, 'base64')
+  if (bytes.toString('base64') === text) return bytes
+  throw ControlError.REQUEST_INVALID({ part: 'body', problems: ['value: wanted padded base64'] })
+}

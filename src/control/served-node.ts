@@ -1,0 +1,68 @@
+/** What the API needs of a node; `node.ts` has all of it, a test fakes it. */
+
+import type { PeerId } from '../identity/index.ts'
+import type {
+  CallResult,
+  ServiceSpec,
+  ServiceStatus,
+  ToolArgs,
+  ToolEntry,
+  ToolInfo,
+  ToolResult,
+} from '../mcp/index.ts'
+import type { GetReport, HealthReport, NodeStatus, PeerStatus, PutReport } from '../node/index.ts'
+
+/** Ends the work early; every operation that can wait takes one. */
+export interface Waits {
+  readonly signal?: AbortSignal
+}
+
+export interface ToolQuery {
+  readonly tool?: string
+  readonly service?: string
+}
+
+/** Where a call goes: to whoever offers the tool, or only to this service or this peer. */
+export interface CallTarget extends Waits {
+  readonly service?: string
+  readonly peer?: PeerId
+}
+
+/** A record of the DHT with its value as bytes; how to write them down is the API's question. */
+export interface FoundRecord extends Omit<GetReport, 'value'> {
+  readonly value: Uint8Array | null
+}
+
+export interface ServedNode {
+  status(): NodeStatus
+  health(): HealthReport
+  /** The effective configuration, as TOML. */
+  configToml(): string
+  peers(): Promise<readonly PeerStatus[]>
+  /** Dials a peer id, a multiaddr or words, and says who answered. */
+  connect(target: string, options: Waits): Promise<PeerId>
+  disconnect(peer: PeerId): Promise<void>
+  /** Round trip in milliseconds. */
+  ping(peer: PeerId, options: Waits): Promise<number>
+  readonly tools: {
+    find(query: ToolQuery, options: Waits): Promise<readonly ToolEntry[]>
+    call(tool: string, args: ToolArgs, options: CallTarget): Promise<CallResult>
+  }
+  /** The tools of this node and its peers under names that are unique, as an assistant sees them. */
+  readonly catalog: {
+    list(options: Waits): Promise<readonly ToolInfo[]>
+    call(name: string, args: ToolArgs, options: Waits): Promise<ToolResult>
+  }
+  readonly services: {
+    list(): readonly ServiceStatus[]
+    expose(
+      spec: ServiceSpec,
+      options: { readonly detached: boolean; readonly signal?: AbortSignal },
+    ): Promise<ServiceStatus>
+    unexpose(name: string): Promise<void>
+  }
+  readonly dht: {
+    put(key: string, value: Uint8Array, options: Waits): Promise<PutReport>
+    get(key: string, options: Waits): Promise<FoundRecord>
+  }
+}

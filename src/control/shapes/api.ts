@@ -1,0 +1,150 @@
+/**
+ * What crosses the API, as schemas. They are the shapes of `node/shapes.ts` and `mcp/tool.ts`,
+ * written once more because a type cannot check JSON; a test compiles only while they agree.
+ */
+
+import { z } from 'zod'
+
+/** Bounds of what a caller may send; answers are ours and need none. */
+export const NAME_MAX = 256
+export const VALUE_MAX = 65_536
+const PATH_MAX = 4_096
+const ARGS_MAX = 1_000
+
+export const json = z.record(z.string(), z.unknown())
+
+export const health = z.object({
+  status: z.enum(['ok', 'degraded', 'failing']),
+  reasons: z.array(z.string()).readonly(),
+  alive: z.literal(true),
+  ready: z.boolean(),
+})
+
+const facility = z.object({
+  state: z.enum(['active', 'off', 'unavailable']),
+  reason: z.string().optional(),
+  remedy: z.string().optional(),
+})
+
+export const status = z.object({
+  peerId: z.string(),
+  ethAddress: z.string().nullable(),
+  words: z.string().nullable(),
+  listen: z.array(z.string()).readonly(),
+  peers: z.number(),
+  network: z.string(),
+  version: z.string(),
+  health,
+  quic: facility,
+  tunnel: facility,
+  uptimeMs: z.number(),
+  dataDir: z.string(),
+})
+
+const connection = z.object({
+  address: z.string(),
+  direction: z.enum(['inbound', 'outbound']),
+  transport: z.string(),
+  openedAtMs: z.number(),
+  streams: z.number(),
+})
+
+export const peerStatus = z.object({
+  peer: z.string(),
+  connections: z.array(connection).readonly(),
+  protocols: z.array(z.string()).readonly(),
+})
+
+export const toolInfo = z.object({
+  name: z.string(),
+  description: z.string(),
+  inputSchema: json,
+  outputSchema: json.optional(),
+  idempotent: z.boolean(),
+  readOnly: z.boolean(),
+})
+
+export const toolEntry = z.object({
+  service: z.string(),
+  tool: z.string(),
+  peer: z.string(),
+  description: z.string(),
+  idempotent: z.boolean(),
+})
+
+export const toolResult = z.object({
+  content: z.array(z.unknown()).readonly(),
+  structuredContent: json.optional(),
+  isError: z.boolean().optional(),
+})
+
+const attempt = z.object({ peer: z.string(), path: z.string(), ms: z.number(), code: z.string() })
+
+export const callResult = toolResult.extend({
+  peer: z.string(),
+  attempts: z.array(attempt).readonly(),
+})
+
+const source = z.discriminatedUnion('kind', [
+  z.strictObject({
+    kind: z.literal('stdio'),
+    command: z.string().min(1).max(PATH_MAX),
+    args: z.array(z.string().max(VALUE_MAX)).max(ARGS_MAX).readonly(),
+    cwd: z.string().min(1).max(PATH_MAX),
+    env: z.record(z.string(), z.string()).readonly(),
+  }),
+  z.strictObject({ kind: z.literal('http'), url: z.url({ protocol: /^https?$/ }).max(PATH_MAX) }),
+])
+
+export const spec = z.strictObject({ name: z.string().regex(/^[a-z0-9][a-z0-9-]{0,62}$/), source })
+
+export const serviceStatus = z.object({
+  name: z.string(),
+  state: z.enum(['starting', 'ready', 'restarting', 'failed', 'stopped']),
+  tools: z.array(toolInfo).readonly(),
+  restarts: z.number(),
+  reason: z.string().optional(),
+  detached: z.boolean(),
+})
+
+const failure = z.object({ peer: z.string(), code: z.string() })
+
+export const putReport = z.object({
+  key: z.string(),
+  version: z.number(),
+  stored: z.array(z.string()).readonly(),
+  failed: z.array(failure).readonly(),
+  wanted: z.number(),
+})
+
+export const encoding = z.enum(['text', 'base64'])
+
+export const getReport = z.object({
+  key: z.string(),
+  value: z.string().nullable(),
+  encoding: encoding.describe('How the value is written: base64 where it is not UTF-8'),
+  publisher: z.string().nullable(),
+  version: z.number().nullable(),
+  answered: z.array(z.string()).readonly(),
+  failed: z.array(failure).readonly(),
+})
+
+export const errorBody = z.object({
+  error: z.object({
+    code: z.string(),
+    message: z.string(),
+    facts: z.unknown(),
+    retryable: z.boolean(),
+  }),
+})
+
+/** `node.json` in the data folder, as the node writes it. */
+export const runFile = z.object({
+  pid: z.number(),
+  peerId: z.string(),
+  api: z.url({ protocol: /^http$/ }),
+  mcp: z.string().nullable(),
+  grpc: z.string().nullable(),
+  listen: z.array(z.string()).readonly(),
+  startedAt: z.string(),
+})

@@ -1,0 +1,62 @@
+/** Compiles only while the API's schemas have the keys and the types of the rooms' own shapes. */
+
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { z } from 'zod'
+import type {
+  CallResult,
+  ServiceSpec,
+  ServiceStatus,
+  ToolEntry,
+  ToolInfo,
+  ToolResult,
+} from '../../mcp/index.ts'
+import type {
+  GetReport,
+  HealthReport,
+  NodeStatus,
+  PeerStatus,
+  PutReport,
+  RunFile,
+} from '../../node/index.ts'
+import type * as shapes from './api.ts'
+
+/** True when what a room gives is accepted, and neither side has a key that the other lacks. */
+type Same<Shape, Schema extends z.ZodType> =
+  Shape extends z.input<Schema>
+    ? [keyof Shape, keyof z.output<Schema>] extends [keyof z.output<Schema>, keyof Shape]
+      ? true
+      : false
+    : false
+
+const agreed: {
+  health: Same<HealthReport, typeof shapes.health>
+  status: Same<NodeStatus, typeof shapes.status>
+  peer: Same<PeerStatus, typeof shapes.peerStatus>
+  put: Same<PutReport, typeof shapes.putReport>
+  get: Same<GetReport & { encoding: 'text' | 'base64' }, typeof shapes.getReport>
+  run: Same<RunFile, typeof shapes.runFile>
+  tool: Same<ToolInfo, typeof shapes.toolInfo>
+  entry: Same<ToolEntry, typeof shapes.toolEntry>
+  result: Same<ToolResult, typeof shapes.toolResult>
+  call: Same<CallResult, typeof shapes.callResult>
+  service: Same<ServiceStatus, typeof shapes.serviceStatus>
+  spec: z.output<typeof shapes.spec> extends ServiceSpec ? true : false
+} = {
+  health: true,
+  status: true,
+  peer: true,
+  put: true,
+  get: true,
+  run: true,
+  tool: true,
+  entry: true,
+  result: true,
+  call: true,
+  service: true,
+  spec: true,
+}
+
+test('every shape of the API agrees with that of its room', () => {
+  assert.ok(Object.values(agreed).every(Boolean))
+})

@@ -1,0 +1,154 @@
+/** One HTTP request for each operation, with the token, and the answer checked or its error. */
+
+import { Agent, type IncomingMessage, request as send } from 'node:http'
+import { createInterface } from 'node:readline'
+import { CodedError } from '../base/index.ts'
+import { type Answer, type Operation, type OperationName, operations, type Sent } from './api.ts'
+import { ControlError } from './errors.ts'
+import type { Waits } from './served-node.ts'
+import { errorBody } from './shapes/api.ts'
+
+/** Twice the largest result of a tool, as JSON; nothing the API says is longer. */
+const ANSWER_BYTES_MAX = 67_108_864
+
+export interface TransportOptions {
+  readonly url: string
+  readonly token: string
+  readonly name: string
+}
+
+export class HttpTransport {
+  readonly #options: TransportOptions
+  readonly #agent = new Agent({ keepAlive: true, maxSockets: 64 })
+
+  constructor(options: TransportOptions) {
+    this.#options = options
+  }
+
+  /** Sends `sent` to the operation; each value goes where its schema says. */
+  async ask<Name extends OperationName>(
+    name: Name,
+    sent: Sent<Name>,
+    options: Waits,
+  ): Promise<Answer<Name>> {
+    const response = await this.#send(name, sent as Values, options)
+    const status = response.statusCode ?? 0
+    const value = jsonOf(await textOf(response, name))
+    const answer = operations[name].response.safeParse(value)
+    // A node that is not ready says so with 503 and the same body.
+    if (answer.success && (status === 200 || status === 503)) return answer.data as Answer<Name>
+    throw errorFrom(name, status, value)
+  }
+
+  /** The lines of an answer that goes on, as they come. Leaving the loop ends the request. */
+  async *lines<Name extends OperationName>(
+    name: Name,
+    sent: Sent<Name>,
+    options: Waits,
+  ): AsyncGenerator<string> {
+    const response = await this.#send(name, sent as Values, options)
+    if (response.statusCode !== 200) {
+      throw errorFrom(name, response.statusCode ?? 0, jsonOf(await textOf(response, name)))
+    }
+    try {
+      for await (const line of createInterface({ input: response })) {
+        if (line !== '') yield line
+      }
+      options.signal?.throwIfAborted()
+    } finally {
+      response.destroy()
+    }
+  }
+
+  close(): void {
+    this.#agent.destroy()
+  }
+
+  async #send(name: OperationName, sent: Values, { signal }: Waits): Promise<IncomingMessage> {
+    const operation: Operation = operations[name]
+    const { url, token, name: node } = this.#options
+    const body =
+      operation.body === undefined ? undefined : JSON.stringify(pick(operation.body, sent))
+    const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>()
+    const request = send(
+      new URL(pathOf(operation, sent), url),
+      {
+        method: operation.method,
+        agent: this.#agent,
+        headers: {
+          authorization: `Bearer ${token}`,
+          ...(body === undefined
+            ? {}
+            : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) }),
+        },
+        ...(signal === undefined ? {} : { signal }),
+      },
+      resolve,
+    )
+    request.on('error', reject)
+    request.end(body)
+    try {
+      return await promise
+    } catch (error) {
+      signal?.throwIfAborted()
+      throw ControlError.NODE_UNREACHABLE({ node, reason: reasonOf(error) }, error)
+    }
+  }
+}
+
+type Values = Readonly<Record<string, unknown>>
+
+function pathOf({ path, query }: Operation, sent: Values): string {
+  const filled = path.replace(/:([a-zA-Z]+)/g, (_, key: string) => {
+    return encodeURIComponent(String(sent[key]))
+  })
+  const search = query === undefined ? {} : pick(query, sent)
+  const text = new URLSearchParams(search as Record<string, string>).toString()
+  return text === '' ? filled : `${filled}?${text}`
+}
+
+/** The values that a schema names, without those that were left out. */
+function pick(schema: NonNullable<Operation['body']>, sent: Values): Values {
+  const names = Object.keys(schema.shape).filter((key) => sent[key] !== undefined)
+  return Object.fromEntries(names.map((key) => [key, sent[key]]))
+}
+
+async function textOf(response: IncomingMessage, operation: string): Promise<string> {
+  const status = response.statusCode ?? 0
+  const chunks: Buffer[] = []
+  let size = 0
+  try {
+    for await (const chunk of response as AsyncIterable<Buffer>) {
+      size += chunk.length
+      if (size > ANSWER_BYTES_MAX) break
+      chunks.push(chunk)
+    }
+  } catch (error) {
+    throw ControlError.ANSWER_MALFORMED({ operation, status }, error)
+  }
+  if (size > ANSWER_BYTES_MAX) throw ControlError.ANSWER_MALFORMED({ operation, status })
+  return Buffer.concat(chunks).toString('utf8')
+}
+
+function jsonOf(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
+/** The error that the node raised, as it was; or that what answered is no node of ours. */
+function errorFrom(operation: string, status: number, value: unknown): CodedError {
+  const body = errorBody.safeParse(value)
+  if (!body.success) return ControlError.ANSWER_MALFORMED({ operation, status })
+  const { code, message, facts, retryable } = body.data.error
+  return new CodedError(code, facts, { says: () => message, retryable })
+}
+
+function reasonOf(error: unknown): string {
+  if (error instanceof Error && 'code' in error) {
+    return error.code === 'ECONNREFUSED' ? 'nobody answers at its address' : String(error.code)
+  }
+  return String(error)
+}

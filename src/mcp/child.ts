@@ -1,0 +1,181 @@
+/**
+ * A service's process: spoken to over stdin and stdout, ended with everything that it started.
+ *
+ * The process leads a group of its own, because `npx` and shell scripts put the real server two
+ * processes further down. No shell reads the command. What the process says on stderr goes to the
+ * debug log, and its last lines into the error when it does not start.
+ */
+
+import { type ChildProcessByStdio, spawn } from 'node:child_process'
+import type { Readable, Writable } from 'node:stream'
+import { getDefaultEnvironment } from '@modelcontextprotocol/client/stdio'
+import { type Clock, type Logger } from '../base/index.ts'
+import { FrameSplitter } from '../wire/index.ts'
+import { McpError } from './errors.ts'
+import { LastLines } from './last-lines.ts'
+import type { Pipe } from './pipe.ts'
+import { FRAME_BYTES_MAX } from './protocol.ts'
+import type { ServiceSource } from './tool.ts'
+
+export type StdioSource = Extract<ServiceSource, { kind: 'stdio' }>
+
+export interface ChildDeps {
+  readonly clock: Clock
+  readonly log: Logger
+}
+
+/** How the process ended. */
+export interface Exit {
+  readonly code: number | null
+  readonly reason: string
+}
+
+const LINE_FEED = Uint8Array.of(0x0a)
+const OPEN_OBJECT = 0x7b
+/** From asking to end until forcing it. */
+const TERM_MS = 2_000
+const POLL_MS = 20
+
+export class Child implements Pipe {
+  readonly #process: ChildProcessByStdio<Writable, Readable, Readable>
+  readonly #clock: Clock
+  readonly #stderr: LastLines
+  readonly #splitter = new FrameSplitter('line', FRAME_BYTES_MAX)
+  readonly #chunks: AsyncIterator<Uint8Array>
+  readonly #frames: Uint8Array[] = []
+  readonly #exited = Promise.withResolvers<Exit>()
+  #stopping: Promise<void> | undefined
+
+  /** Starts the process. Resolves once it runs; throws `MCP_SERVICE_START_FAILED` if it cannot. */
+  static async start(service: string, source: StdioSource, deps: ChildDeps): Promise<Child> {
+    const child = new Child(service, source, deps)
+    await new Promise<void>((resolve, reject) => {
+      child.#process.once('spawn', resolve)
+      child.#process.once('error', (cause) => {
+        const reason = `${source.command} could not be run in ${source.cwd} (${cause.message})`
+        reject(McpError.SERVICE_START_FAILED({ service, reason, exitCode: null, stderr: [] }, cause))
+      })
+    })
+    return child
+  }
+
+  private constructor(service: string, source: StdioSource, { clock, log }: ChildDeps) {
+    this.#clock = clock
+    this.#stderr = new LastLines((line) => log.debug('service said', { service, line }))
+    this.#process = spawn(source.command, [...source.args], {
+      cwd: source.cwd,
+      env: { ...getDefaultEnvironment(), ...source.env },
+      stdio: ['pipe', 'pipe', 'pipe'],
+      shell: false,
+      detached: true,
+      windowsHide: true,
+    })
+    this.#chunks = this.#process.stdout[Symbol.asyncIterator]()
+    this.#process.stderr.on('data', (bytes: Buffer) => this.#stderr.push(bytes))
+    // A broken pipe is told to whoever writes; without a listener it would stop the program.
+    this.#process.stdin.on('error', () => {})
+    this.#process.on('error', (error) => {
+      if (this.#process.pid === undefined) {
+        this.#exited.resolve({ code: null, reason: error.message })
+      }
+    })
+    this.#process.on('exit', (code, signal) => {
+      const how = signal === null ? `it exited with code ${code ?? 0}` : `it was ended by ${signal}`
+      this.#exited.resolve({ code, reason: how })
+      // What it wrote last can still be read; what it started ends with it.
+      void this.#endGroup()
+    })
+  }
+
+  /** Resolves when the process is gone. */
+  get exited(): Promise<Exit> {
+    return this.#exited.promise
+  }
+
+  get pid(): number | undefined {
+    return this.#process.pid
+  }
+
+  /** What it said last on stderr. */
+  get lastLines(): readonly string[] {
+    return this.#stderr.lines
+  }
+
+  /** Passes over lines that are no JSON object: many servers greet on stdout. */
+  async read(options: { readonly signal?: AbortSignal } = {}): Promise<Uint8Array | undefined> {
+    for (;;) {
+      const frame = this.#frames.shift()
+      if (frame !== undefined) {
+        if (frame[0] === OPEN_OBJECT) return frame
+        continue
+      }
+      const chunk = await settled(this.#chunks.next(), options.signal)
+      if (chunk.done === true) return undefined
+      this.#frames.push(...this.#splitter.push(chunk.value))
+    }
+  }
+
+  async write(frame: Uint8Array, options: { readonly signal?: AbortSignal } = {}): Promise<void> {
+    const { stdin } = this.#process
+    const written = new Promise<void>((resolve, reject) => {
+      stdin.write(frame)
+      stdin.write(LINE_FEED, (cause) => {
+        if (cause == null) resolve()
+        else reject(McpError.SERVICE_ENDED({ reason: cause.message }, cause))
+      })
+    })
+    await settled(written, options.signal)
+  }
+
+  /** Ends the process and all that it started: asked first, forced after two seconds. */
+  async close(): Promise<void> {
+    this.#stopping ??= this.#stop()
+    await this.#stopping
+  }
+
+  abort(): void {
+    void this.close()
+  }
+
+  async #stop(): Promise<void> {
+    const { stdin, stdout, stderr, pid } = this.#process
+    stdin.destroy()
+    if (pid !== undefined) await this.#endGroup()
+    await this.#exited.promise
+    stdout.destroy()
+    stderr.destroy()
+  }
+
+  async #endGroup(): Promise<void> {
+    if (!this.#signal('SIGTERM')) return
+    for (let waited = 0; waited < TERM_MS && this.#signal(0); waited += POLL_MS) {
+      await this.#clock.sleep(POLL_MS)
+    }
+    this.#signal('SIGKILL')
+  }
+
+  /** Signals the whole group; false when nobody of it is left. */
+  #signal(signal: NodeJS.Signals | 0): boolean {
+    const { pid } = this.#process
+    if (pid === undefined) return false
+    try {
+      return process.kill(-pid, signal)
+    } catch {
+      return process.platform === 'win32' && this.#process.kill(signal)
+    }
+  }
+}
+
+/** The value, or the signal's reason if that comes first; what comes later is lost. */
+async function settled<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return work
+  signal.throwIfAborted()
+  const aborted = Promise.withResolvers<never>()
+  const stop = () => aborted.reject(signal.reason)
+  signal.addEventListener('abort', stop, { once: true })
+  try {
+    return await Promise.race([work, aborted.promise])
+  } finally {
+    signal.removeEventListener('abort', stop)
+  }
+}

@@ -1,0 +1,233 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { FakeClock } from '../../test/support/fake-clock.ts'
+import {
+  FakeDht,
+  FakeHost,
+  FakeServices,
+  testPeer,
+  testService,
+  testTool,
+  untilAborted,
+} from '../../test/support/mcp-directory.ts'
+import { silentLog, utf8 } from '../base/index.ts'
+import type { PeerId } from '../identity/index.ts'
+import { Directory, type DirectoryDeps } from './directory.ts'
+import type { Found } from './search.ts'
+import type { ServiceStatus } from './tool.ts'
+
+const [SELF, BOB, EVE] = [testPeer(1), testPeer(2), testPeer(3)]
+const CONFIG = { lookupTimeoutMs: 5_000, descriptorRenewMs: 1_200_000 }
+const calc = testService('calc', [testTool('add'), testTool('sub', { idempotent: false })])
+
+/** A DHT, and directories of peers in it; what they have is published at once. */
+function network() {
+  const clock = new FakeClock()
+  const dht = new FakeDht()
+  const visits: PeerId[] = []
+  const listTools: DirectoryDeps['sessions']['listTools'] = async (peer) => {
+    visits.push(peer)
+    return [testTool('hidden')]
+  }
+  const join = async (peer: PeerId, ...offered: ServiceStatus[]) => {
+    const services = new FakeServices()
+    const host = new FakeHost(peer)
+    const sessions = { listTools }
+    const own = { dht: dht.as(peer), services, host, sessions }
+    const directory = new Directory({ ...own, version: '1', clock, log: silentLog }, CONFIG)
+    services.set(...offered)
+    await directory.start()
+    await clock.advance(1_000)
+    return { directory, services, host }
+  }
+  return { clock, dht, visits, join }
+}
+
+function names({ entries }: Found): string[] {
+  return entries.map(({ peer, service, tool }) => {
+    return `${peer === SELF ? 'self' : peer === BOB ? 'bob' : 'eve'}/${service}/${tool}`
+  })
+}
+
+test('find() finds a tool by its name, by its service, by both, and everything', async () => {
+  const { join } = network()
+  const { directory } = await join(SELF)
+  await join(BOB, calc, testService('echo', [testTool('say')]))
+  assert.deepEqual(names(await directory.find({ tool: 'sub' })), ['bob/calc/sub'])
+  assert.deepEqual(names(await directory.find({ service: 'echo' })), ['bob/echo/say'])
+  assert.deepEqual(names(await directory.find({ service: 'calc', tool: 'add' })), ['bob/calc/add'])
+  assert.deepEqual(names(await directory.find({ service: 'echo', tool: 'add' })), [])
+  assert.deepEqual(names(await directory.find({ tool: 'nobody-has-this' })), [])
+  const all = await directory.find({})
+  assert.deepEqual(names(all), ['bob/calc/add', 'bob/calc/sub', 'bob/echo/say'])
+  assert.deepEqual(
+    all.services.map(({ service }) => service),
+    ['calc', 'echo'],
+  )
+  const [add, sub] = all.entries
+  assert.deepEqual([add?.idempotent, sub?.idempotent], [true, false])
+  assert.equal(add?.description, 'Does add')
+})
+
+test('find() has our own tools first, and does not list them twice', async () => {
+  const { join } = network()
+  await join(BOB, calc)
+  const { directory, services } = await join(SELF, calc)
+  assert.deepEqual(names(await directory.find({ tool: 'add' })), ['self/calc/add', 'bob/calc/add'])
+  services.set({ ...calc, state: 'failed' })
+  assert.deepEqual(names(await directory.find({ tool: 'add' })), ['bob/calc/add'])
+})
+
+test('find() tells the host where a peer says that it is', async () => {
+  const { join } = network()
+  const { directory, host } = await join(SELF)
+  await join(BOB, calc)
+  await directory.find({ tool: 'add' })
+  assert.deepEqual(host.learnt, [[BOB, ['/ip4/127.0.0.1/tcp/9000']]])
+})
+
+test('a list that was too long for its record is asked of the peer itself', async () => {
+  const { join, visits } = network()
+  const { directory } = await join(SELF)
+  const tools = Array.from({ length: 300 }, (_, i) => testTool(`a-tool-with-a-long-name-${i}`))
+  await join(BOB, testService('big', tools))
+  assert.deepEqual(names(await directory.find({ service: 'big' })), ['bob/big/hidden'])
+  assert.deepEqual(visits, [BOB])
+})
+
+test('a record that another peer signed counts for nothing', async () => {
+  const { join, dht } = network()
+  const { directory } = await join(SELF)
+  await join(BOB, calc)
+  const key = `/mcp/calc/${BOB}`
+  const record = dht.records.get(key)
+  assert.ok(record)
+  dht.records.set(key, { ...record, publisher: EVE })
+  const found = await directory.find({ tool: 'add' })
+  assert.deepEqual(names(found), [])
+  assert.deepEqual(found.failed, [{ peer: BOB, code: 'MCP_DESCRIPTOR_INVALID' }])
+})
+
+test('a descriptor that speaks of another peer or service counts for nothing', async () => {
+  const { join, dht } = network()
+  const { directory } = await join(SELF)
+  await join(BOB, calc)
+  await join(EVE, testService('calc', [testTool('mul')]))
+  const eves = dht.records.get(`/mcp/calc/${EVE}`)
+  assert.ok(eves)
+  dht.records.set(`/mcp/calc/${BOB}`, { ...eves, publisher: BOB })
+  const found = await directory.find({ service: 'calc' })
+  assert.deepEqual(names(found), ['eve/calc/mul'])
+  assert.deepEqual(found.failed, [{ peer: BOB, code: 'MCP_DESCRIPTOR_INVALID' }])
+})
+
+test('a peer without a record, or with a broken one, is named and harms nobody', async () => {
+  const { join, dht } = network()
+  const { directory } = await join(SELF)
+  await join(BOB, calc)
+  await join(EVE, calc)
+  dht.records.delete(`/mcp/0-index/${EVE}`)
+  const found = await directory.find({ tool: 'add' })
+  assert.deepEqual(names(found), ['bob/calc/add'])
+  assert.deepEqual(found.failed, [{ peer: EVE, code: 'MCP_DESCRIPTOR_MISSING' }])
+  assert.equal(found.asked, 1)
+
+  dht.records.set(`/mcp/calc/${EVE}`, { value: utf8('{}'), publisher: EVE, ttlSeconds: 1 })
+  const again = await directory.find({ service: 'calc' })
+  assert.deepEqual(again.failed, [{ peer: EVE, code: 'MCP_DESCRIPTOR_INVALID' }])
+})
+
+test('find() answers at its deadline with what it has, and says whom it missed', async () => {
+  const { join, dht, clock } = network()
+  const { directory } = await join(SELF)
+  await join(BOB, calc)
+  await join(EVE, calc)
+  dht.silent.add(`/mcp/calc/${EVE}`)
+  const searching = directory.find({ tool: 'add' })
+  await clock.advance(5_000)
+  const found = await searching
+  assert.deepEqual(names(found), ['bob/calc/add'])
+  assert.deepEqual(found.failed, [{ peer: EVE, code: 'BASE_DEADLINE' }])
+})
+
+test('find() has our own tools even when nobody can be asked', async () => {
+  const { join, dht, clock } = network()
+  const { directory } = await join(SELF, calc)
+  dht.silent.add('mcp:tool:add')
+  const searching = directory.find({ tool: 'add' })
+  await clock.advance(5_000)
+  const found = await searching
+  assert.deepEqual(names(found), ['self/calc/add'])
+  assert.deepEqual(found.failed, [{ peer: SELF, code: 'BASE_DEADLINE' }])
+})
+
+test('find() ends when its caller gives up', async () => {
+  const { join, dht } = network()
+  const { directory } = await join(SELF)
+  dht.silent.add('mcp:tool:add')
+  const caller = new AbortController()
+  const searching = directory.find({ tool: 'add' }, { signal: caller.signal })
+  caller.abort(new RangeError('never mind'))
+  await assert.rejects(searching, /never mind/)
+})
+
+test('lookup() remembers for half a minute what was found, until it is told to forget', async () => {
+  const { join, dht, clock } = network()
+  const { directory } = await join(SELF)
+  await join(BOB, calc)
+  assert.equal((await directory.lookup({ tool: 'add' })).cached, false)
+  const { gets } = dht
+  const second = await directory.lookup({ tool: 'add' })
+  assert.deepEqual([second.cached, names(second), dht.gets], [true, ['bob/calc/add'], gets])
+  directory.forget({ tool: 'add' })
+  assert.equal((await directory.lookup({ tool: 'add' })).cached, false)
+  await clock.advance(30_001)
+  assert.equal((await directory.lookup({ tool: 'add' })).cached, false)
+})
+
+test('lookup() does not remember that nobody offers a tool', async () => {
+  const { join } = network()
+  const { directory } = await join(SELF)
+  assert.deepEqual(names(await directory.lookup({ tool: 'add' })), [])
+  await join(BOB, calc)
+  assert.deepEqual(names(await directory.lookup({ tool: 'add' })), ['bob/calc/add'])
+})
+
+test('a peer that withdrew a service is no longer found', async () => {
+  const { join, clock } = network()
+  const { directory } = await join(SELF)
+  const bob = await join(BOB, calc)
+  bob.services.set()
+  await clock.advance(1_000)
+  const found = await directory.find({ service: 'calc' })
+  assert.deepEqual([names(found), found.failed], [[], []])
+})
+
+test('no more than 16 records are read at once', async () => {
+  const { join, dht } = network()
+  const { directory } = await join(SELF)
+  const peers = Array.from({ length: 40 }, (_, i) => testPeer(i + 10))
+  dht.providers.set('mcp:any', new Set(peers))
+  for (const peer of peers) dht.silent.add(`/mcp/0-index/${peer}`)
+  const before = dht.gets
+  const caller = new AbortController()
+  const searching = directory.find({}, { signal: caller.signal })
+  await new Promise(setImmediate)
+  assert.equal(dht.gets - before, 16)
+  caller.abort(new RangeError('enough'))
+  await assert.rejects(searching, /enough/)
+})
+
+test('a visit that hangs ends with the search', async () => {
+  const { clock, dht, join } = network()
+  const tools = Array.from({ length: 300 }, (_, i) => testTool(`a-tool-with-a-long-name-${i}`))
+  await join(BOB, testService('big', tools))
+  const own = { dht: dht.as(SELF), services: new FakeServices(), host: new FakeHost(SELF) }
+  const sessions: DirectoryDeps['sessions'] = {
+    listTools: async (_peer, _service, options) => untilAborted(options?.signal),
+  }
+  const deps = { ...own, sessions, version: '1', clock, log: silentLog }
+  const searching = new Directory(deps, CONFIG).find({ service: 'big' })
+  await clock.advance(5_000)
+  assert.deepEqual((await searching).failed, [{ peer: BOB, code: 'BASE_DEADLINE' }])
+})

@@ -1,0 +1,110 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { coded } from '../../test/support/expect.ts'
+import { FakeClock } from '../../test/support/fake-clock.ts'
+import { ALICE } from '../../test/support/mcp-fixture.ts'
+import { AccessError } from '../access/index.ts'
+import { Registry } from '../base/index.ts'
+import { RequestGate } from './gate.ts'
+import { mcpMetrics } from './metrics.ts'
+import type { RpcId } from './protocol.ts'
+
+function setup({ concurrentMax = 2, admit = () => {} } = {}) {
+  const clock = new FakeClock()
+  const registry = new Registry()
+  const metrics = mcpMetrics(registry)
+  const gate = new RequestGate(
+    { policy: { admit }, clock, metrics },
+    { concurrentMax, requestTimeoutMs: 1_000 },
+  )
+  const expired: RpcId[] = []
+  const stream = () => gate.forStream(ALICE, (id) => void expired.push(id))
+  const counted = async (outcome: string) => {
+    const { body } = await registry.prometheusText()
+    return body.includes(`mcp_requests_total{direction="inbound",outcome="${outcome}"} 1`)
+  }
+  return { gate, clock, stream, expired, counted }
+}
+
+test('enter() refuses one request more than the node takes, over all streams', () => {
+  const { gate, stream } = setup()
+  const [a, b] = [stream(), stream()]
+  a.enter(1, 'm')
+  b.enter(1, 'm')
+  assert.throws(() => a.enter(2, 'm'), coded('MCP_BUSY'))
+  assert.equal(b.answered(1, false), true)
+  a.enter(2, 'm')
+  assert.equal(gate.inWork, 2)
+})
+
+test('enter() asks the policy for every request', async () => {
+  const refuse = () => {
+    throw AccessError.QUOTA({ peer: ALICE, action: 'mcp.call', of: 'peer', retryAfterMs: 1 })
+  }
+  const { gate, stream, counted } = setup({ admit: refuse })
+  assert.throws(() => stream().enter(1, 'm'), coded('ACCESS_QUOTA'))
+  assert.throws(() => stream().admit(), coded('ACCESS_QUOTA'))
+  assert.equal(gate.inWork, 0)
+  assert.ok(await counted('refused'))
+})
+
+test('enter() refuses an id that is in work', () => {
+  const { stream } = setup()
+  const gate = stream()
+  gate.enter('x', 'm')
+  assert.throws(() => gate.enter('x', 'm'), coded('MCP_REQUEST_INVALID'))
+})
+
+test('a request that takes too long expires once, and its answer is not wanted', async () => {
+  const { gate, clock, stream, expired, counted } = setup()
+  const a = stream()
+  a.enter(1, 'm')
+  await clock.advance(1_000)
+  assert.deepEqual(expired, [1])
+  assert.equal(gate.inWork, 0)
+  assert.equal(a.answered(1, false), false)
+  assert.ok(await counted('deadline'))
+})
+
+test('an answer is wanted once, and only to what was asked', () => {
+  const { clock, stream } = setup()
+  const gate = stream()
+  gate.enter(1, 'm')
+  assert.equal(gate.answered(2, false), false)
+  assert.equal(gate.answered(null, true), false)
+  assert.equal(gate.answered(1, false), true)
+  assert.equal(gate.answered(1, false), false)
+  assert.equal(clock.waiting, 0, 'no deadline is left behind')
+})
+
+test('close() gives back what a stream took', () => {
+  const { gate, clock, stream } = setup()
+  const a = stream()
+  a.enter(1, 'm')
+  a.enter(2, 'm')
+  assert.deepEqual(a.unanswered, [1, 2])
+  a.close()
+  assert.equal(gate.inWork, 0)
+  assert.equal(clock.waiting, 0)
+})
+
+test('listening has a limit of its own and no deadline', async () => {
+  const { gate, clock, stream } = setup()
+  const a = stream()
+  for (let id = 0; id < 8; id += 1) a.enter(id, 'subscriptions/listen')
+  assert.throws(() => a.enter(8, 'subscriptions/listen'), coded('MCP_BUSY'))
+  assert.equal(gate.inWork, 0)
+  await clock.advance(100_000)
+  assert.equal(a.answered(0, false), true)
+  a.enter(9, 'subscriptions/listen')
+})
+
+test('wasAsked() lets each answer of the peer pass once, of the last 64 questions', () => {
+  const { stream } = setup()
+  const gate = stream()
+  for (let id = 0; id < 65; id += 1) gate.ask(id)
+  assert.equal(gate.wasAsked(0), false)
+  assert.equal(gate.wasAsked(64), true)
+  assert.equal(gate.wasAsked(64), false)
+  assert.equal(gate.wasAsked(null), false)
+})

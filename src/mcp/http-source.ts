@@ -1,0 +1,132 @@
+/**
+ * A Streamable HTTP server as a source of tools: for our own client, and as a pipe for a peer.
+ *
+ * The SDK reads bodies whole, so the fetch it is given stops at the size of a frame: a body of
+ * JSON as a whole, an event stream at each line.
+ */
+
+import { type JSONRPCMessage, StreamableHTTPClientTransport } from '@modelcontextprotocol/client'
+import { isJsonObject, type JsonObject } from '../wire/index.ts'
+import { McpError } from './errors.ts'
+import { type Pipe, pipePair } from './pipe.ts'
+import {
+  encodeMessage,
+  FRAME_BYTES_MAX,
+  parseFrame,
+  type RpcId,
+  readMessage,
+  refusalFrame,
+} from './protocol.ts'
+
+const LINE_FEED = 0x0a
+/** Messages that the server sends and the peer has not read yet. */
+const WAITING_MAX = 64
+
+export function httpTransport(url: string): StreamableHTTPClientTransport {
+  return new StreamableHTTPClientTransport(new URL(url), { fetch: boundedFetch })
+}
+
+/** A session of its own with the server, for one stream of one peer. */
+export async function openHttpPipe(url: string): Promise<Pipe> {
+  const transport = httpTransport(url)
+  const [outer, inner] = pipePair()
+  let waiting = 0
+  const fail = (error: Error) => {
+    inner.abort(error)
+    void transport.close()
+  }
+  const inWork = new Map<RpcId, AbortController>()
+  transport.onmessage = (message) => {
+    noteVersion(transport, message)
+    if (!('method' in message) && message.id !== undefined) inWork.delete(message.id)
+    waiting += 1
+    if (waiting > WAITING_MAX) {
+      fail(McpError.BUSY({ what: 'messages not yet read', limit: WAITING_MAX }))
+      return
+    }
+    inner.write(encodeMessage(message)).then(
+      () => {
+        waiting -= 1
+      },
+      () => transport.close(),
+    )
+  }
+  transport.onclose = () => void inner.close()
+  await transport.start()
+  void forward(inner, transport, inWork).catch(fail)
+  return outer
+}
+
+/** Posts what the peer sends; a request that the server does not take is answered with why. */
+async function forward(
+  inner: Pipe,
+  transport: StreamableHTTPClientTransport,
+  inWork: Map<RpcId, AbortController>,
+): Promise<void> {
+  for (;;) {
+    const frame = await inner.read()
+    if (frame === undefined) break
+    const value = parseFrame(frame)
+    const message = readMessage(value)
+    const posted = value as unknown as JSONRPCMessage
+    if (message.kind !== 'request') {
+      // The newer era cancels by ending the request, the older by saying so: both are done.
+      if (message.kind === 'notification') inWork.get(cancelledId(message))?.abort()
+      transport.send(posted).catch(() => {})
+      continue
+    }
+    const { id } = message
+    const request = new AbortController()
+    inWork.set(id, request)
+    // Not awaited: a request lasts until its answer, and the next must not wait for that.
+    transport.send(posted, { requestSignal: request.signal }).catch((cause: unknown) => {
+      inWork.delete(id)
+      if (request.signal.aborted) return
+      const reason = cause instanceof Error ? cause.message : 'it did not take the request'
+      inner.write(refusalFrame(id, McpError.SERVICE_ENDED({ reason }, cause))).catch(() => {})
+    })
+  }
+  await transport.terminateSession().catch(() => {})
+  await transport.close()
+}
+
+function cancelledId({ method, params }: { method: string; params: JsonObject }): RpcId {
+  const id = method === 'notifications/cancelled' ? params['requestId'] : undefined
+  return typeof id === 'string' || typeof id === 'number' ? id : ''
+}
+
+/** Every request after `initialize` carries the version agreed on (MCP transports, 2025-06-18). */
+function noteVersion(transport: StreamableHTTPClientTransport, message: object): void {
+  const result = 'result' in message ? (message as unknown as JsonObject)['result'] : undefined
+  if (!isJsonObject(result) || !isJsonObject(result['serverInfo'])) return
+  const version = result['protocolVersion']
+  if (typeof version === 'string') transport.setProtocolVersion(version)
+}
+
+async function boundedFetch(input: string | URL, init?: RequestInit): Promise<Response> {
+  const response = await fetch(input, init)
+  const { body, status, statusText, headers, url } = response
+  if (body === null) return response
+  const perLine = headers.get('content-type')?.startsWith('text/event-stream') === true
+  const bounded = new Response(body.pipeThrough(boundedStream(perLine)), {
+    status,
+    statusText,
+    headers,
+  })
+  Object.defineProperty(bounded, 'url', { value: url })
+  return bounded
+}
+
+function boundedStream(perLine: boolean): TransformStream<Uint8Array, Uint8Array> {
+  let size = 0
+  return new TransformStream({
+    transform(chunk, controller) {
+      const lastEnd = perLine ? chunk.lastIndexOf(LINE_FEED) : -1
+      size = lastEnd < 0 ? size + chunk.length : chunk.length - lastEnd
+      if (size > FRAME_BYTES_MAX) {
+        throw McpError.RESULT_TOO_LARGE({ size, limit: FRAME_BYTES_MAX })
+      }
+      controller.enqueue(chunk)
+    },
+  })
+}

@@ -1,0 +1,33 @@
+import type { Counter, Histogram, Registry } from '../base/index.ts'
+
+export interface McpMetrics {
+  /** By `direction` (inbound, outbound) and `outcome` (ok, error, refused, deadline, failed). */
+  readonly requests: Counter
+  readonly requestSeconds: Histogram
+  readonly serviceRestarts: Counter
+  /** Tries of routed calls, by `outcome`: `ok` or the code of the error. */
+  readonly attempts: Counter
+}
+
+const SECONDS = [0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30]
+
+export function mcpMetrics(registry: Registry): McpMetrics {
+  return {
+    requests: registry.counter('mcp_requests_total', 'MCP requests served and sent, by outcome', [
+      'direction',
+      'outcome',
+    ]),
+    requestSeconds: registry.histogram(
+      'mcp_request_duration_seconds',
+      'How long MCP requests took until their answer',
+      { labels: ['direction'], buckets: SECONDS },
+    ),
+    serviceRestarts: registry.counter(
+      'mcp_service_restarts_total',
+      'How often a hosted service had to be started again',
+    ),
+    attempts: registry.counter('mcp_attempts_total', 'Tries of routed tool calls, by outcome', [
+      'outcome',
+    ]),
+  }
+}

@@ -1,0 +1,189 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { FakeClock } from '../../test/support/fake-clock.ts'
+import {
+  FakeDht,
+  FakeHost,
+  FakeServices,
+  testPeer,
+  testService,
+  testTool,
+} from '../../test/support/mcp-directory.ts'
+import { silentLog } from '../base/index.ts'
+import { decodeDescriptor } from './descriptor.ts'
+import { Publisher } from './publisher.ts'
+import { decodeIndex } from './service-index.ts'
+
+const SELF = testPeer(1)
+const OTHER = testPeer(2)
+const RENEW_MS = 1_200_000
+const KEY = `/mcp/calc/${SELF}`
+const INDEX = `/mcp/0-index/${SELF}`
+const calc = testService('calc', [testTool('add'), testTool('sub')])
+
+function setup() {
+  const clock = new FakeClock()
+  const dht = new FakeDht()
+  const services = new FakeServices()
+  const host = new FakeHost(SELF)
+  const deps = { dht: dht.as(SELF), services, host, version: '0.1.0', clock, log: silentLog }
+  const publisher = new Publisher(deps, { descriptorRenewMs: RENEW_MS })
+  const described = (key = KEY) => {
+    const record = dht.records.get(key)
+    return record && decodeDescriptor(record.value)
+  }
+  const provided = () => {
+    return [...dht.providers].filter(([, peers]) => peers.has(SELF)).map(([name]) => name)
+  }
+  const stop = async () => {
+    const stopped = publisher.stop()
+    await clock.advance(0)
+    await stopped
+    assert.equal(clock.waiting, 0, 'nothing waits any more')
+  }
+  return { clock, dht, services, host, publisher, described, provided, stop }
+}
+
+test('a node without services publishes nothing', async () => {
+  const { clock, dht, publisher, stop } = setup()
+  publisher.start()
+  await clock.advance(RENEW_MS * 3)
+  await stop()
+  assert.deepEqual([dht.puts, dht.providers.size], [0, 0])
+})
+
+test('a service that is ready is published under its name, its tools and in the index', async () => {
+  const { clock, dht, services, publisher, described, provided, stop } = setup()
+  publisher.start()
+  services.set(calc, { ...testService('later', [testTool('wait')]), state: 'starting' })
+  await clock.advance(1_000)
+  assert.deepEqual(
+    described()?.tools.map(({ name }) => name),
+    ['add', 'sub'],
+  )
+  assert.deepEqual(described()?.endpoints, [`/ip4/127.0.0.1/tcp/9000/p2p/${SELF}`])
+  const index = dht.records.get(INDEX)
+  assert.deepEqual(index && decodeIndex(index.value, SELF), ['calc'])
+  assert.deepEqual(provided(), ['mcp:any', 'mcp:service:calc', 'mcp:tool:add', 'mcp:tool:sub'])
+  await stop()
+})
+
+test('every tool is announced, also those that its descriptor has no room for', async () => {
+  const { clock, services, publisher, described, provided, stop } = setup()
+  const tools = Array.from({ length: 300 }, (_, i) => testTool(`a-tool-with-a-long-name-${i}`))
+  services.set(testService('calc', tools))
+  publisher.start()
+  await clock.advance(1_000)
+  assert.deepEqual([described()?.tools.length, described()?.toolCount], [0, 300])
+  assert.equal(provided().length, 302)
+  await stop()
+})
+
+test('records are renewed before they expire', async () => {
+  const { clock, dht, services, host, publisher, stop } = setup()
+  dht.holders.push(OTHER, testPeer(3))
+  host.peers = [OTHER]
+  services.set(calc)
+  publisher.start()
+  await clock.advance(1_000)
+  assert.equal(dht.puts, 2)
+  await clock.advance(RENEW_MS)
+  assert.equal(dht.puts, 4)
+  assert.ok((dht.records.get(KEY)?.ttlSeconds ?? 0) * 1_000 > RENEW_MS * 2)
+  await stop()
+})
+
+test('a new peer is a reason to publish while too few hold the records, and only then', async () => {
+  const { clock, dht, services, host, publisher, stop } = setup()
+  services.set(calc)
+  publisher.start()
+  await clock.advance(1_000)
+  assert.equal(dht.puts, 2, 'held by this node alone')
+  dht.holders.push(OTHER, testPeer(3))
+  host.events.emit('identified', { peer: OTHER, protocols: [] })
+  await clock.advance(1_000)
+  assert.equal(dht.puts, 4)
+  host.events.emit('identified', { peer: testPeer(4), protocols: [] })
+  await clock.advance(1_000)
+  assert.equal(dht.puts, 4, 'as many hold them as should')
+  await stop()
+})
+
+test('what no peer took is offered again soon, if there is a peer', async () => {
+  const { clock, dht, services, host, publisher, stop } = setup()
+  host.peers = [OTHER]
+  services.set(calc)
+  publisher.start()
+  await clock.advance(1_000)
+  await clock.advance(11_000)
+  assert.equal(dht.puts, 4)
+  await stop()
+})
+
+test('a change of our addresses is published', async () => {
+  const { clock, dht, services, host, publisher, stop } = setup()
+  services.set(calc)
+  publisher.start()
+  await clock.advance(1_000)
+  host.events.emit('addresses', { addresses: [] })
+  await clock.advance(1_000)
+  assert.equal(dht.puts, 4)
+  await stop()
+})
+
+test('a service that is gone is written over, and its names are given up', async () => {
+  const { clock, dht, services, publisher, described, provided, stop } = setup()
+  services.set(calc, testService('echo', [testTool('add')]))
+  publisher.start()
+  await clock.advance(1_000)
+  services.set(testService('echo', [testTool('add')]))
+  await clock.advance(1_000)
+  assert.equal(described()?.toolCount, 0)
+  assert.ok((dht.records.get(KEY)?.ttlSeconds ?? 0) < 3_600)
+  assert.deepEqual(provided(), ['mcp:any', 'mcp:tool:add', 'mcp:service:echo'])
+  await stop()
+})
+
+test('a service that is being restarted stays published', async () => {
+  const { clock, services, publisher, described, stop } = setup()
+  services.set(calc)
+  publisher.start()
+  await clock.advance(1_000)
+  services.set({ ...calc, state: 'restarting' })
+  await clock.advance(1_000)
+  assert.equal(described()?.toolCount, 2)
+  await stop()
+})
+
+test('stop() takes everything back', async () => {
+  const { clock, dht, services, publisher, described, provided, stop } = setup()
+  services.set(calc)
+  publisher.start()
+  await clock.advance(1_000)
+  await stop()
+  assert.equal(described()?.toolCount, 0)
+  const index = dht.records.get(INDEX)
+  assert.deepEqual(index && decodeIndex(index.value, SELF), [])
+  assert.deepEqual(provided(), [])
+})
+
+test('a failed write is tried again and harms nobody', async () => {
+  const { clock, dht, services, host, publisher, described, stop } = setup()
+  let broken = true
+  const real = dht.as(SELF)
+  const put: typeof real.put = (...args) => {
+    return broken ? Promise.reject(new RangeError('disk')) : real.put(...args)
+  }
+  const deps = { dht: { ...real, put }, services, host, version: '1', clock, log: silentLog }
+  const other = new Publisher(deps, { descriptorRenewMs: RENEW_MS })
+  services.set(calc)
+  other.start()
+  await clock.advance(1_000)
+  assert.equal(described(), undefined)
+  broken = false
+  await clock.advance(11_000)
+  assert.equal(described()?.toolCount, 2)
+  await Promise.all([other.stop(), clock.advance(0)])
+  publisher.start()
+  await stop()
+})

@@ -1,0 +1,67 @@
+/** Which peer to try first. Pure: the same offers and scores give the same order everywhere. */
+
+import { createHash } from 'node:crypto'
+import { compareBytes } from '../base/index.ts'
+import { type PeerId, peerIdToBytes } from '../identity/index.ts'
+import type { Score } from './scores.ts'
+
+/** A peer that never answered: behind those that did well, ahead of those that are slow. */
+const UNKNOWN_LATENCY_MS = 1_000
+
+/** What the order depends on besides the offers themselves. */
+export interface RankingView {
+  readonly self: PeerId
+  scoreOf(peer: PeerId): Score | undefined
+  /** Whether a connection to the peer is up now. */
+  isConnected(peer: PeerId): boolean
+}
+
+/**
+ * Orders `offers` best first: this node itself, then fewest recent failures, then peers that are
+ * connected already, then lowest latency, then XOR distance from this node.
+ */
+export function rank<Offer extends { readonly peer: PeerId }>(
+  offers: readonly Offer[],
+  view: RankingView,
+): Offer[] {
+  const scored = offers.map((offer) => ({ offer, key: keyOf(offer.peer, view) }))
+  scored.sort((a, b) => compareKeys(a.key, b.key))
+  return scored.map(({ offer }) => offer)
+}
+
+/**
+ * XOR distance between two peers in Kademlia's sense: of the SHA-256 of their ids. Each node has
+ * its own order of the same peers, so that not all callers turn to the same one.
+ */
+export function peerDistance(a: PeerId, b: PeerId): Uint8Array {
+  const [left, right] = [digest(a), digest(b)]
+  return left.map((byte, i) => byte ^ (right[i] ?? 0))
+}
+
+interface RankKey {
+  readonly local: boolean
+  readonly failures: number
+  readonly connected: boolean
+  readonly latencyMs: number
+  readonly distance: Uint8Array
+}
+
+function keyOf(peer: PeerId, { self, scoreOf, isConnected }: RankingView): RankKey {
+  const { latencyMs = UNKNOWN_LATENCY_MS, failures = 0 } = scoreOf(peer) ?? {}
+  const distance = peerDistance(self, peer)
+  return { local: peer === self, failures, connected: isConnected(peer), latencyMs, distance }
+}
+
+function compareKeys(a: RankKey, b: RankKey): number {
+  return (
+    Number(b.local) - Number(a.local) ||
+    a.failures - b.failures ||
+    Number(b.connected) - Number(a.connected) ||
+    a.latencyMs - b.latencyMs ||
+    compareBytes(a.distance, b.distance)
+  )
+}
+
+function digest(peer: PeerId): Uint8Array {
+  return createHash('sha256').update(peerIdToBytes(peer)).digest()
+}

@@ -1,0 +1,101 @@
+/** The tools of other peers with their schemas: found, asked for, and kept within bounds. */
+
+import { type Clock, type Logger, TtlMap, WorkQueue } from '../base/index.ts'
+import type { PeerId } from '../identity/index.ts'
+import type { Directory } from './directory.ts'
+import type { RemoteService } from './search.ts'
+import type { Sessions } from './session.ts'
+import type { ToolInfo } from './tool.ts'
+
+/** A tool with its schemas, and where it is. */
+export interface PlacedTool {
+  readonly peer: PeerId
+  readonly service: string
+  readonly info: ToolInfo
+}
+
+export interface RemoteToolsDeps {
+  readonly directory: Pick<Directory, 'find'>
+  readonly sessions: Pick<Sessions, 'listTools'>
+  readonly clock: Clock
+  readonly log: Logger
+}
+
+/** So that one peer with many tools leaves room for the others. */
+const TOOLS_PER_PEER_MAX = 256
+const FIND_TIMEOUT_MS = 2_000
+/** A tool list is kept by its hash: a changed one is another list. */
+const LISTS = { entriesMax: 64, ttlMs: 600_000 }
+/** Of one service; with `LISTS` this bounds what strangers can make us keep to 32 MiB. */
+const LIST_CHARS_MAX = 512 * 1_024
+/** Peers that did not answer are not asked again for a while. */
+const SILENT = { entriesMax: 1_024, ttlMs: 30_000 }
+const ASKS = { name: 'mcp-remote-tools', concurrentMax: 16, waitingMax: 4_096 }
+
+export class RemoteTools {
+  readonly #deps: RemoteToolsDeps
+  readonly #asks = new WorkQueue(ASKS)
+  readonly #lists: TtlMap<string, readonly ToolInfo[]>
+  readonly #silent: TtlMap<PeerId, true>
+
+  constructor(deps: RemoteToolsDeps) {
+    const { clock } = deps
+    this.#deps = deps
+    this.#lists = new TtlMap({ ...LISTS, clock })
+    this.#silent = new TtlMap({ ...SILENT, clock })
+  }
+
+  /** What peers offer, nearest peer first; whoever has not answered by the deadline is left out. */
+  async gather(signal: AbortSignal): Promise<PlacedTool[]> {
+    const services = await this.#services(signal)
+    const lists = await Promise.all(services.map((service) => this.#tools(service, signal)))
+    const counts = new Map<PeerId, number>()
+    return lists.flat().filter(({ peer }) => {
+      const count = (counts.get(peer) ?? 0) + 1
+      counts.set(peer, count)
+      return count <= TOOLS_PER_PEER_MAX
+    })
+  }
+
+  async #services(signal: AbortSignal): Promise<readonly RemoteService[]> {
+    const { directory, log } = this.#deps
+    try {
+      const { services } = await directory.find({}, { signal, timeoutMs: FIND_TIMEOUT_MS })
+      return services.filter(({ peer }) => !this.#silent.has(peer))
+    } catch (error) {
+      log.debug('no services found', { error })
+      return []
+    }
+  }
+
+  async #tools(remote: RemoteService, signal: AbortSignal): Promise<PlacedTool[]> {
+    const { peer, service, schemaHash } = remote
+    const key = `${peer}/${service}/${schemaHash}`
+    try {
+      const tools = this.#lists.get(key) ?? (await this.#ask(remote, signal))
+      this.#lists.set(key, tools)
+      return tools.map((info) => ({ peer, service, info }))
+    } catch (error) {
+      this.#silent.set(peer, true)
+      this.#deps.log.debug('tools of a peer not listed', { peer, service, error })
+      return []
+    }
+  }
+
+  async #ask({ peer, service }: RemoteService, signal: AbortSignal): Promise<readonly ToolInfo[]> {
+    const tools = await this.#asks.run(async () => {
+      signal.throwIfAborted()
+      return this.#deps.sessions.listTools(peer, service, { signal })
+    })
+    return withinBudget(tools)
+  }
+}
+
+/** As many tools as fit; what one service may make us keep is bounded. */
+function withinBudget(tools: readonly ToolInfo[]): readonly ToolInfo[] {
+  let left = LIST_CHARS_MAX
+  return tools.filter((tool) => {
+    left -= JSON.stringify(tool).length
+    return left >= 0
+  })
+}

@@ -1,0 +1,127 @@
+/**
+ * Calls a tool by name on the best peer that offers it, and on the next best when that one fails.
+ *
+ * A call moves on only when that is safe: nothing was sent, or the tool says that it is
+ * idempotent. Otherwise silence is reported once, as an unknown outcome: a tool never runs twice
+ * by our doing. A peer that answered "bad arguments" has answered for every peer.
+ *
+ * A tool's name alone does not say which service is meant. Where this node offers the tool, its
+ * own service is; where services of several names do, the call is refused: to guess would let
+ * anybody who publishes a service of their own take calls that were meant for another.
+ */
+
+import { hasCode } from '../base/index.ts'
+import type { PeerId } from '../identity/index.ts'
+import type { McpConfig } from './config.ts'
+import type { Directory } from './directory.ts'
+import { McpError } from './errors.ts'
+import { Route, type RouteDeps } from './route.ts'
+import type { Found, ToolQuery } from './search.ts'
+import type { SessionCallOptions } from './session.ts'
+import type { CallResult, ToolArgs, ToolEntry } from './tool.ts'
+
+/** What the router asks of others: the composition root hands in real ones, a test fakes. */
+export interface RouterDeps extends RouteDeps {
+  readonly directory: Pick<Directory, 'lookup' | 'find' | 'forget'>
+}
+
+export type RouterConfig = Pick<McpConfig, 'attemptsMax' | 'attemptTimeoutMs' | 'requestTimeoutMs'>
+
+export interface RouteOptions extends SessionCallOptions {
+  /** Only this service. */
+  readonly service?: string
+  /** Only this peer; with `service` too, it is asked whatever the directory knows of it. */
+  readonly peer?: PeerId
+  /** For the whole call, with finding and every try; `requestTimeoutMs` unless given. */
+  readonly timeoutMs?: number
+}
+
+/** How many silent peers an error names; the rest would only fill the screen. */
+const SILENT_MAX = 8
+
+/** What comes out when the time of a call is over before anybody has answered. */
+const CUT_SHORT = ['BASE_DEADLINE', 'MCP_TOOL_NOT_FOUND', 'MCP_TOOL_UNAVAILABLE']
+
+export class Router {
+  readonly #deps: RouterDeps
+  readonly #config: RouterConfig
+
+  constructor(deps: RouterDeps, config: RouterConfig) {
+    this.#deps = deps
+    this.#config = config
+  }
+
+  /** Resolves with the first result; rejects when nobody offers the tool or every try failed. */
+  async call(tool: string, args: ToolArgs, options: RouteOptions = {}): Promise<CallResult> {
+    const { clock, directory } = this.#deps
+    const timeoutMs = options.timeoutMs ?? this.#config.requestTimeoutMs
+    const query = queryOf(tool, options)
+    using deadline = clock.deadline(timeoutMs, options.signal)
+    const route = new Route(this.#deps, this.#config, {
+      tool,
+      args,
+      signal: deadline.signal,
+      onprogress: options.onprogress,
+      caller: options.signal,
+      onfailure: () => directory.forget(query),
+    })
+    try {
+      return await this.#follow(route, query, { ...options, signal: deadline.signal })
+    } catch (error) {
+      options.signal?.throwIfAborted()
+      if (!deadline.signal.aborted || !hasCode(error, ...CUT_SHORT)) throw error
+      throw McpError.DEADLINE({ tool, timeoutMs, attempts: route.attempts }, error)
+    }
+  }
+
+  async #follow(
+    route: Route,
+    query: ToolQuery & { readonly tool: string },
+    options: RouteOptions & { readonly signal: AbortSignal },
+  ): Promise<CallResult> {
+    const { directory } = this.#deps
+    const { signal } = options
+    let found = pinned(query, options) ?? (await directory.lookup(query, { signal }))
+    let result = await route.tryEach(this.#choose(found, query, options))
+    if (result === undefined && found.cached) {
+      // What was known from before led nowhere; somebody new may offer the tool by now.
+      signal.throwIfAborted()
+      found = await directory.find(query, { signal })
+      result = await route.tryEach(this.#choose(found, query, options))
+    }
+    if (result !== undefined) return result
+    throw route.attempts.length > 0 ? route.unavailable() : notFound(query, found)
+  }
+
+  /** The offers of one service. Throws when the name could mean several. */
+  #choose(
+    { entries }: Found,
+    { tool }: { readonly tool: string },
+    { peer }: RouteOptions,
+  ): ToolEntry[] {
+    const offers = entries.filter((entry) => (peer ?? entry.peer) === entry.peer)
+    const own = offers.filter((entry) => entry.peer === this.#deps.host.self)
+    const services = [...new Set((own.length > 0 ? own : offers).map(({ service }) => service))]
+    if (services.length > 1) {
+      throw McpError.TOOL_AMBIGUOUS({ tool, services: services.sort() })
+    }
+    return offers.filter(({ service }) => service === services[0])
+  }
+}
+
+function queryOf(tool: string, { service }: RouteOptions): ToolQuery & { readonly tool: string } {
+  return service === undefined ? { tool } : { tool, service }
+}
+
+/** Nobody has to be looked for; that the tool is idempotent is then not known, and not assumed. */
+function pinned({ tool }: { readonly tool: string }, options: RouteOptions): Found | undefined {
+  const { peer, service } = options
+  if (peer === undefined || service === undefined) return undefined
+  const entries = [{ service, tool, peer, description: '', idempotent: false }]
+  return { entries, services: [], asked: 0, failed: [], cached: false }
+}
+
+function notFound({ tool, service }: ToolQuery & { readonly tool: string }, found: Found) {
+  const silent = found.failed.slice(0, SILENT_MAX)
+  return McpError.TOOL_NOT_FOUND({ tool, service: service ?? null, asked: found.asked, silent })
+}

@@ -1,0 +1,146 @@
+/**
+ * The streams that peers open to us: each is given to the service it selects, or to this node's
+ * own server of all tools.
+ */
+
+import { serveStdio } from '@modelcontextprotocol/server/stdio'
+import type { Policy } from '../access/index.ts'
+import type { Clock, Logger, Service } from '../base/index.ts'
+import type { Channel, Host } from '../net/index.ts'
+import { aggregateFactory } from './aggregate.ts'
+import { Bridge } from './bridge.ts'
+import { ByteBudget } from './byte-budget.ts'
+import type { McpConfig } from './config.ts'
+import { McpError } from './errors.ts'
+import { RequestGate } from './gate.ts'
+import type { McpMetrics } from './metrics.ts'
+import { type Pipe, pipePair } from './pipe.ts'
+import {
+  FRAME_BYTES_MAX,
+  mcpProtocol,
+  parseFrame,
+  type RpcMessage,
+  readMessage,
+  selectedService,
+} from './protocol.ts'
+import type { Services } from './services.ts'
+import { ChannelTransport } from './transport.ts'
+
+/** Answers of our own server that wait for slow peers, over all streams. */
+const ANSWERS_WAITING_BYTES_MAX = 8 * FRAME_BYTES_MAX
+const LISTENS_PER_STREAM_MAX = 8
+
+export interface McpServerDeps {
+  readonly host: Pick<Host, 'handle'>
+  readonly services: Pick<Services, 'list' | 'callTool' | 'openSession' | 'events'>
+  readonly policy: Pick<Policy, 'admit'>
+  readonly clock: Clock
+  readonly log: Logger
+  readonly metrics: Pick<McpMetrics, 'requests' | 'requestSeconds'>
+  readonly network: string
+  readonly version: string
+}
+
+export type InboundConfig = Pick<
+  McpConfig,
+  'concurrentMax' | 'requestTimeoutMs' | 'sessionIdleMs'
+>
+
+export class InboundStreams implements Service {
+  readonly name = 'mcp server'
+  readonly #deps: McpServerDeps
+  readonly #config: InboundConfig
+  readonly #gate: RequestGate
+  readonly #answers = new ByteBudget(ANSWERS_WAITING_BYTES_MAX)
+  readonly #open = new Map<Channel, Promise<void>>()
+  #stopping = false
+
+  constructor(deps: McpServerDeps, config: InboundConfig) {
+    this.#deps = deps
+    this.#config = config
+    this.#gate = new RequestGate(deps, config)
+  }
+
+  async start(): Promise<void> {
+    const { host, network } = this.#deps
+    await host.handle(mcpProtocol(network), (channel) => this.#take(channel))
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping = true
+    for (const channel of this.#open.keys()) channel.abort(McpError.PIPE_ENDED({}))
+    await Promise.all(this.#open.values())
+  }
+
+  /** Requests of peers in work now, for `/debug`. */
+  get requestsInWork(): number {
+    return this.#gate.inWork
+  }
+
+  async #take(channel: Channel): Promise<void> {
+    if (this.#stopping) return channel.abort(McpError.PIPE_ENDED({}))
+    const served = this.#serve(channel)
+    this.#open.set(channel, served)
+    try {
+      await served
+    } finally {
+      this.#open.delete(channel)
+    }
+  }
+
+  /** Never rejects: whatever a peer does ends its own stream and no more. */
+  async #serve(channel: Channel): Promise<void> {
+    const { clock, log } = this.#deps
+    const { peer } = channel
+    const gate = this.#gate.forStream(peer, (id, error) => bridge.expire(id, error))
+    const idleMs = this.#config.sessionIdleMs
+    const bridge: Bridge = new Bridge({ channel, gate, clock, log, idleMs })
+    try {
+      const first = await this.#firstFrame(channel)
+      if (first === undefined) return
+      const message = readMessage(parseFrame(first))
+      if (message.kind === 'answer') {
+        throw McpError.REQUEST_INVALID({ found: 'an answer to nothing' })
+      }
+      if (!(await bridge.admits(message))) return
+      const backend = await this.#backendFor(channel, message, bridge)
+      if (backend !== undefined) await bridge.run(backend, first)
+    } catch (error) {
+      log.debug('stream of a peer failed', { peer, error })
+      channel.abort(error instanceof Error ? error : McpError.PIPE_ENDED({}, error))
+    } finally {
+      gate.close()
+      await channel.close().catch(() => {})
+    }
+  }
+
+  async #firstFrame(channel: Channel): Promise<Uint8Array | undefined> {
+    using deadline = this.#deps.clock.deadline(this.#config.requestTimeoutMs)
+    return channel.read({ signal: deadline.signal })
+  }
+
+  /** What serves the stream; the peer is told when it cannot be had. */
+  async #backendFor(channel: Channel, message: RpcMessage, bridge: Bridge): Promise<Pipe | undefined> {
+    try {
+      const service = selectedService(message)
+      if (service === undefined) return this.#openAggregate(channel)
+      return await this.#deps.services.openSession(service, channel.peer)
+    } catch (error) {
+      const { peer } = channel
+      this.#deps.log.debug('stream refused', { peer, error })
+      if (message.kind === 'request') await bridge.refuse(message.id, error)
+      return undefined
+    }
+  }
+
+  #openAggregate(channel: Channel): Pipe {
+    const { services, version, log } = this.#deps
+    const [outer, inner] = pipePair()
+    serveStdio(aggregateFactory({ services, version }), {
+      transport: new ChannelTransport(inner, { budget: this.#answers }),
+      maxSubscriptions: LISTENS_PER_STREAM_MAX,
+      onerror: (error) => log.debug('stream of a peer', { peer: channel.peer, error }),
+    })
+    return outer
+  }
+}

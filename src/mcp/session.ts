@@ -1,0 +1,242 @@
+/**
+ * MCP sessions with other nodes: one for each peer and service, opened when first needed, kept
+ * while in use, closed when idle.
+ *
+ * What went wrong is told apart by what it means for the call. Silence after the request was sent
+ * (`sent: true`) leaves open whether the tool ran; a refusal is the peer's own word about that; an
+ * error of the tool would be the same at every peer.
+ */
+
+import type { Client, ProgressCallback } from '@modelcontextprotocol/client'
+import { CodedError, correlationId, every, type Service } from '../base/index.ts'
+import type { PeerId } from '../identity/index.ts'
+import type { McpConfig } from './config.ts'
+import { McpError } from './errors.ts'
+import type { McpMetrics } from './metrics.ts'
+import { CORRELATION_META, FRAME_BYTES_MAX } from './protocol.ts'
+import { ByteBudget } from './byte-budget.ts'
+import { openSession, type PeerSession, type PeerSessionDeps } from './peer-session.ts'
+import type { ToolArgs, ToolInfo, ToolResult } from './tool.ts'
+import { callTool, failureOf, SDK_SLACK_MS } from './tool-call.ts'
+import { listTools } from './tool-list.ts'
+
+const SESSIONS_MAX = 256
+const IDLE_MS = 300_000
+const SWEEP_MS = 30_000
+const REQUESTS_WAITING_BYTES_MAX = 8 * FRAME_BYTES_MAX
+
+export interface SessionsDeps extends Omit<PeerSessionDeps, 'budget'> {
+  readonly metrics: Pick<McpMetrics, 'requests' | 'requestSeconds'>
+}
+
+export type SessionsConfig = Pick<McpConfig, 'requestTimeoutMs' | 'attemptTimeoutMs'>
+
+/** One tool of one service, and what to call it with. */
+export interface SessionCall {
+  readonly service: string
+  readonly tool: string
+  readonly args: ToolArgs
+}
+
+export interface SessionCallOptions {
+  readonly signal?: AbortSignal
+  readonly onprogress?: ProgressCallback | undefined
+}
+
+/** What is asked for, by the names that errors show. */
+interface Target {
+  readonly peer: PeerId
+  readonly service: string
+  readonly tool: string
+}
+
+type Work<T> = (client: Client, signal: AbortSignal) => Promise<T>
+
+interface Kept {
+  readonly opened: Promise<PeerSession>
+  readonly end: () => void
+  usedMs: number
+  users: number
+}
+
+export class Sessions implements Service {
+  readonly name = 'mcp sessions'
+  readonly #deps: SessionsDeps
+  readonly #config: SessionsConfig
+  readonly #kept = new Map<string, Kept>()
+  readonly #budget = new ByteBudget(REQUESTS_WAITING_BYTES_MAX)
+  readonly #stopped = new AbortController()
+  #sweeping: Promise<void> = Promise.resolve()
+
+  constructor(deps: SessionsDeps, config: SessionsConfig) {
+    this.#deps = deps
+    this.#config = config
+  }
+
+  async start(): Promise<void> {
+    const { signal } = this.#stopped
+    this.#sweeping = every(this.#deps.clock, SWEEP_MS, () => this.#sweep(), signal)
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped.abort(McpError.PIPE_ENDED({}))
+    for (const kept of this.#kept.values()) kept.end()
+    await this.#sweeping
+  }
+
+  /** Calls a tool of one service of one peer. */
+  async callTool(
+    peer: PeerId,
+    call: SessionCall,
+    options: SessionCallOptions = {},
+  ): Promise<ToolResult> {
+    const { service, tool, args } = call
+    const { onprogress } = options
+    const timeoutMs = this.#config.requestTimeoutMs
+    const correlation = correlationId()
+    const meta = correlation === undefined ? {} : { meta: { [CORRELATION_META]: correlation } }
+    return this.#use({ peer, service, tool }, options.signal, (client, signal) =>
+      callTool(client, { tool, args, ...meta }, { signal, timeoutMs, onprogress }),
+    )
+  }
+
+  /** Reads the tools of one service of one peer, with their schemas. */
+  async listTools(
+    peer: PeerId,
+    service: string,
+    options: { readonly signal?: AbortSignal } = {},
+  ): Promise<readonly ToolInfo[]> {
+    const timeout = this.#config.requestTimeoutMs + SDK_SLACK_MS
+    return this.#use({ peer, service, tool: 'tools/list' }, options.signal, (client, signal) =>
+      listTools(client, { signal, timeout }),
+    )
+  }
+
+  async #use<T>(target: Target, given: AbortSignal | undefined, work: Work<T>): Promise<T> {
+    const { clock, metrics } = this.#deps
+    const startedMs = clock.now()
+    using deadline = clock.deadline(this.#config.requestTimeoutMs, given)
+    const kept = this.#get(target)
+    kept.users += 1
+    let outcome = 'ok'
+    try {
+      const session = await this.#opened(kept, target, deadline.signal)
+      return await this.#ask({ session, kept }, target, { signal: deadline.signal, work })
+    } catch (error) {
+      outcome = outcomeOf(error)
+      throw error
+    } finally {
+      kept.users -= 1
+      kept.usedMs = clock.now()
+      metrics.requests.add(1, { direction: 'outbound', outcome })
+      metrics.requestSeconds.observe((clock.now() - startedMs) / 1_000, { direction: 'outbound' })
+    }
+  }
+
+  /** The session, unless it cannot be had or the caller does not wait for it. */
+  async #opened(kept: Kept, { peer, tool }: Target, signal: AbortSignal): Promise<PeerSession> {
+    const gaveUp = Promise.withResolvers<never>()
+    const stop = () => gaveUp.reject(signal.reason)
+    if (signal.aborted) stop()
+    else signal.addEventListener('abort', stop, { once: true })
+    try {
+      return await Promise.race([kept.opened, gaveUp.promise])
+    } catch (cause) {
+      if (cause instanceof CodedError && cause.code === 'MCP_PEER_REFUSED') throw cause
+      throw McpError.PEER_FAILED({ peer, tool, sent: false, reason: messageOf(cause) }, cause)
+    } finally {
+      signal.removeEventListener('abort', stop)
+    }
+  }
+
+  async #ask<T>(
+    { session, kept }: { readonly session: PeerSession; readonly kept: Kept },
+    { peer, tool }: Target,
+    { signal, work }: { readonly signal: AbortSignal; readonly work: Work<T> },
+  ): Promise<T> {
+    if (session.client.transport === undefined) {
+      throw McpError.PEER_FAILED({ peer, tool, sent: false, reason: 'its stream just ended' })
+    }
+    const heard = session.framesRead()
+    try {
+      return await work(session.client, signal)
+    } catch (cause) {
+      const failure = failureOf(cause, signal)
+      if (failure.kind === 'error') {
+        const { rpcCode, message } = failure
+        throw McpError.TOOL_ERROR({ tool, rpcCode, message }, cause)
+      }
+      if (failure.kind === 'refusal') {
+        const { code, message } = failure.refusal
+        // The peer is about to close this stream: the next call must not be sent into it.
+        if (code === 'MCP_SERVICE_ENDED') kept.end()
+        throw McpError.PEER_REFUSED({ peer, tool, code, message }, cause)
+      }
+      // A stream on which nothing at all was heard is no good for the next call either.
+      if (session.framesRead() === heard) kept.end()
+      throw McpError.PEER_FAILED({ peer, tool, sent: true, reason: failure.reason }, cause)
+    }
+  }
+
+  #get({ peer, service }: Target): Kept {
+    this.#stopped.signal.throwIfAborted()
+    const key = `${peer} ${service}`
+    const known = this.#kept.get(key)
+    if (known !== undefined) return known
+    this.#makeRoom()
+    const ended = new AbortController()
+    const drop = () => {
+      if (this.#kept.get(key) === kept) this.#kept.delete(key)
+    }
+    const end = () => {
+      drop()
+      ended.abort(McpError.PIPE_ENDED({}))
+    }
+    const kept: Kept = {
+      opened: this.#open(peer, service, ended.signal),
+      end,
+      usedMs: this.#deps.clock.now(),
+      users: 0,
+    }
+    this.#kept.set(key, kept)
+    kept.opened.then((session) => session.closed.then(drop), drop)
+    return kept
+  }
+
+  /** Opening belongs to all who wait for it, so it has a deadline of its own. */
+  async #open(peer: PeerId, service: string, ended: AbortSignal): Promise<PeerSession> {
+    using deadline = this.#deps.clock.deadline(this.#config.attemptTimeoutMs, ended)
+    const deps = { ...this.#deps, budget: this.#budget }
+    const session = await openSession({ peer, service }, deps, deadline.signal)
+    if (ended.aborted) session.end()
+    else ended.addEventListener('abort', session.end, { once: true })
+    return session
+  }
+
+  #makeRoom(): void {
+    if (this.#kept.size < SESSIONS_MAX) return
+    const idle = [...this.#kept.values()].filter(({ users }) => users === 0)
+    const oldest = idle.sort((a, b) => a.usedMs - b.usedMs)[0]
+    if (oldest === undefined) {
+      throw McpError.BUSY({ what: 'the number of sessions with peers', limit: SESSIONS_MAX })
+    }
+    oldest.end()
+  }
+
+  #sweep(): void {
+    const untilMs = this.#deps.clock.now() - IDLE_MS
+    for (const kept of [...this.#kept.values()]) {
+      if (kept.users === 0 && kept.usedMs <= untilMs) kept.end()
+    }
+  }
+}
+
+function outcomeOf(error: unknown): string {
+  if (!(error instanceof CodedError)) return 'failed'
+  if (error.code === 'MCP_TOOL_ERROR') return 'error'
+  return error.code === 'MCP_PEER_REFUSED' ? 'refused' : 'failed'
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : 'it was given up'
+}

@@ -1,0 +1,77 @@
+/** One tool call over an SDK client, and what its failure means. */
+
+import { type Client, ProtocolError, type ProgressCallback } from '@modelcontextprotocol/client'
+import type { JsonObject } from '../wire/index.ts'
+import { cleanText } from './clean-text.ts'
+import { type Refusal, readRefusal } from './protocol.ts'
+import type { ToolArgs, ToolResult } from './tool.ts'
+
+const MESSAGE_CHARS_MAX = 1_000
+/** Our own deadline ends a call; the SDK's, which it insists on, is a little behind. */
+export const SDK_SLACK_MS = 1_000
+
+export interface ToolCall {
+  readonly tool: string
+  readonly args: ToolArgs
+  readonly meta?: JsonObject
+}
+
+export interface ToolCallOptions {
+  readonly signal: AbortSignal
+  readonly timeoutMs: number
+  readonly onprogress?: ProgressCallback | undefined
+}
+
+/** Sends the call as it is: the tool's own server checks the arguments. */
+export async function callTool(
+  client: Client,
+  { tool, args, meta }: ToolCall,
+  { signal, timeoutMs, onprogress }: ToolCallOptions,
+): Promise<ToolResult> {
+  const params = { name: tool, arguments: args, ...(meta === undefined ? {} : { _meta: meta }) }
+  const { content, structuredContent, isError } = await client.request(
+    { method: 'tools/call', params },
+    {
+      signal,
+      timeout: timeoutMs + SDK_SLACK_MS,
+      ...(onprogress === undefined ? {} : { onprogress, resetTimeoutOnProgress: true }),
+    },
+  )
+  return {
+    content,
+    ...(structuredContent === undefined
+      ? {}
+      : { structuredContent: structuredContent as JsonObject }),
+    ...(isError === undefined ? {} : { isError }),
+  }
+}
+
+/**
+ * Why a call failed: the other side answered with an error (of the tool or its server), refused
+ * in our own form, or did not answer at all.
+ */
+export type CallFailure =
+  | { readonly kind: 'error'; readonly rpcCode: number; readonly message: string }
+  | { readonly kind: 'refusal'; readonly refusal: Refusal }
+  | { readonly kind: 'silence'; readonly reason: string }
+
+export function failureOf(error: unknown, signal: AbortSignal): CallFailure {
+  if (signal.aborted) return { kind: 'silence', reason: reasonOf(signal.reason) }
+  if (!ProtocolError.isInstance(error)) return { kind: 'silence', reason: reasonOf(error) }
+  const refusal = readRefusal(error.data)
+  if (refusal !== undefined) return { kind: 'refusal', refusal: cleanRefusal(refusal) }
+  return {
+    kind: 'error',
+    rpcCode: error.code,
+    message: cleanText(error.message, MESSAGE_CHARS_MAX),
+  }
+}
+
+export function cleanRefusal(refusal: Refusal): Refusal {
+  return { ...refusal, message: cleanText(refusal.message, MESSAGE_CHARS_MAX) }
+}
+
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return 'it was given up'
+  return cleanText(error.message, MESSAGE_CHARS_MAX)
+}

@@ -1,0 +1,42 @@
+/**
+ * What a failed try says about trying elsewhere. Pure.
+ *
+ * `unsent`  the tool cannot have run: another peer may be tried, whatever the tool
+ * `silent`  it may have run: another peer only if running twice is the same as running once
+ * `final`   an answer, which every other peer would give as well
+ */
+
+import { CodedError } from '../base/index.ts'
+
+export type Verdict = 'unsent' | 'silent' | 'final'
+
+/** Refusals that are made before anything is handed to the tool, here or at a peer. */
+const BEFORE_THE_TOOL = new Set([
+  'BASE_BUSY',
+  'MCP_BUSY',
+  'MCP_REQUEST_INVALID',
+  'MCP_SERVICE_NOT_READY',
+  'MCP_SERVICE_START_FAILED',
+  'MCP_SERVICE_UNKNOWN',
+  'MCP_SESSIONS_FULL',
+])
+const SAME_EVERYWHERE = new Set(['MCP_RESULT_TOO_LARGE', 'MCP_TOOL_ERROR'])
+
+export function judge(error: unknown): Verdict {
+  if (!(error instanceof CodedError)) return 'silent'
+  const { sent } = error.facts as { sent?: unknown }
+  if (typeof sent === 'boolean') return sent ? 'silent' : 'unsent'
+  const code = codeOf(error)
+  if (SAME_EVERYWHERE.has(code)) return 'final'
+  // What `net` says is about opening a stream; `session.ts` turns what breaks later into `sent`.
+  if (/^(?:ACCESS|NET)_/.test(code) || BEFORE_THE_TOOL.has(code)) return 'unsent'
+  return 'silent'
+}
+
+/** The code that explains most: of a refusal, the one that the peer gave. */
+export function codeOf(error: unknown): string {
+  if (!(error instanceof CodedError)) return 'MCP_INTERNAL'
+  if (error.code !== 'MCP_PEER_REFUSED') return error.code
+  const { code } = error.facts as { code?: unknown }
+  return typeof code === 'string' ? code : error.code
+}

@@ -1,0 +1,279 @@
+/**
+ * A channel of whole frames over one libp2p stream.
+ *
+ * Reading: bytes wait unsplit, and no more than about one frame is cut out ahead of the reader. When
+ * 256 KiB wait besides, the stream is paused, so that a slow reader slows the sender and not our
+ * memory. Writing: slices of 256 KiB, each after the one before has been taken; the stream's own
+ * `onDrain()` never renews its promise (@libp2p/utils 7.4.1), so the event is waited for.
+ *
+ * States: open → (closed here | the other side said goodbye) → gone; or broken, from any of them.
+ */
+
+import type { Stream } from '@libp2p/interface'
+import { assert, type Clock } from '../base/index.ts'
+import type { PeerId } from '../identity/index.ts'
+import { encodeFrame, FrameSplitter } from '../wire/index.ts'
+import type { NetConfig } from './config.ts'
+import { NetError, reasonOf } from './errors.ts'
+import type { CallOptions, Channel, Protocol } from './host.ts'
+import { race } from './race.ts'
+
+export type ChannelTimeouts = Pick<
+  NetConfig,
+  'closeTimeoutMs' | 'lingerTimeoutMs' | 'writeStallTimeoutMs'
+>
+
+export interface ChannelDeps {
+  readonly stream: Stream
+  readonly peer: PeerId
+  readonly protocol: Protocol
+  readonly clock: Clock
+}
+
+const SLICE_BYTES = 256 * 1_024
+const UNREAD_BYTES_MAX = 256 * 1_024
+/** Small pieces cost more than their bytes, so their number is bounded as well. */
+const UNREAD_PIECES_MAX = 256
+/** Cut out at once: few enough that a flood of empty frames stays small. */
+const SPLIT_BYTES = 16 * 1_024
+const LOST = 'the connection was lost'
+
+export class StreamChannel implements Channel {
+  readonly peer: PeerId
+  readonly #deps: ChannelDeps
+  readonly #timeouts: ChannelTimeouts
+  readonly #splitter: FrameSplitter
+  readonly #gone = new AbortController()
+  #unread: Uint8Array[] = []
+  #unreadBytes = 0
+  #frames: Uint8Array[] = []
+  #changed = Promise.withResolvers<void>()
+  #reading = false
+  #saidGoodbye = false
+  #ended = false
+  #failure: Error | undefined
+  #writing: Promise<void> = Promise.resolve()
+  #closing: Promise<void> | undefined
+
+  constructor(deps: ChannelDeps, timeouts: ChannelTimeouts) {
+    this.#deps = deps
+    this.#timeouts = timeouts
+    this.peer = deps.peer
+    this.#splitter = new FrameSplitter(deps.protocol.framing, deps.protocol.frameBytesMax)
+    this.#listen(deps.stream)
+  }
+
+  get closed(): AbortSignal {
+    return this.#gone.signal
+  }
+
+  async read({ signal }: CallOptions = {}): Promise<Uint8Array | undefined> {
+    assert(!this.#reading, 'a channel has one reader at a time')
+    this.#reading = true
+    try {
+      for (;;) {
+        signal?.throwIfAborted()
+        const frame = this.#frames.shift()
+        if (frame !== undefined) return frame
+        this.#split()
+        if (this.#frames.length > 0) continue
+        if (this.#ended) {
+          this.#checkWhole()
+          return undefined
+        }
+        if (this.#failure !== undefined) throw this.#failure
+        await race(this.#changed.promise, signal)
+      }
+    } finally {
+      this.#reading = false
+      this.#split()
+    }
+  }
+
+  async write(frame: Uint8Array, { signal }: CallOptions = {}): Promise<void> {
+    const { protocol, peer } = this.#deps
+    signal?.throwIfAborted()
+    if (this.#failure !== undefined) throw this.#failure
+    if (this.#closing !== undefined || this.#gone.signal.aborted) {
+      throw NetError.CHANNEL_CLOSED({ peer, protocol: protocol.id })
+    }
+    const bytes = encodeFrame(protocol.framing, frame, protocol.frameBytesMax)
+    const sent = this.#writing.then(() => this.#send(bytes, signal))
+    this.#writing = sent.catch(() => undefined)
+    await race(sent, signal)
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#sayGoodbye()
+    return this.#closing
+  }
+
+  abort(error: Error): void {
+    this.#drop()
+    this.#break(reasonOf(error), error)
+    this.#deps.stream.abort(error)
+  }
+
+  #listen(stream: Stream): void {
+    stream.addEventListener('remoteCloseWrite', () => {
+      this.#saidGoodbye = true
+    })
+    stream.addEventListener('end', () => this.#end())
+    stream.addEventListener('close', ({ error }) => this.#closed(error))
+    // What happened before anybody listened is in the stream's state.
+    this.#saidGoodbye = stream.remoteWriteStatus === 'closed'
+    stream.addEventListener('message', ({ data }) => this.#receive(data.subarray()))
+    if (stream.readableEnded) this.#end()
+    if (stream.status === 'closed') this.#closed()
+    if (stream.status === 'aborted' || stream.status === 'reset') {
+      this.#closed(NetError.CONNECTION_DROPPED({ reason: `the stream is ${stream.status}` }))
+    }
+  }
+
+  #receive(bytes: Uint8Array): void {
+    this.#unread.push(bytes)
+    this.#unreadBytes += bytes.length
+    this.#split()
+  }
+
+  /** Cuts out the next frame when none waits, and holds the sender back when too much waits. */
+  #split(): void {
+    try {
+      while (this.#frames.length === 0) {
+        const first = this.#unread[0]
+        if (first === undefined) break
+        const piece = first.subarray(0, SPLIT_BYTES)
+        if (piece.length === first.length) this.#unread.shift()
+        else this.#unread[0] = first.subarray(SPLIT_BYTES)
+        this.#unreadBytes -= piece.length
+        this.#frames.push(...this.#splitter.push(piece))
+      }
+    } catch (cause) {
+      this.#drop()
+      this.#deps.stream.abort(this.#break(reasonOf(cause), cause))
+    }
+    this.#holdBack()
+    if (this.#frames.length > 0) this.#wake()
+  }
+
+  #holdBack(): void {
+    const { stream } = this.#deps
+    const full = Math.max(
+      this.#unreadBytes / UNREAD_BYTES_MAX,
+      this.#unread.length / UNREAD_PIECES_MAX,
+    )
+    if (full >= 1 && stream.readStatus === 'readable') stream.pause()
+    if (full <= 0.5 && stream.readStatus === 'paused') {
+      try {
+        stream.resume()
+      } catch {
+        // What waited is delivered; only the word to the other side failed, for it is gone.
+      }
+    }
+  }
+
+  /** The stream has delivered its last byte: a goodbye if the other side said one. */
+  #end(): void {
+    const { status } = this.#deps.stream
+    if (status === 'aborted' || status === 'reset') return
+    if (this.#saidGoodbye) this.#ended = true
+    else this.#break(LOST)
+    this.#wake()
+  }
+
+  #closed(error?: Error): void {
+    if (error !== undefined) this.#break(reasonOf(error), error)
+    else if (!this.#saidGoodbye) this.#break(LOST)
+    this.#gone.abort(this.#failure)
+    this.#wake()
+  }
+
+  async #send(bytes: Uint8Array, signal: AbortSignal | undefined): Promise<void> {
+    const { stream } = this.#deps
+    for (let at = 0; at < bytes.length; at += SLICE_BYTES) {
+      if (this.#failure !== undefined) throw this.#failure
+      if (at === 0) signal?.throwIfAborted()
+      try {
+        stream.send(bytes.subarray(at, at + SLICE_BYTES))
+        await this.#room(signal)
+      } catch (cause) {
+        // A frame that stays half written would garble every later one.
+        const isWhole = at + SLICE_BYTES >= bytes.length
+        if (isWhole && signal?.aborted === true) throw cause
+        const broken = this.#break(reasonOf(cause), cause)
+        stream.abort(broken)
+        throw signal?.aborted === true ? cause : broken
+      }
+    }
+  }
+
+  /** Waits until the stream has handed on what it was given. */
+  async #room(signal: AbortSignal | undefined): Promise<void> {
+    const { stream, clock } = this.#deps
+    while (stream.writableNeedsDrain || stream.writeBufferLength > SLICE_BYTES) {
+      if (this.#failure !== undefined) throw this.#failure
+      using stall = clock.deadline(this.#timeouts.writeStallTimeoutMs, signal)
+      const moved = Promise.withResolvers<void>()
+      const go = () => moved.resolve()
+      for (const event of ['drain', 'idle', 'close'] as const) stream.addEventListener(event, go)
+      try {
+        await race(moved.promise, stall.signal)
+      } finally {
+        for (const event of ['drain', 'idle', 'close'] as const) {
+          stream.removeEventListener(event, go)
+        }
+      }
+    }
+  }
+
+  async #sayGoodbye(): Promise<void> {
+    const { stream, clock } = this.#deps
+    await this.#writing
+    using deadline = clock.deadline(this.#timeouts.closeTimeoutMs)
+    try {
+      await race(stream.close({ signal: deadline.signal }), deadline.signal)
+    } catch (cause) {
+      stream.abort(this.#break(reasonOf(cause), cause))
+    }
+    void this.#linger()
+  }
+
+  /** After our goodbye the other side may still write, as long as somebody here reads. */
+  async #linger(): Promise<void> {
+    const { stream, clock } = this.#deps
+    while (!this.#gone.signal.aborted) {
+      try {
+        await clock.sleep(this.#timeouts.lingerTimeoutMs, this.#gone.signal)
+      } catch {
+        return
+      }
+      if (this.#reading) continue
+      stream.abort(this.#break('the other side never said goodbye'))
+    }
+  }
+
+  /** A goodbye in the middle of a frame is none. */
+  #checkWhole(): void {
+    if (this.#splitter.pendingBytes > 0) throw this.#break('it ended in the middle of a frame')
+  }
+
+  /** The first reason stays; whoever waits is told. */
+  #break(reason: string, cause?: unknown): Error {
+    const { peer, protocol } = this.#deps
+    this.#failure ??= NetError.CHANNEL_BROKEN({ peer, protocol: protocol.id, reason }, cause)
+    this.#wake()
+    return this.#failure
+  }
+
+  #drop(): void {
+    this.#frames = []
+    this.#unread = []
+    this.#unreadBytes = 0
+    this.#ended = false
+  }
+
+  #wake(): void {
+    this.#changed.resolve()
+    this.#changed = Promise.withResolvers()
+  }
+}

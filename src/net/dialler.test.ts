@@ -1,0 +1,120 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { Connection } from '@libp2p/interface'
+import { coded } from '../../test/support/expect.ts'
+import { FakeClock } from '../../test/support/fake-clock.ts'
+import { hasCode, Registry } from '../base/index.ts'
+import { peerId } from '../identity/index.ts'
+import { netConfig } from './config.ts'
+import { Dialler } from './dialler.ts'
+import { netMetrics } from './metrics.ts'
+
+const PEER = peerId('12D3KooWJwao3iRnuKRGZeYbvLhm1v4SV7PDQ8S7w1zsLXozpMeg')
+const CONNECTION = { status: 'open' } as Connection
+
+type Answer = (signal: AbortSignal) => Promise<Connection>
+const works: Answer = async () => CONNECTION
+const refuses: Answer = () => Promise.reject(new TypeError('connect ECONNREFUSED'))
+const hangs: Answer = (signal) =>
+  new Promise((_, reject) => {
+    signal.addEventListener('abort', () => reject(new TypeError('The operation was aborted')))
+  })
+
+/** A dialler that knows `PEER` at the addresses of the table. */
+function setup(table: Record<string, Answer>, config: Record<string, number> = {}) {
+  const clock = new FakeClock()
+  const dialled: string[] = []
+  const dialler = new Dialler(
+    {
+      libp2p: {
+        dial: async (target, options) => {
+          const text = String(target).replace(/\/p2p\/.*/, '')
+          dialled.push(text)
+          return (table[text] ?? refuses)(options?.signal ?? new AbortController().signal)
+        },
+      },
+      names: { texts: async () => [], addresses: async () => [] },
+      clock,
+      metrics: netMetrics(new Registry()),
+      addresses: { of: async () => Object.keys(table), connectionsOf: () => [] },
+    },
+    netConfig.parse({ addressTimeoutMs: 1_000, connectionTimeoutMs: 2_500, ...config }),
+  )
+  return { dialler, clock, dialled }
+}
+
+const reasons = (error: unknown): string[] => {
+  assert.ok(hasCode(error, 'NET_CONNECT_FAILED'))
+  return (error.facts as { tried: { reason: string }[] }).tried.map(({ reason }) => reason)
+}
+
+test('connect() tries IPv6 before IPv4 and QUIC before TCP, until one works', async () => {
+  const { dialler, dialled } = setup({
+    '/ip4/9.9.9.9/tcp/1': works,
+    '/ip6/2620:fe::fe/tcp/1': refuses,
+    '/ip6/2620:fe::fe/udp/1/quic-v1': refuses,
+    '/ip4/9.9.9.9/udp/1/quic-v1': works,
+  })
+  assert.equal(await dialler.connect(PEER), CONNECTION)
+  assert.deepEqual(dialled, [
+    '/ip6/2620:fe::fe/udp/1/quic-v1',
+    '/ip6/2620:fe::fe/tcp/1',
+    '/ip4/9.9.9.9/udp/1/quic-v1',
+  ])
+})
+
+test('connect() gives each address its own deadline and says so', async () => {
+  const { dialler, clock } = setup({ '/ip4/9.9.9.9/tcp/1': hangs, '/ip4/9.9.9.9/tcp/2': refuses })
+  const failed = dialler.connect(PEER).catch(reasons)
+  await clock.advance(1_000)
+  assert.deepEqual(await failed, ['no answer within 1000 ms', 'connect ECONNREFUSED'])
+  assert.equal(clock.waiting, 0)
+})
+
+test('connect() ends when the time for all addresses is over', async () => {
+  const table = Object.fromEntries([1, 2, 3, 4].map((i) => [`/ip4/9.9.9.9/tcp/${i}`, hangs]))
+  const { dialler, clock, dialled } = setup(table)
+  const failed = dialler.connect(PEER).catch(reasons)
+  await clock.advance(2_500)
+  const found = await failed
+  assert.ok(Array.isArray(found))
+  assert.match(String(found[2]), /within the 2500 ms/)
+  assert.equal(dialled.length, 3)
+})
+
+test('callers who want the same peer share one dial, each with its own signal', async () => {
+  const { dialler, clock, dialled } = setup({ '/ip4/9.9.9.9/tcp/1': hangs })
+  const impatient = new AbortController()
+  const first = dialler.connect(PEER, { signal: impatient.signal })
+  const second = dialler.connect(PEER).catch(reasons)
+  await clock.advance(1)
+  impatient.abort(new TypeError('given up'))
+  await assert.rejects(first, /given up/)
+  await clock.advance(2_500)
+  assert.equal(((await second) as string[]).length, 1)
+  assert.equal(dialled.length, 1)
+})
+
+test('more dials than may wait are refused as busy', async () => {
+  const { dialler } = setup({}, { dialsMax: 1, dialsWaitingMax: 1 })
+  const targets = [1, 2, 3].map((i) => dialler.connect(`/ip4/9.9.9.9/tcp/${i}`))
+  const results = await Promise.allSettled(targets)
+  const [, , third] = results
+  assert.ok(third?.status === 'rejected' && hasCode(third.reason, 'BASE_BUSY'))
+})
+
+test('stop() gives up what is under way', async () => {
+  const { dialler, clock } = setup({ '/ip4/9.9.9.9/tcp/1': hangs })
+  const dial = dialler.connect(PEER)
+  const check = assert.rejects(dial, coded('NET_CONNECT_FAILED'))
+  await clock.advance(1)
+  dialler.stop()
+  await check
+  assert.equal(clock.waiting, 0)
+})
+
+test('connect() refuses what is no peer id and no multiaddr', async () => {
+  const { dialler } = setup({})
+  await assert.rejects(dialler.connect('nobody'), coded('IDENTITY_PEER_ID_INVALID'))
+  await assert.rejects(dialler.connect('/ip4/1.2.3.4'), coded('NET_ADDRESS_INVALID'))
+})

@@ -1,0 +1,162 @@
+/**
+ * Connecting: which addresses, in which order, for how long, and what became of each.
+ *
+ * Addresses are tried one after another, best first, each with a deadline of its own under the
+ * deadline of all. Callers who want the same peer share one attempt.
+ */
+
+import type { Connection, Libp2p } from '@libp2p/interface'
+import { multiaddr } from '@multiformats/multiaddr'
+import { type Clock, type CodedError, hasCode, WorkQueue } from '../base/index.ts'
+import { type PeerId, peerId } from '../identity/index.ts'
+import type { NetConfig } from './config.ts'
+import { type Attempt, NetError, reasonOf } from './errors.ts'
+import type { CallOptions } from './host.ts'
+import type { NetMetrics } from './metrics.ts'
+import { type Names, resolveAddress } from './names.ts'
+import type { PeerAddresses } from './peer-addresses.ts'
+import { race } from './race.ts'
+import { type Address, compareAddresses, parseMultiaddr, withPeer } from './transports.ts'
+
+export interface DiallerDeps {
+  readonly libp2p: Pick<Libp2p, 'dial'>
+  readonly names: Names
+  readonly clock: Clock
+  readonly metrics: Pick<NetMetrics, 'dials'>
+  readonly addresses: Pick<PeerAddresses, 'of' | 'connectionsOf'>
+}
+
+export type DiallerConfig = Pick<
+  NetConfig,
+  | 'connectionTimeoutMs'
+  | 'addressTimeoutMs'
+  | 'addressesPerDialMax'
+  | 'dialsMax'
+  | 'dialsWaitingMax'
+>
+
+export class Dialler {
+  readonly #deps: DiallerDeps
+  readonly #config: DiallerConfig
+  readonly #queue: WorkQueue
+  /** One entry for each dial that runs or waits: bounded by the queue. */
+  readonly #underway = new Map<string, Promise<Connection>>()
+  readonly #stopped = new AbortController()
+
+  constructor(deps: DiallerDeps, config: DiallerConfig) {
+    this.#deps = deps
+    this.#config = config
+    this.#queue = new WorkQueue({
+      name: 'dials',
+      concurrentMax: config.dialsMax,
+      waitingMax: config.dialsWaitingMax,
+    })
+  }
+
+  /** The open connection to a peer, if there is one. */
+  existing(peer: PeerId): Connection | undefined {
+    const open = this.#deps.addresses.connectionsOf(peer)
+    return open.find(({ limits }) => limits === undefined)
+  }
+
+  /** Connects to a peer at its known addresses, or to whoever answers at a multiaddr. */
+  async connect(target: PeerId | string, { signal }: CallOptions = {}): Promise<Connection> {
+    const address = target.startsWith('/') ? parseMultiaddr(target) : undefined
+    const peer = address === undefined ? peerId(target) : address.peer
+    const existing = peer === undefined ? undefined : this.existing(peer)
+    if (existing !== undefined) return existing
+    const known = this.#underway.get(target)
+    if (known !== undefined) return race(known, signal)
+
+    const dial = this.#queue.run(() => this.#dial(target, peer, address))
+    this.#underway.set(target, dial)
+    const forget = () => this.#underway.delete(target)
+    dial.then(forget, forget)
+    return race(dial, signal)
+  }
+
+  /** Gives up what is under way. */
+  stop(): void {
+    this.#stopped.abort(NetError.CONNECTION_DROPPED({ reason: 'the node is stopping' }))
+  }
+
+  async #dial(
+    target: string,
+    peer: PeerId | undefined,
+    address: Address | undefined,
+  ): Promise<Connection> {
+    const { clock } = this.#deps
+    using total = clock.deadline(this.#config.connectionTimeoutMs, this.#stopped.signal)
+    const tried: Attempt[] = []
+    const given =
+      address === undefined && peer !== undefined
+        ? parsed(await this.#deps.addresses.of(peer))
+        : [address].filter((one) => one !== undefined)
+    const candidates = await this.#candidates(given, tried, total.signal)
+    for (const candidate of candidates) {
+      const expected = peer ?? candidate.peer
+      const text = expected === undefined ? candidate.text : withPeer(candidate.text, expected)
+      try {
+        total.signal.throwIfAborted()
+        return await this.#tryOne(text, candidate.transport, total.signal)
+      } catch (error) {
+        tried.push({ address: text, reason: this.#reason(error, total.signal) })
+      }
+    }
+    throw this.#failed(target, tried)
+  }
+
+  /** Addresses behind names, without repeats, in the order of dialling. */
+  async #candidates(
+    given: readonly Address[],
+    tried: Attempt[],
+    signal: AbortSignal,
+  ): Promise<readonly Address[]> {
+    const found = new Map<string, Address>()
+    for (const address of given) {
+      try {
+        const behind = await race(resolveAddress(address, this.#deps.names, { signal }), signal)
+        for (const one of behind) found.set(`${one.text} ${one.peer ?? ''}`, one)
+      } catch (error) {
+        tried.push({ address: address.text, reason: this.#reason(error, signal) })
+      }
+    }
+    return [...found.values()].sort(compareAddresses).slice(0, this.#config.addressesPerDialMax)
+  }
+
+  async #tryOne(text: string, transport: string, signal: AbortSignal): Promise<Connection> {
+    const { clock, libp2p, metrics } = this.#deps
+    using one = clock.deadline(this.#config.addressTimeoutMs, signal)
+    try {
+      const connection = await libp2p.dial(multiaddr(text), { signal: one.signal })
+      metrics.dials.add(1, { transport, outcome: 'connected' })
+      return connection
+    } catch (error) {
+      metrics.dials.add(1, { transport, outcome: 'failed' })
+      throw one.signal.aborted ? one.signal.reason : error
+    }
+  }
+
+  #reason(error: unknown, total: AbortSignal): string {
+    if (!hasCode(error, 'BASE_DEADLINE')) return reasonOf(error)
+    const { addressTimeoutMs, connectionTimeoutMs } = this.#config
+    return total.aborted
+      ? `not reached within the ${connectionTimeoutMs} ms for all addresses`
+      : `no answer within ${addressTimeoutMs} ms`
+  }
+
+  #failed(target: string, tried: readonly Attempt[]): CodedError {
+    return NetError.CONNECT_FAILED({ target, tried })
+  }
+}
+
+/** Addresses that a peer has and we cannot dial are left out. */
+function parsed(addresses: readonly string[]): readonly Address[] {
+  return addresses.flatMap((text) => {
+    try {
+      return [parseMultiaddr(text)]
+    } catch {
+      return []
+    }
+  })
+}

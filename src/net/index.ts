@@ -1,0 +1,35 @@
+/**
+ * Floor 4. Reaching peers: transports, addresses and limits, behind one `Host`.
+ *
+ * In: keys, a policy and a list of addresses to listen on. Out: channels of whole frames to peers
+ * whose keys are proven. Start reading at `host.ts`, then `create-net.ts`.
+ */
+
+export { Bootstrap, type BootstrapConfig, type BootstrapDeps } from './bootstrap.ts'
+export type { BootstrapAttempt, BootstrapReport } from './bootstrap-report.ts'
+export {
+  DEFAULT_LISTEN,
+  listenAddresses,
+  listenIsDefault,
+  type NetConfig,
+  netConfig,
+} from './config.ts'
+export { createNet, type NetDeps } from './create-net.ts'
+export { type Attempt, NetError } from './errors.ts'
+export type { NetEvents } from './events.ts'
+export type { Facility } from './facility.ts'
+export type { CallOptions, Channel, ConnectionInfo, Host, Protocol } from './host.ts'
+export type { Libp2pHost } from './libp2p-host.ts'
+export { Mdns, type MdnsConfig, type MdnsDeps } from './mdns.ts'
+export { type NetMetrics, netMetrics } from './metrics.ts'
+export type { Names } from './names.ts'
+export type { Probe } from './ports.ts'
+export { loadQuic } from './quic.ts'
+export type { TransportFactory } from './transport-watch.ts'
+export {
+  type Address,
+  compareAddresses,
+  parseListenAddress,
+  parseMultiaddr,
+  scopeOfAddress,
+} from './transports.ts'

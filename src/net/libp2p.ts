@@ -1,0 +1,175 @@
+/**
+ * Builds the libp2p instance. Every limit and timeout that it has is passed here, from the room's
+ * configuration: its defaults suit a browser tab (10 pending connections, endless frames).
+ */
+
+import { noise } from '@chainsafe/libp2p-noise'
+import { yamux } from '@chainsafe/libp2p-yamux'
+import { privateKeyFromRaw } from '@libp2p/crypto/keys'
+import { type Identify, identify, identifyPush } from '@libp2p/identify'
+import { type ConnectionGater, FaultTolerance, type Libp2p } from '@libp2p/interface'
+import type { TransportManager } from '@libp2p/interface-internal'
+import { type Ping, ping } from '@libp2p/ping'
+import { tcp } from '@libp2p/tcp'
+import { multiaddr } from '@multiformats/multiaddr'
+import { createLibp2p, type Libp2pOptions } from 'libp2p'
+import { base32 } from 'multiformats/bases/base32'
+import type { Clock, Logger } from '../base/index.ts'
+import type { NodeKeys } from '../identity/index.ts'
+import { boundedDatastore } from './bounded-datastore.ts'
+import type { NetConfig } from './config.ts'
+import { libp2pLogger } from './libp2p-log.ts'
+import type { TransportFactory } from './transport-watch.ts'
+import { compareAddresses, parseAny, scopeOfAddress } from './transports.ts'
+
+/** What the host needs of libp2p beyond its public face. */
+export type NetServices = {
+  identify: Identify
+  identifyPush: unknown
+  ping: Ping
+  listening: Pick<TransportManager, 'listen'>
+}
+
+export interface Libp2pDeps {
+  readonly keys: NodeKeys
+  readonly clock: Clock
+  readonly log: Logger
+  readonly gater: ConnectionGater
+  readonly transports: readonly TransportFactory[]
+  /** What we call ourselves in identify, such as `p2p-foundation/0.1.0`. */
+  readonly agent: string
+}
+
+const STREAMS_OF_SERVICE_MAX = 4
+const IDENTIFY_BYTES_MAX = 8_192
+const OBSERVED_ADDRESSES_MAX = 8
+/** Reconnecting is not libp2p's business here; one slot is the least it takes. */
+const RECONNECTS_MAX = 1
+
+/** A libp2p node that is not started and listens nowhere yet. */
+export async function buildLibp2p(
+  deps: Libp2pDeps,
+  config: NetConfig,
+): Promise<Libp2p<NetServices>> {
+  const privateKey = privateKeyFromRaw(deps.keys.raw)
+  const { connectionsMax, peersMax, peerAgeMaxMs } = config
+  const pinned = `/peers/${privateKey.publicKey.toCID().toString(base32)}`
+  return createLibp2p<NetServices>({
+    start: false,
+    privateKey,
+    nodeInfo: { name: 'p2p-foundation', userAgent: deps.agent },
+    logger: libp2pLogger(deps.log),
+    datastore: boundedDatastore(
+      { entriesMax: peersMax, ttlMs: 6 * peerAgeMaxMs, pinned },
+      deps.clock,
+    ),
+    peerStore: { maxAddressAge: peerAgeMaxMs, maxPeerAge: peerAgeMaxMs },
+    addresses: addresses(config),
+    transportManager: { faultTolerance: FaultTolerance.FATAL_ALL },
+    transports: [...deps.transports],
+    connectionEncrypters: [noise()],
+    streamMuxers: [
+      yamux({
+        maxInboundStreams: config.streamsPerConnectionMax,
+        maxOutboundStreams: config.streamsPerConnectionMax,
+        maxEarlyStreams: 32,
+        enableKeepAlive: true,
+        keepAliveInterval: config.keepAliveMs,
+        streamOptions: {
+          maxStreamWindowSize: config.streamWindowBytes,
+          maxReadBufferLength: 2 * config.streamWindowBytes,
+        },
+      }),
+    ],
+    connectionGater: deps.gater,
+    connectionManager: connectionManager(config),
+    connectionMonitor: {
+      enabled: true,
+      pingInterval: config.livenessMs,
+      pingTimeout: { minTimeout: 5_000, maxTimeout: 30_000 },
+      abortConnectionOnPingFailure: true,
+    },
+    services: services(config, connectionsMax),
+  })
+}
+
+/** TCP with every option named. */
+export function tcpTransport(config: NetConfig): TransportFactory {
+  return tcp({
+    maxConnections: config.connectionsMax + config.pendingMax,
+    backlog: 511,
+    inboundSocketInactivityTimeout: 4 * config.livenessMs,
+    outboundSocketInactivityTimeout: 4 * config.livenessMs,
+    dialOpts: { noDelay: true, keepAlive: true, allowHalfOpen: false },
+    listenOpts: { noDelay: true, keepAlive: true, allowHalfOpen: false },
+  })
+}
+
+function addresses(config: NetConfig): NonNullable<Libp2pOptions['addresses']> {
+  return {
+    listen: [],
+    announce: [...config.announce],
+    maxObservedAddresses: OBSERVED_ADDRESSES_MAX,
+    // A link-local address says nothing without its zone, which only this machine knows.
+    announceFilter: (all) => {
+      const known = all.map((address) => parseAny(address.toString()))
+      return known
+        .filter((address) => scopeOfAddress(address) !== 'link')
+        .sort(compareAddresses)
+        .map(({ text, peer }) => multiaddr(peer === undefined ? text : `${text}/p2p/${peer}`))
+    },
+  }
+}
+
+function connectionManager(config: NetConfig): NonNullable<Libp2pOptions['connectionManager']> {
+  return {
+    maxConnections: config.connectionsMax,
+    // Our gater holds the line at `pendingMax`, so that the oldest silent one can make room.
+    maxIncomingPendingConnections: 2 * config.pendingMax,
+    inboundConnectionThreshold: config.inboundPerSecondMax,
+    inboundUpgradeTimeout: config.upgradeTimeoutMs,
+    inboundStreamProtocolNegotiationTimeout: config.negotiationTimeoutMs,
+    outboundStreamProtocolNegotiationTimeout: config.negotiationTimeoutMs,
+    connectionCloseTimeout: config.closeTimeoutMs,
+    dialTimeout: config.connectionTimeoutMs,
+    addressDialTimeout: config.addressTimeoutMs,
+    maxParallelDials: config.dialsMax,
+    maxDialQueueLength: config.dialsMax + config.dialsWaitingMax,
+    maxPeerAddrsToDial: config.addressesPerDialMax,
+    reconnectRetries: 0,
+    maxParallelReconnects: RECONNECTS_MAX,
+    addressSorter: ({ multiaddr: a }, { multiaddr: b }) => {
+      const order = compareAddresses(parseAny(a.toString()), parseAny(b.toString()))
+      return order < 0 ? -1 : order > 0 ? 1 : 0
+    },
+    // Names are resolved before libp2p sees them, within our bounds.
+    resolvers: {},
+  }
+}
+
+function services(
+  config: NetConfig,
+  connectionsMax: number,
+): NonNullable<Libp2pOptions<NetServices>['services']> {
+  const common = {
+    timeout: config.negotiationTimeoutMs,
+    maxInboundStreams: STREAMS_OF_SERVICE_MAX,
+    maxOutboundStreams: STREAMS_OF_SERVICE_MAX,
+    runOnLimitedConnection: true,
+  }
+  const told = { ...common, maxMessageSize: IDENTIFY_BYTES_MAX, maxObservedAddresses: 8 }
+  return {
+    identify: identify({ ...told, runOnConnectionOpen: true }),
+    identifyPush: identifyPush({
+      ...told,
+      runOnSelfUpdate: true,
+      concurrency: Math.min(32, connectionsMax),
+      debounce: 1_000,
+    }),
+    ping: ping(common),
+    listening: (components) => {
+      const { transportManager } = components as unknown as { transportManager: TransportManager }
+      return { listen: (where) => transportManager.listen(where) }
+    },
+  }
+}

@@ -1,0 +1,14 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { netConfig } from './config.ts'
+import { loadQuic } from './quic.ts'
+
+test('without its native part QUIC is unavailable, with the reason and a remedy', async () => {
+  const { transport, facility } = await loadQuic(netConfig.parse({}), () =>
+    Promise.reject(new TypeError('Cannot find native binding')),
+  )
+  assert.equal(transport, undefined)
+  assert.equal(facility.state, 'unavailable')
+  assert.match(facility.reason ?? '', /Cannot find native binding/)
+  assert.match(facility.remedy ?? '', /npm install/)
+})

@@ -1,0 +1,142 @@
+/**
+ * The composition root: the dependency graph of a node as text, in start order. It decides nothing;
+ * what is on or off is said by the configuration.
+ */
+
+import { join } from 'node:path'
+import { AccessPolicy, accessMetrics } from '../access/index.ts'
+import type { Clock, Logger, Random, Registry, Service } from '../base/index.ts'
+import { Dht, dhtMetrics, SqliteStore } from '../dht/index.ts'
+import type { NodeKeys } from '../identity/index.ts'
+import {
+  Directory,
+  InboundStreams,
+  LocalCatalog,
+  mcpMetrics,
+  Neighbours,
+  Router,
+  Scores,
+  Services,
+  Sessions,
+} from '../mcp/index.ts'
+import { Bootstrap, createNet, type Libp2pHost, Mdns, netMetrics } from '../net/index.ts'
+import { RpcClient, RpcServer, rpcMetrics } from '../rpc/index.ts'
+import type { ResolvedConfig } from './load-config.ts'
+import { nodeMetrics } from './metrics.ts'
+
+/** What a node is made from, besides its configuration. */
+export interface Given {
+  readonly keys: NodeKeys
+  readonly registry: Registry
+  readonly clock: Clock
+  readonly random: Random
+  readonly log: Logger
+  readonly version: string
+}
+
+/** The parts of a node that others hold on to, and all its services in start order. */
+export interface Parts {
+  readonly services: readonly Service[]
+  readonly host: Libp2pHost
+  readonly bootstrap: Bootstrap
+  readonly mdns: Mdns | null
+  readonly dht: Dht | null
+  readonly mcp: McpParts | null
+}
+
+export interface McpParts {
+  readonly services: Services
+  readonly directory: Directory
+  readonly router: Router
+  readonly catalog: LocalCatalog
+}
+
+export async function compose(config: ResolvedConfig, given: Given): Promise<Parts> {
+  const { keys, registry, clock, random, version } = given
+  const { network, dataDir } = config
+  const agent = `p2p-foundation/${version}`
+  const forRoom = (name: string) => ({ clock, random, log: given.log.child(name), network })
+  nodeMetrics(registry, version)
+
+  // Who may.
+  const access = { ...forRoom('access'), metrics: accessMetrics(registry) }
+  const policy = new AccessPolicy(access, config.access)
+
+  // How we reach each other.
+  const net = { ...forRoom('net'), keys, policy, metrics: netMetrics(registry), agent }
+  const host = await createNet(net, config.net)
+  const bootstrap = new Bootstrap(
+    { ...forRoom('net'), host, file: join(dataDir, 'peers.json') },
+    { ...BOOTSTRAP, addresses: config.bootstrap.nodes },
+  )
+  const mdns = config.bootstrap.mdns
+    ? new Mdns(
+        {
+          ...forRoom('net'),
+          self: host.self,
+          addresses: () => host.addresses(),
+          found: (peer, addresses) => bootstrap.found(peer, addresses),
+        },
+        { ...MDNS, network },
+      )
+    : null
+
+  // How we find and ask each other.
+  const storage = new SqliteStore(join(dataDir, 'records.sqlite'))
+  const finding = { host, signer: keys.signer, policy, storage, metrics: dhtMetrics(registry) }
+  const dht = config.dht.enabled ? new Dht({ ...forRoom('dht'), ...finding }, config.dht) : null
+  const asking = { ...forRoom('rpc'), host, policy, metrics: rpcMetrics(registry) }
+  const rpcServer = new RpcServer(asking, config.rpc)
+  const rpcClient = new RpcClient(asking, config.rpc)
+
+  // What we do for each other. Siblings meet only here.
+  const rpc = { server: rpcServer, client: rpcClient }
+  const mcp = config.mcp.enabled ? composeMcp(config, given, { host, policy, dht, rpc }) : null
+
+  const services = [host, rpcServer, rpcClient, dht, ...(mcp?.started ?? []), bootstrap, mdns]
+  return {
+    services: services.filter((service) => service !== null),
+    host,
+    bootstrap,
+    mdns,
+    dht,
+    mcp: mcp?.parts ?? null,
+  }
+}
+
+interface Below {
+  readonly host: Libp2pHost
+  readonly policy: AccessPolicy
+  readonly dht: Dht | null
+  readonly rpc: { readonly server: RpcServer; readonly client: RpcClient }
+}
+
+function composeMcp(config: ResolvedConfig, given: Given, below: Below) {
+  const { clock, random, version } = given
+  const { host, policy, dht, rpc } = below
+  const log = given.log.child('mcp')
+  const metrics = mcpMetrics(given.registry)
+  const room = { clock, random, log, metrics, network: config.network, version, host, policy }
+  const path = join(config.dataDir, 'services.json')
+
+  const services = new Services({ ...room, path }, config.mcp)
+  const sessions = new Sessions(room, config.mcp)
+  const inbound = new InboundStreams({ ...room, services }, config.mcp)
+  // Without a DHT we find what those offer whom we are connected to, and nobody else.
+  const neighbours = new Neighbours({ ...room, rpc })
+  const finding = { dht: dht ?? neighbours, services, sessions }
+  const directory = new Directory({ ...room, ...finding }, config.mcp)
+  const calling = { ...room, directory, sessions, local: services, scores: new Scores(clock) }
+  const router = new Router(calling, config.mcp)
+  const catalog = new LocalCatalog({ ...room, services, sessions, directory, router })
+
+  const nearby = dht === null ? [neighbours] : []
+  return {
+    parts: { services, directory, router, catalog },
+    started: [...nearby, services, sessions, inbound, directory, catalog],
+  }
+}
+
+/** Two peers are enough to be found by all others; the rest comes from the DHT. */
+const BOOTSTRAP = { peersMin: 2, backoffMs: 2_000, dialTimeoutMs: 10_000 }
+const MDNS = { queryIntervalMs: 60_000, rescanMs: 3_000 }

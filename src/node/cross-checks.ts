@@ -1,0 +1,73 @@
+/** What is wrong with settings though each has the right kind: unsafe, contradictory, no address. */
+
+import type { CodedError } from '../base/index.ts'
+import { parseListenAddress, parseMultiaddr } from '../net/index.ts'
+import { NodeError } from './errors.ts'
+import type { Setting } from './settings.ts'
+import { shown, shownKey } from './shown.ts'
+
+/** Values that are sound by themselves and wrong beside each other. */
+export function contradictions(settings: ReadonlyMap<string, Setting>): CodedError[] {
+  const problems: CodedError[] = []
+  for (const [address, flag] of BEYOND_LOOPBACK) {
+    const setting = settings.get(address)
+    if (typeof setting?.value !== 'string' || isLoopback(setting.value)) continue
+    if (settings.get(flag)?.value === true) continue
+    problems.push(
+      NodeError.CONFIG_UNSAFE({
+        where: setting.where,
+        key: shownKey(address),
+        found: `${shown(setting.value)} can be reached from other hosts, in clear text`,
+        remedy: `Use 127.0.0.1, or set ${shownKey(flag)} = true if you mean to expose this node`,
+      }),
+    )
+  }
+  if (settings.get('network.preset')?.value !== 'private') return problems
+  for (const [toml, remedy] of NOT_PRIVATE) {
+    const setting = settings.get(toml)
+    const off = setting === undefined || setting.value === false || shown(setting.value) === '[]'
+    if (off) continue
+    const found = `${shown(setting.value)} is not for preset "private"`
+    const { where } = setting
+    problems.push(NodeError.CONFIG_CONFLICT({ where, key: shownKey(toml), found, remedy }))
+  }
+  return problems
+}
+
+const BEYOND_LOOPBACK = [
+  ['control.api_address', 'control.expose_beyond_loopback'],
+  ['mcp.server_address', 'mcp.expose_beyond_loopback'],
+] as const
+
+const NOT_PRIVATE = [
+  ['dht.enabled', 'A private group has no DHT; remove the key or use preset "public"'],
+  ['bootstrap.nodes', 'A private group dials whom it knows: p2p connect <address>'],
+] as const
+
+function isLoopback(address: string): boolean {
+  return /^(?:127\.\d{1,3}\.\d{1,3}\.\d{1,3}|\[::1\]|localhost):\d+$/i.test(address)
+}
+
+/** Addresses that cannot be listened on or dialled, each with the reason. */
+export function misreadAddresses(settings: ReadonlyMap<string, Setting>): CodedError[] {
+  return ADDRESSES.flatMap(([toml, parse]) => {
+    const setting = settings.get(toml)
+    const list = (setting?.value ?? []) as readonly string[]
+    return list.flatMap((address) => {
+      try {
+        parse(address)
+        return []
+      } catch (error) {
+        const facts = { where: setting?.where ?? '', key: shownKey(toml), found: shown(address) }
+        const wanted = `an address: ${error instanceof Error ? error.message : String(error)}`
+        return [NodeError.CONFIG_VALUE_INVALID({ ...facts, wanted }, error)]
+      }
+    })
+  })
+}
+
+const ADDRESSES: readonly (readonly [string, (text: string) => unknown])[] = [
+  ['network.listen_addresses', parseListenAddress],
+  ['network.announce_addresses', parseMultiaddr],
+  ['bootstrap.nodes', parseMultiaddr],
+]

@@ -1,0 +1,113 @@
+/**
+ * The configuration of a node from its three sources: file, then environment, then flags; what is
+ * said later wins. This is the only file beside the command line that reads the environment.
+ */
+
+import { open } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
+import { configFrom } from './check-settings.ts'
+import { type NodeConfig, type NodeOptions, nodeConfig } from './config.ts'
+import { dataDirFrom } from './data-path.ts'
+import { NodeError } from './errors.ts'
+import { overPreset } from './presets.ts'
+import {
+  type Environment,
+  type Flags,
+  type Setting,
+  settingsOfEnvironment,
+  settingsOfFile,
+  settingsOfFlags,
+} from './settings.ts'
+import { wantedBy } from './wanted.ts'
+
+export const CONFIG_FILE = 'config.toml'
+const FILE_BYTES_MAX = 1_048_576
+
+/** A configuration that knows where its data is. */
+export type ResolvedConfig = NodeConfig & { readonly dataDir: string }
+
+export interface LoadedConfig {
+  readonly config: ResolvedConfig
+  /** The file that was read; undefined where there is none. */
+  readonly file: string | undefined
+  /** What a person should hear of, though it stops nothing. */
+  readonly notices: readonly string[]
+}
+
+export async function loadConfig(
+  flags: Flags = {},
+  environment: Environment = process.env,
+): Promise<LoadedConfig> {
+  const home = resolve(dataDirFrom(flags.data, environment))
+  const file = resolve(flags.config ?? join(home, CONFIG_FILE))
+  const text = await readConfig(file, flags.config !== undefined)
+  const fromFile = text === undefined ? [] : settingsOfFile(text, file)
+  if (flags.config === undefined) checkStays(fromFile, home)
+  const { settings: fromEnvironment, strange } = settingsOfEnvironment(environment)
+  const below = [...dataSetting(fromFile, environment), ...fromEnvironment]
+  const config = configFrom([...below, ...settingsOfFlags(flags, below)])
+  return {
+    config: { ...config, dataDir: resolve(config.dataDir ?? home) },
+    file: text === undefined ? undefined : file,
+    notices: strange.map((name) => `environment variable ${name} is no setting of ours: ignored`),
+  }
+}
+
+/** What a program gives to `createNode`, checked, with its preset and the data folder filled in. */
+export function resolveOptions(
+  options: NodeOptions = {},
+  environment: Environment = process.env,
+): ResolvedConfig {
+  const parsed = nodeConfig.safeParse(overPreset(options))
+  if (!parsed.success) {
+    const problems = parsed.error.issues.map((issue) => ({
+      code: 'NODE_CONFIG_VALUE_INVALID',
+      message: `${issue.path.join('.')}: wanted ${wantedBy(issue, 1)}`,
+    }))
+    throw NodeError.CONFIG_INVALID({ problems }, parsed.error)
+  }
+  const dataDir = resolve(dataDirFrom(parsed.data.dataDir, environment))
+  return { ...parsed.data, dataDir }
+}
+
+/** Throws unless the node's key is that of the peer id that was configured. */
+export function checkPeerId(config: NodeConfig, found: string, keyFile: string): void {
+  if (config.peerId === 'auto' || config.peerId === found) return
+  throw NodeError.PEER_ID_MISMATCH({ wanted: config.peerId, found, file: keyFile })
+}
+
+/** `P2P_DATA` stands between the file and the flags like any other variable. */
+function dataSetting(fromFile: readonly Setting[], environment: Environment): readonly Setting[] {
+  const { P2P_DATA } = environment
+  if (P2P_DATA === undefined || P2P_DATA === '') return fromFile
+  const where = 'environment variable P2P_DATA'
+  return [...fromFile, { toml: 'network.data', value: P2P_DATA, where }]
+}
+
+/** The file inside a data folder cannot send the node to another one. */
+function checkStays(settings: readonly Setting[], home: string): void {
+  const moved = settings.find(({ toml }) => toml === 'network.data')
+  if (moved === undefined || resolve(String(moved.value)) === home) return
+  throw NodeError.CONFIG_CONFLICT({
+    where: moved.where,
+    key: '[network] data',
+    found: `this file lies in the data folder ${home} and names another`,
+    remedy: 'Remove the key, or give the file from outside with --config',
+  })
+}
+
+async function readConfig(file: string, wanted: boolean): Promise<string | undefined> {
+  try {
+    await using handle = await open(file)
+    const { size } = await handle.stat()
+    if (size > FILE_BYTES_MAX) {
+      const reason = `it has ${size} bytes, more than ${FILE_BYTES_MAX}`
+      throw NodeError.CONFIG_UNREADABLE({ file, reason })
+    }
+    return await handle.readFile('utf8')
+  } catch (error) {
+    if (!(error instanceof Error) || !('syscall' in error) || !('code' in error)) throw error
+    if (error.code === 'ENOENT' && !wanted) return undefined
+    throw NodeError.CONFIG_UNREADABLE({ file, reason: String(error.code) }, error)
+  }
+}

@@ -1,0 +1,39 @@
+/** What a node is for, as the values that its other keys start from. */
+
+import type { NodeOptions, Preset } from './config.ts'
+
+const PRESET_OPTIONS: Readonly<Record<Preset, NodeOptions>> = {
+  // The defaults are those of a public node.
+  public: {},
+  // A group that stays with its members: no DHT, no first peers; who is near, and who is told.
+  private: { dht: { enabled: false }, bootstrap: { nodes: [], mdns: true } },
+  // Many nodes on one machine that meet nobody else and take whatever ports are free.
+  test: {
+    network: 'test',
+    net: { listen: ['/ip4/127.0.0.1/tcp/0', '/ip4/127.0.0.1/udp/0/quic-v1'] },
+    bootstrap: { mdns: false },
+    control: { apiAddress: '127.0.0.1:0', mcpAddress: '127.0.0.1:0' },
+  },
+}
+
+/** The options of a preset with others laid over them, section by section. */
+export function overPreset(options: NodeOptions): NodeOptions {
+  const preset = options.preset ?? 'public'
+  return { ...merged(PRESET_OPTIONS[preset], options), preset }
+}
+
+type Tree = Readonly<Record<string, unknown>>
+
+function merged(below: Tree, above: Tree): Tree {
+  const result: Record<string, unknown> = { ...below }
+  for (const [key, value] of Object.entries(above)) {
+    if (value === undefined) continue
+    const under = result[key]
+    result[key] = isTree(value) && isTree(under) ? merged(under, value) : value
+  }
+  return result
+}
+
+function isTree(value: unknown): value is Tree {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}

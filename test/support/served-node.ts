@@ -1,0 +1,102 @@
+/** A node that answers the control API at once, and notes what it was asked. */
+
+import { operations } from '../../src/control/api.ts'
+import type { ServedNode } from '../../src/control/index.ts'
+import { type PeerId, peerId } from '../../src/identity/index.ts'
+import type { ServiceStatus } from '../../src/mcp/index.ts'
+import type { HealthReport, NodeStatus } from '../../src/node/index.ts'
+
+export const PEER: PeerId = peerId('12D3KooWDpJ7As7BWAwRMfu1VU2WCqNjvq387JEYKDBj4kx6nXTN')
+
+export const HEALTHY: HealthReport = { status: 'ok', reasons: [], alive: true, ready: true }
+
+export const STATUS: NodeStatus = {
+  peerId: PEER,
+  ethAddress: null,
+  words: null,
+  listen: ['/ip4/127.0.0.1/tcp/9000'],
+  peers: 1,
+  network: 'main',
+  version: '0.1.0',
+  health: HEALTHY,
+  quic: { state: 'active' },
+  tunnel: { state: 'off', reason: 'not built yet' },
+  uptimeMs: 5,
+  dataDir: '/data',
+}
+
+/** `asked` has every call with its arguments; `services` can be changed to play their life. */
+export interface FakeNode {
+  readonly node: ServedNode
+  readonly asked: { readonly name: string; readonly args: readonly unknown[] }[]
+  readonly services: Map<string, ServiceStatus>
+}
+
+/** `over` replaces whole operations, one level deep. */
+export function fakeNode(over: Partial<ServedNode> = {}): FakeNode {
+  const asked: FakeNode['asked'] = []
+  const services = new Map<string, ServiceStatus>()
+  const note = <T>(name: string, args: readonly unknown[], answer: T): T => {
+    asked.push({ name, args })
+    return answer
+  }
+  const entry = { service: 'calc', tool: 'add', peer: PEER, description: 'Adds', idempotent: true }
+  const info = {
+    name: 'calc_add',
+    description: 'Adds',
+    inputSchema: { type: 'object' },
+    idempotent: true,
+    readOnly: true,
+  }
+  const node: ServedNode = {
+    status: () => STATUS,
+    health: () => HEALTHY,
+    configToml: () => '[network]\nname = "main"\n',
+    peers: async () => [{ peer: PEER, connections: [], protocols: ['/ipfs/ping/1.0.0'] }],
+    connect: async (...args) => note('connect', args, PEER),
+    disconnect: async (...args) => note('disconnect', args, undefined),
+    ping: async (...args) => note('ping', args, 1.5),
+    tools: {
+      find: async (...args) => note('tools.find', args, [entry]),
+      call: async (...args) => {
+        const attempts = [{ peer: PEER, path: 'tcp', ms: 2, code: 'ok' }]
+        return note('tools.call', args, { content: [{ type: 'text' }], peer: PEER, attempts })
+      },
+    },
+    catalog: {
+      list: async (...args) => note('catalog.list', args, [info]),
+      call: async (...args) => note('catalog.call', args, { content: [], isError: true }),
+    },
+    services: {
+      list: () => [...services.values()],
+      async expose(spec, options) {
+        const { name } = spec
+        const { detached } = options
+        const service: ServiceStatus = { name, state: 'ready', tools: [], restarts: 0, detached }
+        services.set(name, service)
+        return note('services.expose', [spec, options], service)
+      },
+      async unexpose(name) {
+        services.delete(name)
+        note('services.unexpose', [name], undefined)
+      },
+    },
+    dht: {
+      put: async (key, value, options) => {
+        const report = { key, version: 1, stored: [PEER], failed: [], wanted: 20 }
+        return note('dht.put', [key, value, options], report)
+      },
+      get: async (key, options) => {
+        const found = { key, value: Uint8Array.of(0x68, 0x69), publisher: PEER, version: 1 }
+        return note('dht.get', [key, options], { ...found, answered: [PEER], failed: [] })
+      },
+    },
+    ...over,
+  }
+  return { node, asked, services }
+}
+
+/** Every path of the table, as the OpenAPI document writes it. */
+export const PATHS = [
+  ...new Set(Object.values(operations).map(({ path }) => path.replace(/:(\w+)/g, '{$1}'))),
+]
