@@ -34,6 +34,7 @@ export type NodeClient = AsyncDisposable &
 export interface StartOptions {
   readonly flags: Flags
   readonly env: Environment
+  readonly version: string
   /** Takes log lines instead of standard error. */
   readonly writeLog?: (line: string) => void
 }
@@ -67,7 +68,7 @@ export interface Rooms {
   /** A client for the node of a data folder; whether it answers shows at the first question. */
   openClient(dataDir: string): Promise<NodeClient>
   startDaemon(options: StartOptions): Promise<Daemon>
-  loadConfig(options: StartOptions): Promise<CheckedConfig>
+  loadConfig(options: Pick<StartOptions, 'flags' | 'env'>): Promise<CheckedConfig>
   /** Serves MCP on standard input and output; `done` resolves when the input ends. */
   serveStdio(
     catalog: Catalog,

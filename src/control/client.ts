@@ -49,8 +49,8 @@ export class ControlClient implements AsyncDisposable {
     this.#transport = new HttpTransport(options)
   }
 
-  async status(options: Waits = {}): Promise<NodeStatus> {
-    return await this.#ask('status', {}, options)
+  status(options: Waits = {}): Promise<NodeStatus> {
+    return this.#ask('status', {}, options) as Promise<NodeStatus>
   }
 
   health(options: Waits = {}): Promise<HealthReport> {

@@ -205,8 +205,8 @@ const TestError = defineErrors('TEST', {
 test('coded errors keep code, facts and verdict; unforeseen ones say where to look', async () => {
   const logged: unknown[] = []
   const log: Logger = { ...silentLog, error: (message, fields) => logged.push(message, fields) }
-  let failure: unknown = TestError.FAILED({ size: 3n })
-  const fail = async () => Promise.reject(failure as Error)
+  let failure: Error = TestError.FAILED({ size: 3n })
+  const fail = async () => Promise.reject(failure)
   await using control = await startControl({ log, over: { connect: fail, disconnect: fail } })
   const connect = () => ask(`${control.api}/v1/peers`, post({ target: 'x' }))
   const coded = await connect()

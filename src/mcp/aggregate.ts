@@ -55,7 +55,9 @@ function describe(name: string, tool: ToolInfo) {
     name,
     description,
     inputSchema: { ...inputSchema, type: 'object' as const },
-    ...(outputSchema === undefined ? {} : { outputSchema: { ...outputSchema, type: 'object' as const } }),
+    ...(outputSchema === undefined
+      ? {}
+      : { outputSchema: { ...outputSchema, type: 'object' as const } }),
     annotations: { idempotentHint: idempotent, readOnlyHint: readOnly },
   }
 }

@@ -127,11 +127,17 @@ test('a peer that does not read holds the service back, and is dropped in the en
 })
 
 test('a stream on which nothing is said is ended', async () => {
-  const { clock, peer, ran } = await setup({ requestTimeoutMs: 10_000_000 })
+  const { clock, peer, backend, ran } = await setup({ requestTimeoutMs: 10_000_000 })
+  let ended = false
+  void ran.then(() => {
+    ended = true
+  })
   await clock.advance(540_000)
-  const write = peer.write(encodeMessage({ jsonrpc: '2.0', method: 'notifications/x' }))
-  await write
+  const read = backend.read()
+  await peer.write(encodeMessage({ jsonrpc: '2.0', method: 'notifications/x' }))
+  await read
   await clock.advance(540_000)
+  assert.equal(ended, false)
   await clock.advance(120_000)
   await ran
 })

@@ -56,6 +56,9 @@ export class Bridge {
       const left = [this.#fromPeer(), watch, aborted(channel.closed)]
       const how = await Promise.race([...left, answers])
       if (how !== undefined) await this.#sayEnded(how)
+    } catch (error) {
+      // Ending it ourselves stops the reads that wait, which is no failure.
+      if (!signal.aborted) throw error
     } finally {
       this.#ended.abort()
       await Promise.all([backend.close(), channel.close().catch(() => {})])
@@ -154,7 +157,7 @@ export class Bridge {
 
   #endWhenIdle(): void {
     const { clock, idleMs } = this.#deps
-    if (clock.now() - this.#lastFrameMs >= idleMs) this.#ended.abort()
+    if (clock.now() - this.#lastFrameMs >= idleMs) this.#ended.abort(McpError.PIPE_ENDED({}))
   }
 
   #drop(cause: unknown): void {

@@ -9,7 +9,7 @@
 import { type ChildProcessByStdio, spawn } from 'node:child_process'
 import type { Readable, Writable } from 'node:stream'
 import { getDefaultEnvironment } from '@modelcontextprotocol/client/stdio'
-import { type Clock, type Logger } from '../base/index.ts'
+import type { Clock, Logger } from '../base/index.ts'
 import { FrameSplitter } from '../wire/index.ts'
 import { McpError } from './errors.ts'
 import { LastLines } from './last-lines.ts'
@@ -42,6 +42,8 @@ export class Child implements Pipe {
   readonly #stderr: LastLines
   readonly #splitter = new FrameSplitter('line', FRAME_BYTES_MAX)
   readonly #chunks: AsyncIterator<Uint8Array>
+  /** Asked for ahead: Node throws away what nobody reads when the process exits. */
+  #next: Promise<IteratorResult<Uint8Array>>
   readonly #frames: Uint8Array[] = []
   readonly #exited = Promise.withResolvers<Exit>()
   #stopping: Promise<void> | undefined
@@ -53,7 +55,9 @@ export class Child implements Pipe {
       child.#process.once('spawn', resolve)
       child.#process.once('error', (cause) => {
         const reason = `${source.command} could not be run in ${source.cwd} (${cause.message})`
-        reject(McpError.SERVICE_START_FAILED({ service, reason, exitCode: null, stderr: [] }, cause))
+        reject(
+          McpError.SERVICE_START_FAILED({ service, reason, exitCode: null, stderr: [] }, cause),
+        )
       })
     })
     return child
@@ -71,6 +75,7 @@ export class Child implements Pipe {
       windowsHide: true,
     })
     this.#chunks = this.#process.stdout[Symbol.asyncIterator]()
+    this.#next = this.#ahead()
     this.#process.stderr.on('data', (bytes: Buffer) => this.#stderr.push(bytes))
     // A broken pipe is told to whoever writes; without a listener it would stop the program.
     this.#process.stdin.on('error', () => {})
@@ -109,8 +114,9 @@ export class Child implements Pipe {
         if (frame[0] === OPEN_OBJECT) return frame
         continue
       }
-      const chunk = await settled(this.#chunks.next(), options.signal)
+      const chunk = await settled(this.#next, options.signal)
       if (chunk.done === true) return undefined
+      this.#next = this.#ahead()
       this.#frames.push(...this.#splitter.push(chunk.value))
     }
   }
@@ -135,6 +141,11 @@ export class Child implements Pipe {
 
   abort(): void {
     void this.close()
+  }
+
+  /** What we cut off ourselves is an end like any other. */
+  #ahead(): Promise<IteratorResult<Uint8Array>> {
+    return this.#chunks.next().catch(() => ({ done: true, value: undefined }))
   }
 
   async #stop(): Promise<void> {
@@ -166,7 +177,7 @@ export class Child implements Pipe {
   }
 }
 
-/** The value, or the signal's reason if that comes first; what comes later is lost. */
+/** The value, or the signal's reason if that comes first. */
 async function settled<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (signal === undefined) return work
   signal.throwIfAborted()

@@ -3,8 +3,8 @@
  * node, ended by a deadline, and each answered once.
  */
 
-import type { Clock, Deadline } from '../base/index.ts'
 import type { Policy } from '../access/index.ts'
+import type { Clock, Deadline } from '../base/index.ts'
 import type { PeerId } from '../identity/index.ts'
 import type { McpConfig } from './config.ts'
 import { McpError } from './errors.ts'

@@ -11,7 +11,6 @@ export { type McpConfig, mcpConfig } from './config.ts'
 export { Directory, type DirectoryDeps } from './directory.ts'
 export { McpError } from './errors.ts'
 export type { McpEvents } from './events.ts'
-export { Neighbours, type NeighboursDeps } from './neighbours.ts'
 export {
   createHttpFace,
   type FaceOptions,
@@ -21,13 +20,19 @@ export {
   serveStdioFace,
 } from './gateway.ts'
 export { type McpMetrics, mcpMetrics } from './metrics.ts'
+export { Neighbours, type NeighboursDeps } from './neighbours.ts'
 export { mcpProtocol } from './protocol.ts'
-export { Router, type RouteOptions, type RouterDeps } from './router.ts'
+export { type RouteOptions, Router, type RouterDeps } from './router.ts'
 export { Scores } from './scores.ts'
 export type { Found, ToolQuery } from './search.ts'
 export { InboundStreams, type McpServerDeps } from './server.ts'
 export { type LocalCalls, Services, type ServicesDeps } from './services.ts'
-export { type SessionCall, type SessionCallOptions, Sessions, type SessionsDeps } from './session.ts'
+export {
+  type SessionCall,
+  type SessionCallOptions,
+  Sessions,
+  type SessionsDeps,
+} from './session.ts'
 export { readServiceSpec } from './spec.ts'
 export type {
   Attempt,

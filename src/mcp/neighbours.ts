@@ -9,8 +9,7 @@
  *   mcp.read  key of a record (text)     →  its value (bytes), or null
  */
 
-import type { Service } from '../base/index.ts'
-import { CodedError } from '../base/index.ts'
+import { CodedError, type Service } from '../base/index.ts'
 import type { PeerId } from '../identity/index.ts'
 import type { CallOptions, Host } from '../net/index.ts'
 import type { RpcClient, RpcServer } from '../rpc/index.ts'
@@ -70,8 +69,8 @@ export class Neighbours implements Service {
 
   /** Reads a record of the peer that its key ends with. */
   async get(key: string, options: CallOptions = {}) {
-    const { connections } = this.#deps.host
-    const owner = connections().find(({ peer }) => key.endsWith(`/${peer}`))?.peer
+    const { host } = this.#deps
+    const owner = host.connections().find(({ peer }) => key.endsWith(`/${peer}`))?.peer
     if (owner === undefined) return { value: null, publisher: null }
     const value = await this.#deps.rpc.client.call(owner, READ, key, options)
     if (value === null) return { value: null, publisher: null }

@@ -39,7 +39,10 @@ export async function openSession(
   signal: AbortSignal,
 ): Promise<PeerSession> {
   const channel = await host.open(peer, mcpProtocol(network), { signal })
-  const transport = new ChannelTransport(channel, { budget, firstMeta: { [SERVICE_META]: service } })
+  const transport = new ChannelTransport(channel, {
+    budget,
+    firstMeta: { [SERVICE_META]: service },
+  })
   const client = new Client(CLIENT_INFO, {
     versionNegotiation: { mode: 'auto', probe: { timeoutMs: PROBE_TIMEOUT_MS } },
   })

@@ -41,10 +41,7 @@ export interface McpServerDeps {
   readonly version: string
 }
 
-export type InboundConfig = Pick<
-  McpConfig,
-  'concurrentMax' | 'requestTimeoutMs' | 'sessionIdleMs'
->
+export type InboundConfig = Pick<McpConfig, 'concurrentMax' | 'requestTimeoutMs' | 'sessionIdleMs'>
 
 export class InboundStreams implements Service {
   readonly name = 'mcp server'
@@ -120,7 +117,11 @@ export class InboundStreams implements Service {
   }
 
   /** What serves the stream; the peer is told when it cannot be had. */
-  async #backendFor(channel: Channel, message: RpcMessage, bridge: Bridge): Promise<Pipe | undefined> {
+  async #backendFor(
+    channel: Channel,
+    message: RpcMessage,
+    bridge: Bridge,
+  ): Promise<Pipe | undefined> {
     try {
       const service = selectedService(message)
       if (service === undefined) return this.#openAggregate(channel)

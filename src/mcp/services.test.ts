@@ -148,7 +148,10 @@ test('a detached service comes back with the node, an attached one does not', as
   }
   await using services = make(folder.path)
   await services.start()
-  assert.deepEqual(services.list().map(({ name, detached }) => [name, detached]), [['kept', true]])
+  assert.deepEqual(
+    services.list().map(({ name, detached }) => [name, detached]),
+    [['kept', true]],
+  )
   await until(services, (status) => status?.state === 'ready')
   await services.unexpose('kept')
   assert.deepEqual(JSON.parse(await readFile(join(folder.path, 'services.json'), 'utf8')), {

@@ -28,7 +28,10 @@ test('one peer cannot have all sessions', async () => {
 
 test('a session that could not be opened does not count, one that opens does', async () => {
   const count = new SessionCount('s', 1)
-  await assert.rejects(count.open(ALICE, () => Promise.reject(new Error('no'))), /no/)
+  await assert.rejects(
+    count.open(ALICE, () => Promise.reject(new Error('no'))),
+    /no/,
+  )
   const opening = count.open(ALICE, open)
   await assert.rejects(count.open(BOB, open), coded('MCP_SESSIONS_FULL'))
   await opening

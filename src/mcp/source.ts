@@ -99,7 +99,10 @@ async function connectHttp(name: string, url: string, options: ConnectOptions): 
   } catch (cause) {
     await transport.close()
     const reason = `${url} did not answer as an MCP server (${messageOf(cause)})`
-    throw McpError.SERVICE_START_FAILED({ service: name, reason, exitCode: null, stderr: [] }, cause)
+    throw McpError.SERVICE_START_FAILED(
+      { service: name, reason, exitCode: null, stderr: [] },
+      cause,
+    )
   }
   const closed = Promise.withResolvers<string>()
   client.onclose = () => closed.resolve('its connection closed')

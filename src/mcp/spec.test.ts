@@ -41,9 +41,12 @@ test('readServiceSpec() names the field that is wrong', () => {
 })
 
 test('readServiceSpec() does not show a password', () => {
-  assert.throws(() => readServiceSpec(http('http://me:secret@host/')), (error: Error) => {
-    return !error.message.includes('secret')
-  })
+  assert.throws(
+    () => readServiceSpec(http('http://me:secret@host/')),
+    (error: Error) => {
+      return !error.message.includes('secret')
+    },
+  )
 })
 
 test('readServiceSpec() fails with a code, whatever it is given', () => {

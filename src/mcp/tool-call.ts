@@ -1,6 +1,6 @@
 /** One tool call over an SDK client, and what its failure means. */
 
-import { type Client, ProtocolError, type ProgressCallback } from '@modelcontextprotocol/client'
+import { type Client, type ProgressCallback, ProtocolError } from '@modelcontextprotocol/client'
 import type { JsonObject } from '../wire/index.ts'
 import { cleanText } from './clean-text.ts'
 import { type Refusal, readRefusal } from './protocol.ts'

@@ -31,7 +31,10 @@ test('readTools() passes over what cannot be called or is too large', () => {
 
 test('readTools() keeps the first of two tools with one name', () => {
   const read = readTools([tool('a', { description: 'one' }), tool('a', { description: 'two' })])
-  assert.deepEqual(read.map(({ description }) => description), ['one'])
+  assert.deepEqual(
+    read.map(({ description }) => description),
+    ['one'],
+  )
 })
 
 test('readTools() cuts a description to 4 KiB', () => {

@@ -45,7 +45,10 @@ test('messages arrive as they were sent, one after the other', async () => {
 test('only the first message selects the service', async () => {
   const { transport, far } = setup({ firstMeta: { s: 'calc' } })
   const sends = [transport.send(request(1, { _meta: { a: 1 } })), transport.send(request(2))]
-  assert.deepEqual(parseFrame((await far.read()) as Uint8Array), request(1, { _meta: { a: 1, s: 'calc' } }))
+  assert.deepEqual(
+    parseFrame((await far.read()) as Uint8Array),
+    request(1, { _meta: { a: 1, s: 'calc' } }),
+  )
   assert.deepEqual(parseFrame((await far.read()) as Uint8Array), request(2))
   await Promise.all(sends)
 })

@@ -24,7 +24,7 @@ export { Mdns, type MdnsConfig, type MdnsDeps } from './mdns.ts'
 export { type NetMetrics, netMetrics } from './metrics.ts'
 export type { Names } from './names.ts'
 export type { Probe } from './ports.ts'
-export { loadQuic } from './quic.ts'
+export { loadQuic, type Quic } from './quic.ts'
 export type { TransportFactory } from './transport-watch.ts'
 export {
   type Address,

@@ -24,10 +24,10 @@ test('libp2p speaks at debug level under its own module, with peer ids shortened
       new TypeError('no route'),
     )
   const [line] = lines
-  assert.equal(line?.['module'], 'libp2p:tcp')
-  assert.equal(line?.['scope'], 'inbound:7')
-  assert.equal(line?.['said'], 'dial of 12D3KooW…ozpMeg failed - no route')
-  assert.equal(line?.['msg'], 'libp2p')
+  assert.equal(line?.module, 'libp2p:tcp')
+  assert.equal(line?.scope, 'inbound:7')
+  assert.equal(line?.said, 'dial of 12D3KooW…ozpMeg failed - no route')
+  assert.equal(line?.msg, 'libp2p')
 })
 
 test('nothing is formatted when nobody reads it', () => {

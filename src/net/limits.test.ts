@@ -12,11 +12,15 @@ const config = netConfig.parse({
 })
 
 function from(ip: string | undefined, { speaks = true } = {}) {
-  const inbound = { ip, evicted: false, spoke: () => speaks, evict: () => undefined as void }
-  inbound.evict = () => {
-    inbound.evicted = true
-  }
-  return inbound satisfies Inbound
+  const state = { evicted: false }
+  return {
+    ip,
+    state,
+    spoke: () => speaks,
+    evict() {
+      state.evicted = true
+    },
+  } satisfies Inbound & { state: object }
 }
 
 test('one host has few pending connections, whatever it sends', () => {
@@ -45,8 +49,8 @@ test('the oldest silent connection makes room for the next', () => {
   limits.enter(busy)
   limits.enter(first)
   assert.equal(limits.enter(from('10.0.0.1')), undefined)
-  assert.equal(first.evicted, true)
-  assert.equal(busy.evicted, false)
+  assert.equal(first.state.evicted, true)
+  assert.equal(busy.state.evicted, false)
   assert.equal(limits.pending, 2)
 })
 

@@ -20,15 +20,9 @@ export type Preset = (typeof PRESETS)[number]
 const PORT_MAX = 65_535
 const BOOTSTRAP_MAX = 64
 
-const address = z
-  .string()
-  .max(64)
-  .regex(/^(?:\[[0-9a-f:.]+\]|[0-9.]+|localhost):\d{1,5}$/i, {
-    error: 'wanted an IP address and a port, such as 127.0.0.1:9002 or [::1]:9002',
-  })
-  .refine((text) => Number(text.slice(text.lastIndexOf(':') + 1)) <= PORT_MAX, {
-    error: `wanted a port of at most ${PORT_MAX}`,
-  })
+const address = z.string().max(64).refine(isAddressWithPort, {
+  error: 'wanted an IP address and a port, such as 127.0.0.1:9002 or [::1]:9002',
+})
 
 /** The `[control]` section: the local API, and the address of the MCP gateway from `[mcp]`. */
 export const controlConfig = z.strictObject({
@@ -154,6 +148,11 @@ function kindOf(type: string | undefined): KnobKind {
   if (type === 'integer' || type === 'number' || type === 'boolean') return type
   if (type === 'array') return 'texts'
   return type === 'object' ? 'table' : 'text'
+}
+
+function isAddressWithPort(text: string): boolean {
+  const port = /^(?:\[[0-9a-f:.]+\]|[0-9.]+|localhost):(\d{1,5})$/i.exec(text)?.[1]
+  return port !== undefined && Number(port) <= PORT_MAX
 }
 
 function isPeerId(text: string): boolean {

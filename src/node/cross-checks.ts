@@ -11,7 +11,7 @@ export function contradictions(settings: ReadonlyMap<string, Setting>): CodedErr
   const problems: CodedError[] = []
   for (const [address, flag] of BEYOND_LOOPBACK) {
     const setting = settings.get(address)
-    if (typeof setting?.value !== 'string' || isLoopback(setting.value)) continue
+    if (typeof setting?.value !== 'string' || !isBeyondLoopback(setting.value)) continue
     if (settings.get(flag)?.value === true) continue
     problems.push(
       NodeError.CONFIG_UNSAFE({
@@ -44,8 +44,10 @@ const NOT_PRIVATE = [
   ['bootstrap.nodes', 'A private group dials whom it knows: p2p connect <address>'],
 ] as const
 
-function isLoopback(address: string): boolean {
-  return /^(?:127\.\d{1,3}\.\d{1,3}\.\d{1,3}|\[::1\]|localhost):\d+$/i.test(address)
+/** What is no address at all is for the schema to refuse. */
+function isBeyondLoopback(address: string): boolean {
+  const loopback = /^(?:127\.\d{1,3}\.\d{1,3}\.\d{1,3}|\[::1\]|localhost):\d+$/i
+  return /^[^/]+:\d+$/.test(address) && !loopback.test(address)
 }
 
 /** Addresses that cannot be listened on or dialled, each with the reason. */

@@ -2,6 +2,7 @@
 
 /** A value as an error shows it: short, and quoted where it is text. */
 export function shown(value: unknown): string {
+  if (typeof value === 'bigint') return String(value)
   const text = JSON.stringify(value, (_, item: unknown) => {
     return typeof item === 'bigint' ? String(item) : item
   }) as string | undefined

@@ -11,9 +11,11 @@ const ORDER: readonly Scope[] = ['global', 'private', 'loopback']
 /** The words of the address that reaches farthest; IPv4 first, for its words are three. */
 export async function bestWords(addresses: readonly string[]): Promise<string | null> {
   const endpoints = addresses.flatMap((address) => {
-    const [, version, ip, kind, port] = /^\/(ip4|ip6)\/([^/]+)\/(tcp|udp)\/(\d+)/.exec(address) ?? []
+    const [, version, ip, kind, port] =
+      /^\/(ip4|ip6)\/([^/]+)\/(tcp|udp)\/(\d+)/.exec(address) ?? []
     if (version === undefined || ip === undefined || port === undefined) return []
-    const rank = ORDER.indexOf(scopeOf(ip)) * 4 + (version === 'ip4' ? 0 : 2) + Number(kind === 'udp')
+    const rank =
+      ORDER.indexOf(scopeOf(ip)) * 4 + (version === 'ip4' ? 0 : 2) + Number(kind === 'udp')
     return [{ ip, port: Number(port), rank }]
   })
   const reachable = endpoints.filter(({ rank }) => rank >= 0)

@@ -97,7 +97,8 @@ export class RpcServer implements Service {
       await Promise.all(line.answering)
       await channel.close()
     } catch (error) {
-      if (stopped.aborted) return
+      // A peer that drops its stream takes its calls back; that is no failure.
+      if (stopped.aborted || channel.closed.aborted) return
       if (error instanceof Error) channel.abort(error)
       throw error
     } finally {

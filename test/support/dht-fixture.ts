@@ -42,5 +42,5 @@ export async function recordBytes(
     issuedMs,
   }
   const { network = NETWORK, workBits = WORK_BITS } = said
-  return encodeRecord(await signRecord(claim, signer, { network, workBits }))
+  return Uint8Array.from(encodeRecord(await signRecord(claim, signer, { network, workBits })))
 }

@@ -4,7 +4,13 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { Registry, secureRandom, seededRandom, silentLog, systemClock } from '../../src/base/index.ts'
+import {
+  Registry,
+  secureRandom,
+  seededRandom,
+  silentLog,
+  systemClock,
+} from '../../src/base/index.ts'
 import { generateKeys, type PeerId } from '../../src/identity/index.ts'
 import { mcpConfig } from '../../src/mcp/config.ts'
 import { mcpMetrics } from '../../src/mcp/metrics.ts'

@@ -13,9 +13,9 @@ const loaded: CheckedConfig = {
 }
 
 function loading(found = loaded) {
-  const asked: StartOptions[] = []
+  const asked: Pick<StartOptions, 'flags'>[] = []
   const rooms = {
-    async loadConfig(options: StartOptions) {
+    async loadConfig(options: Pick<StartOptions, 'flags'>) {
       asked.push(options)
       return found
     },

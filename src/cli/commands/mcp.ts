@@ -31,8 +31,8 @@ async function reach(context: Context): Promise<Reached> {
   } catch (error) {
     if (!hasCode(error, 'CONTROL_NODE_UNREACHABLE')) throw error
   }
-  const { env, rooms } = context
-  const daemon = await rooms.startDaemon({ flags: flagsOf(context), env })
+  const { env, rooms, version } = context
+  const daemon = await rooms.startDaemon({ flags: flagsOf(context), env, version })
   try {
     return joined(await context.connect(), daemon)
   } catch (error) {

@@ -76,7 +76,7 @@ test('start hands on what was asked for, and only that', async () => {
   stop()
   await running
   const flags = { config: '/here/my.toml', listen: ['/a', '/b'], apiPort: 0, network: 'lab' }
-  assert.deepEqual(asked, [{ flags, env: {} }])
+  assert.deepEqual(asked, [{ flags, env: {}, version: '1.2.3' }])
 })
 
 test('start refuses a bad port and an option to come before it starts anything', async () => {

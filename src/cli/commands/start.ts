@@ -48,6 +48,7 @@ export const start: Command = {
     const daemon = await rooms.startDaemon({
       flags: flagsOf(context),
       env: context.env,
+      version: context.version,
       ...(out.live && { writeLog: (line: string) => live.above(line) }),
     })
     try {

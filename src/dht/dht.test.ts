@@ -1,0 +1,332 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { setImmediate } from 'node:timers/promises'
+import { NETWORK, recordBytes, signerOf, WORK_BITS } from '../../test/support/dht-fixture.ts'
+import { coded } from '../../test/support/expect.ts'
+import { FakeClock } from '../../test/support/fake-clock.ts'
+import { type FakeHost, FakeNet } from '../../test/support/fake-net.ts'
+import { Registry, seededRandom, silentLog, utf8 } from '../base/index.ts'
+import type { PeerId, Signer } from '../identity/index.ts'
+import { kadProtocolId } from '../wire/index.ts'
+import { type DhtConfig, dhtConfig } from './config.ts'
+import { Dht } from './dht.ts'
+import { closestTo, contactOf, dhtKey } from './key.ts'
+import { dhtMetrics } from './metrics.ts'
+import { providerKey } from './provider-key.ts'
+import { SqliteStore } from './sqlite-store.ts'
+import { parseRecordName } from './validators.ts'
+
+interface Node {
+  readonly dht: Dht
+  readonly host: FakeHost
+  readonly signer: Signer
+  readonly store: SqliteStore
+}
+
+/** `count` nodes that were told of the first one only, and have found each other. */
+async function network(count: number, config: Partial<DhtConfig> = {}) {
+  const net = new FakeNet()
+  const clock = new FakeClock(1_000_000)
+  const nodes: Node[] = []
+  const add = async (more: Partial<DhtConfig> = {}): Promise<Node> => {
+    const signer = signerOf(1_000 + nodes.length)
+    const host = net.add(signer.peer)
+    const store = new SqliteStore(':memory:')
+    const dht = new Dht(
+      {
+        host,
+        signer,
+        policy: { admit() {} },
+        storage: store,
+        clock,
+        random: seededRandom(signer.peer),
+        log: silentLog,
+        metrics: dhtMetrics(new Registry()),
+        network: NETWORK,
+      },
+      dhtConfig.parse({ workBits: WORK_BITS, ...config, ...more }),
+    )
+    await dht.start()
+    const node = { dht, host, signer, store }
+    nodes.push(node)
+    const first = nodes[0]
+    if (first !== undefined && first !== node) {
+      await host.learn(first.host.self, first.host.addresses(), host.self)
+      await host.connect(first.host.self)
+      await quiet()
+    }
+    return node
+  }
+  for (let i = 0; i < count; i += 1) await add()
+  const at = (i: number): Node => nodes[i] ?? assert.fail()
+  const stop = async () => {
+    await Promise.all(nodes.map(({ dht }) => dht.stop()))
+    assert.equal(clock.waiting, 0, 'no timer is left behind')
+  }
+  return { at, nodes, add, clock, [Symbol.asyncDispose]: stop }
+}
+
+/** Lets whatever is under way go on until it must wait for time. */
+async function quiet(): Promise<void> {
+  for (let i = 0; i < 200; i += 1) await setImmediate()
+}
+
+/** The `count` nodes closest to the place of `name`, as nobody in the network can know it better. */
+function closestNodes(nodes: readonly Node[], name: string, count: number): Set<PeerId> {
+  const contacts = nodes.map(({ host }) => contactOf(host.self))
+  return new Set(closestTo(dhtKey(utf8(name)), contacts, count).map(({ peer }) => peer))
+}
+
+test('nodes that know one of them find each other', async () => {
+  await using net = await network(12)
+  for (const { dht } of net.nodes) assert.equal(dht.peers, 11)
+})
+
+test('a value is stored by the closest and read from anywhere', async () => {
+  await using net = await network(30, { replication: 8 })
+  const key = `/data/${net.at(3).host.self}/greeting`
+  const put = await net.at(3).dht.put(key, utf8('hello'))
+  assert.deepEqual(
+    { ...put, stored: put.stored.length },
+    { key, version: 1, stored: 8, failed: [], wanted: 8 },
+  )
+  assert.deepEqual(new Set(put.stored), closestNodes(net.nodes, key, 8))
+
+  for (const reader of [0, 3, 17, 29]) {
+    const got = await net.at(reader).dht.get(key)
+    assert.deepEqual(got.value, Uint8Array.from(utf8('hello')))
+    assert.equal(got.publisher, net.at(3).host.self)
+    assert.deepEqual([got.version, got.complete, got.failed.length], [1, true, 0])
+  }
+})
+
+test('the next value has the next version, and is the one that is read', async () => {
+  await using net = await network(8)
+  const key = `/data/${net.at(1).host.self}/x`
+  await net.at(1).dht.put(key, utf8('one'))
+  const [two, three] = await Promise.all([
+    net.at(1).dht.put(key, utf8('two')),
+    net.at(1).dht.put(key, utf8('three')),
+  ])
+  assert.deepEqual([two.version, three.version].sort(), [2, 3])
+  const got = await net.at(5).dht.get(key)
+  assert.equal(got.version, 3)
+})
+
+test('a node that lost its store goes on above the version that the network holds', async () => {
+  await using net = await network(8)
+  const { dht, host, store } = net.at(1)
+  const key = `/data/${host.self}/x`
+  await dht.put(key, utf8('one'))
+  store.delete(parseRecordName(key).key)
+  assert.equal((await dht.put(key, utf8('two'))).version, 2)
+})
+
+test('only our own names can be published, and only values that fit', async () => {
+  await using net = await network(2)
+  const { dht, host } = net.at(0)
+  const foreign = `/data/${net.at(1).host.self}/x`
+  await assert.rejects(dht.put(foreign, utf8('mine')), coded('DHT_NOT_PUBLISHER'))
+  await assert.rejects(dht.put('/ipns/x', utf8('x')), coded('DHT_NAMESPACE_UNKNOWN'))
+  await assert.rejects(dht.get('/ipns/x'), coded('DHT_NAMESPACE_UNKNOWN'))
+  const key = `/data/${host.self}/x`
+  await assert.rejects(dht.put(key, new Uint8Array(8_193)), coded('DHT_VALUE_TOO_LONG'))
+  for (const ttlSeconds of [0, 86_401, 0.5]) {
+    await assert.rejects(dht.put(key, utf8('x'), { ttlSeconds }), coded('DHT_TTL_INVALID'))
+  }
+})
+
+test('alone, a node stores at itself and says so', async () => {
+  await using net = await network(1)
+  const { dht, host } = net.at(0)
+  const key = `/data/${host.self}/x`
+  const put = await dht.put(key, utf8('x'))
+  assert.deepEqual(put, { key, version: 1, stored: [host.self], failed: [], wanted: 20 })
+  const got = await dht.get(key)
+  assert.deepEqual([got.version, got.answered], [1, [host.self]])
+  const none = await dht.get(`/data/${host.self}/y`)
+  assert.deepEqual(
+    [none.value, none.publisher, none.version, none.complete],
+    [null, null, null, true],
+  )
+})
+
+test('peers that are gone are named with the reason, and leave the table', async () => {
+  await using net = await network(6)
+  const key = `/data/${net.at(0).host.self}/x`
+  net.at(4).host.die()
+  const put = await net.at(0).dht.put(key, utf8('x'))
+  assert.equal(put.stored.length, 5)
+  const got = await net.at(1).dht.get(`/data/${net.at(0).host.self}/never`)
+  assert.equal(got.value, null)
+  assert.deepEqual(
+    got.failed.map(({ peer }) => peer),
+    [net.at(4).host.self],
+  )
+  assert.equal(got.failed[0]?.code, 'NET_PEER_UNREACHABLE')
+})
+
+test('a read brings the newest version to holders that are behind', async () => {
+  await using net = await network(6)
+  const { dht, host, signer } = net.at(0)
+  const key = `/data/${host.self}/x`
+  await dht.put(key, utf8('one'))
+  const name = parseRecordName(key)
+  const newer = await recordBytes(name, signer, { version: 9, issuedMs: 1_000_000, value: 'nine' })
+  for (const { store } of net.nodes.slice(3)) {
+    const old = store.get(name.key) ?? assert.fail()
+    store.put({ ...old, bytes: newer })
+  }
+  assert.equal((await net.at(1).dht.get(key)).version, 9)
+  await quiet()
+  for (const { store } of net.nodes) assert.deepEqual(store.get(name.key)?.bytes, newer)
+})
+
+test('values are renewed before they expire, until they are withdrawn', async () => {
+  await using net = await network(4, { recordTtlSeconds: 600 })
+  const { dht, host } = net.at(0)
+  const key = `/data/${host.self}/x`
+  await dht.put(key, utf8('x'))
+  for (let i = 0; i < 12; i += 1) {
+    await net.clock.advance(60_000)
+    await quiet()
+  }
+  const got = await net.at(2).dht.get(key)
+  assert.ok(got.version !== null && got.version >= 2)
+
+  dht.withdraw(key)
+  for (let i = 0; i < 12; i += 1) {
+    await net.clock.advance(60_000)
+    await quiet()
+  }
+  assert.equal((await net.at(2).dht.get(key)).value, null)
+})
+
+test('a value with a ttl of its own is not renewed', async () => {
+  await using net = await network(3)
+  const { dht, host } = net.at(0)
+  const key = `/data/${host.self}/x`
+  await dht.put(key, utf8('x'), { ttlSeconds: 30 })
+  assert.ok((await net.at(2).dht.get(key)).value !== null)
+  for (let i = 0; i < 4; i += 1) {
+    await net.clock.advance(10_000)
+    await quiet()
+  }
+  assert.equal((await net.at(2).dht.get(key)).value, null)
+})
+
+test('what was published alone reaches peers that come later', async () => {
+  await using net = await network(1)
+  const { dht, host } = net.at(0)
+  const key = `/mcp/calc/${host.self}`
+  await dht.put(key, utf8('x'))
+  await dht.provide('mcp:service:calc')
+  const late = await net.add()
+  for (let i = 0; i < 4; i += 1) {
+    await net.clock.advance(10_000)
+    await quiet()
+  }
+  assert.ok(late.store.get(parseRecordName(key).key) !== undefined)
+  assert.equal(late.store.providerCount(), 1)
+})
+
+test('providers are found by name, with their addresses', async () => {
+  await using net = await network(10)
+  const name = 'mcp:service:everything'
+  for (const i of [2, 7]) {
+    const report = await net.at(i).dht.provide(name)
+    assert.deepEqual([report.stored.length, report.failed.length, report.wanted], [10, 0, 20])
+  }
+  const found = await net.at(9).dht.findProviders(name)
+  const expected = [2, 7].map((i) => ({
+    peer: net.at(i).host.self,
+    addresses: [net.at(i).host.address],
+  }))
+  assert.deepEqual(new Set(found.providers), new Set(expected))
+  assert.deepEqual([found.answered.length, found.failed.length, found.complete], [10, 0, true])
+  assert.deepEqual((await net.at(9).dht.findProviders('mcp:service:other')).providers, [])
+})
+
+test('unprovide() ends the announcements', async () => {
+  await using net = await network(3, { providerTtlSeconds: 600 })
+  const { dht } = net.at(0)
+  await dht.provide('tool')
+  dht.unprovide('tool')
+  for (let i = 0; i < 11; i += 1) await net.clock.advance(60_000)
+  assert.deepEqual((await net.at(1).dht.findProviders('tool')).providers, [])
+})
+
+test('a client asks and publishes, but stores nothing and is in no table', async () => {
+  await using net = await network(4)
+  const client = await net.add({ mode: 'client' })
+  assert.equal(client.dht.peers, 4)
+  for (const { dht } of net.nodes.slice(0, 4)) assert.equal(dht.peers, 3)
+  const key = `/data/${client.host.self}/x`
+  const put = await client.dht.put(key, utf8('x'))
+  assert.equal(put.stored.length, 4)
+  assert.ok(!put.stored.includes(client.host.self))
+  assert.ok((await net.at(2).dht.get(key)).value !== null)
+  assert.deepEqual(await net.at(2).dht.findPeer(client.host.self), [client.host.address])
+})
+
+test('closest() is exact and findPeer() finds those we never met', async () => {
+  await using net = await network(30, { k: 5, replication: 5 })
+  const key = utf8('somewhere')
+  const { closest, complete } = await net.at(4).dht.closest(key)
+  const others = net.nodes.filter(({ host }) => host.self !== net.at(4).host.self)
+  assert.deepEqual(new Set(closest), closestNodes(others, 'somewhere', 5))
+  assert.ok(complete)
+
+  const { dht, host } = net.at(4)
+  host.book.delete(net.at(20).host.self)
+  assert.deepEqual(await dht.findPeer(net.at(20).host.self), [net.at(20).host.address])
+  assert.deepEqual(await dht.findPeer(signerOf(7).peer), [])
+})
+
+test('a caller that gives up is let go at once', async () => {
+  await using net = await network(3)
+  const silent = {
+    id: kadProtocolId(NETWORK),
+    framing: 'varint',
+    frameBytesMax: 1,
+    inboundMax: 1,
+    outboundMax: 1,
+  } as const
+  await net.at(1).host.handle(silent, async () => undefined)
+  const caller = new AbortController()
+  const got = net.at(0).dht.get(`/data/${net.at(2).host.self}/x`, { signal: caller.signal })
+  queueMicrotask(() => caller.abort(new TypeError('never mind')))
+  await assert.rejects(got, /never mind/)
+})
+
+test('a peer that falls silent is named when the question runs out', async () => {
+  await using net = await network(3)
+  const { dht } = net.at(0)
+  const mute = net.at(1).host
+  const protocol = {
+    id: kadProtocolId(NETWORK),
+    framing: 'varint',
+    frameBytesMax: 1,
+    inboundMax: 1,
+    outboundMax: 1,
+  } as const
+  await mute.handle(protocol, async () => undefined)
+  for (const { dht: other } of [net.at(1)]) await other.stop()
+  const got = dht.get(`/data/${net.at(2).host.self}/x`)
+  await net.clock.advance(5_000)
+  await quiet()
+  const { failed } = await got
+  assert.deepEqual(
+    failed.map(({ peer }) => peer),
+    [mute.self],
+  )
+})
+
+test('a full or broken store of our own costs us nothing but our own copy', async () => {
+  await using net = await network(4)
+  const { dht, host, store } = net.at(0)
+  store.close()
+  const put = dht.put(`/data/${host.self}/x`, utf8('x'))
+  await assert.rejects(put, /database is not open/)
+  assert.equal(providerKey('x').length, 34)
+})

@@ -1,0 +1,111 @@
+import assert from 'node:assert/strict'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { test } from 'node:test'
+import { Client } from '@modelcontextprotocol/client'
+import { toNodeHandler } from '@modelcontextprotocol/node'
+import { createMcpHandler, McpServer } from '@modelcontextprotocol/server'
+import { z } from 'zod'
+import { coded } from '../../test/support/expect.ts'
+import { BOB, duo, scratch } from '../../test/support/mcp-fixture.ts'
+import { ByteBudget } from './byte-budget.ts'
+import { openHttpPipe } from './http-source.ts'
+import { ChannelTransport } from './transport.ts'
+
+type Era = 'both' | 'reject'
+
+/** An HTTP server of MCP on loopback, in both eras or in the newer alone. */
+async function listen(handler: Parameters<typeof createServer>[1]) {
+  const server = createServer(handler)
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as AddressInfo
+  const stop = async () => {
+    server.closeAllConnections()
+    await new Promise((resolve) => server.close(resolve))
+  }
+  return { url: `http://127.0.0.1:${port}/mcp`, stop, [Symbol.asyncDispose]: stop }
+}
+
+function mcpServer(era: Era = 'both') {
+  const make = () => {
+    const mcp = new McpServer({ name: 'http', version: '1' })
+    mcp.registerTool(
+      'add',
+      { inputSchema: z.object({ a: z.number(), b: z.number() }) },
+      ({ a, b }) => ({ content: [{ type: 'text', text: String(a + b) }] }),
+    )
+    return mcp
+  }
+  const handler = createMcpHandler(make, era === 'reject' ? { legacy: 'reject' } : {})
+  return listen(toNodeHandler(handler))
+}
+
+const spec = (url: string) => ({ name: 'web', source: { kind: 'http' as const, url } })
+const CALL = { service: 'web', tool: 'add', args: { a: 2, b: 40 } }
+
+for (const era of ['both', 'reject'] as const) {
+  test(`a server behind HTTP is offered and called (${era})`, async () => {
+    await using folder = await scratch()
+    await using web = await mcpServer(era)
+    await using net = await duo({ folder: folder.path })
+    const { tools } = await net.services.expose(spec(web.url), { detached: false })
+    assert.deepEqual(
+      tools.map(({ name }) => name),
+      ['add'],
+    )
+    const local = await net.services.callTool('web', 'add', CALL.args)
+    assert.deepEqual(local.content, [{ type: 'text', text: '42' }])
+    const remote = await net.sessions.callTool(BOB, CALL)
+    assert.deepEqual(remote.content, local.content)
+  })
+}
+
+test('a stream in the older era works over HTTP as well', async () => {
+  await using web = await mcpServer()
+  const client = new Client({ name: 't', version: '1' }, { versionNegotiation: { mode: 'legacy' } })
+  const budget = new ByteBudget(1 << 26)
+  await client.connect(new ChannelTransport(await openHttpPipe(web.url), { budget }))
+  const { content } = await client.callTool({ name: 'add', arguments: CALL.args })
+  assert.deepEqual(content, [{ type: 'text', text: '42' }])
+  await client.close()
+})
+
+test('a URL where nobody answers is named', async () => {
+  await using folder = await scratch()
+  await using net = await duo({ folder: folder.path })
+  const web = await mcpServer()
+  await web.stop()
+  const exposed = net.services.expose(spec(web.url), { detached: false })
+  await assert.rejects(exposed, coded('MCP_SERVICE_START_FAILED'))
+  await assert.rejects(net.services.expose(spec(web.url), { detached: false }), new RegExp(web.url))
+})
+
+test('a call to a server that went away is answered with a code', async () => {
+  await using folder = await scratch()
+  await using net = await duo({ folder: folder.path })
+  const web = await mcpServer()
+  await net.services.expose(spec(web.url), { detached: false })
+  await net.sessions.callTool(BOB, CALL)
+  await web.stop()
+  const error = await net.sessions.callTool(BOB, CALL).catch((cause: unknown) => cause)
+  assert.ok(coded('MCP_PEER_REFUSED')(error), String(error))
+  assert.match(String(error), /MCP_SERVICE_ENDED/)
+})
+
+test('a body above the limit of a frame is not read to its end', async () => {
+  let written = 0
+  await using web = await listen((request, response) => {
+    request.resume()
+    response.writeHead(200, { 'content-type': 'application/json' })
+    const more = () => {
+      while (!response.destroyed && response.write('x'.repeat(1 << 20))) written += 1
+    }
+    response.on('drain', more)
+    more()
+  })
+  await using folder = await scratch()
+  await using net = await duo({ folder: folder.path, config: { serviceStartTimeoutMs: 10_000 } })
+  const exposed = net.services.expose(spec(web.url), { detached: false })
+  await assert.rejects(exposed, coded('MCP_SERVICE_START_FAILED'))
+  assert.ok(written < 64, `${written} MiB were taken`)
+})

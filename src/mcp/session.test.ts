@@ -1,0 +1,246 @@
+import assert from 'node:assert/strict'
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { coded } from '../../test/support/expect.ts'
+import { FakeClock } from '../../test/support/fake-clock.ts'
+import {
+  ALICE,
+  BOB,
+  channelPair,
+  duo,
+  fixtureSpec,
+  scratch,
+} from '../../test/support/mcp-fixture.ts'
+import { type CodedError, Registry, silentLog, withCorrelation } from '../base/index.ts'
+import type { Channel } from '../net/index.ts'
+import { mcpConfig } from './config.ts'
+import { mcpMetrics } from './metrics.ts'
+import { encodeMessage, parseFrame } from './protocol.ts'
+import { Sessions } from './session.ts'
+
+type Sent = { id?: number; method: string; params?: { _meta?: Record<string, unknown> } }
+type Reply = (message: Sent) => object | undefined
+
+const DISCOVERED = {
+  supportedVersions: ['2026-07-28'],
+  capabilities: { tools: {} },
+  resultType: 'complete',
+  ttlMs: 0,
+  cacheScope: 'private',
+}
+const CONTENT = { content: [{ type: 'text', text: 'ok' }], resultType: 'complete' }
+const CALL = { service: 'calc', tool: 'add', args: { a: 1 } }
+
+/** Sessions with a peer that answers as `reply` says; what is `undefined` it keeps to itself. */
+async function setup(reply: Reply, config = {}) {
+  const clock = new FakeClock()
+  const sent: Sent[] = []
+  const channels: Channel[] = []
+  const serve = async (channel: Channel) => {
+    for (let frame = await channel.read(); frame !== undefined; frame = await channel.read()) {
+      const message = parseFrame(frame) as unknown as Sent
+      sent.push(message)
+      const answer = message.method === 'server/discover' ? { result: DISCOVERED } : reply(message)
+      if (answer === undefined || message.id === undefined) continue
+      await channel.write(encodeMessage({ jsonrpc: '2.0', id: message.id, ...answer }))
+    }
+    await channel.close()
+  }
+  const host = {
+    open: async () => {
+      const [near, far] = channelPair(ALICE, BOB)
+      channels.push(far)
+      serve(far).catch(() => {})
+      return near
+    },
+  }
+  const metrics = mcpMetrics(new Registry())
+  const deps = { host, clock, log: silentLog, metrics, network: 'test' }
+  const sessions = new Sessions(deps, mcpConfig.parse(config))
+  await sessions.start()
+  return { sessions, clock, sent, channels }
+}
+
+function failed(sent: boolean) {
+  return (error: unknown) => {
+    assert.ok(coded('MCP_PEER_FAILED')(error), String(error))
+    assert.equal((error as CodedError<string, { sent: boolean }>).facts.sent, sent)
+    return true
+  }
+}
+
+test('callTool() selects the service once and keeps its stream', async () => {
+  const { sessions, sent, channels } = await setup(() => ({ result: CONTENT }))
+  assert.deepEqual(await sessions.callTool(BOB, CALL), { content: CONTENT.content })
+  await sessions.callTool(BOB, CALL)
+  assert.equal(channels.length, 1)
+  const selected = sent.map(({ params }) => params?._meta?.['p2p-foundation/service'])
+  assert.deepEqual(selected, ['calc', undefined, undefined])
+  await sessions.callTool(BOB, { ...CALL, service: 'other' })
+  assert.equal(channels.length, 2)
+  await sessions.stop()
+})
+
+test('callTool() hands the correlation id on', async () => {
+  const { sessions, sent } = await setup(() => ({ result: CONTENT }))
+  await withCorrelation('abc', () => sessions.callTool(BOB, CALL))
+  assert.equal(sent.at(-1)?.params?._meta?.['p2p-foundation/correlation'], 'abc')
+  await sessions.stop()
+})
+
+test('callTool() tells an error of the tool from a refusal of the peer', async () => {
+  const data = { code: 'ACCESS_QUOTA', message: 'not\u202e now', retryable: true }
+  const errors = [
+    { code: -32602, message: 'bad\u0007 args' },
+    { code: -32000, message: 'x', data },
+  ]
+  const { sessions } = await setup(() => ({ error: errors.shift() }))
+  const failure = await sessions.callTool(BOB, CALL).catch((error: unknown) => error)
+  assert.ok(coded('MCP_TOOL_ERROR')(failure))
+  assert.deepEqual((failure as CodedError).facts, {
+    tool: 'add',
+    rpcCode: -32602,
+    message: 'bad args',
+  })
+  const refusal = await sessions.callTool(BOB, CALL).catch((error: unknown) => error)
+  assert.ok(coded('MCP_PEER_REFUSED')(refusal))
+  const facts = { peer: BOB, tool: 'add', code: 'ACCESS_QUOTA', message: 'not now' }
+  assert.deepEqual((refusal as CodedError).facts, facts)
+  await sessions.stop()
+})
+
+test('a peer that falls silent fails the call as sent, and its stream is not used again', async () => {
+  const { sessions, clock, sent, channels } = await setup(() => undefined)
+  const call = assert.rejects(sessions.callTool(BOB, CALL), failed(true))
+  await clock.advance(30_000)
+  await call
+  assert.equal(sent.at(-1)?.method, 'notifications/cancelled')
+  const again = sessions.callTool(BOB, CALL).catch(() => {})
+  await clock.advance(30_000)
+  await again
+  assert.equal(channels.length, 2)
+  await sessions.stop()
+})
+
+test('a caller that gives up ends its call alone', async () => {
+  const { sessions, clock, channels } = await setup(({ params }) =>
+    (params as { name?: string }).name === 'add' ? undefined : { result: CONTENT },
+  )
+  const gaveUp = new AbortController()
+  const first = sessions.callTool(BOB, CALL, { signal: gaveUp.signal })
+  const rejected = assert.rejects(first, failed(true))
+  await clock.advance(0)
+  const other = { ...CALL, tool: 'other' }
+  await sessions.callTool(BOB, other)
+  gaveUp.abort(new Error('never mind'))
+  await rejected
+  await sessions.callTool(BOB, other)
+  assert.equal(channels.length, 1)
+  await sessions.stop()
+})
+
+test('a stream that breaks in a call fails it as sent, and the next call opens another', async () => {
+  let breaks = true
+  const { sessions, channels } = await setup(() => {
+    if (!breaks) return { result: CONTENT }
+    breaks = false
+    channels[0]?.abort(new Error('cut'))
+    return undefined
+  })
+  await assert.rejects(sessions.callTool(BOB, CALL), failed(true))
+  await sessions.callTool(BOB, CALL)
+  assert.equal(channels.length, 2)
+  await sessions.stop()
+})
+
+test('a peer that cannot be reached fails the call as not sent', async () => {
+  const metrics = mcpMetrics(new Registry())
+  const host = { open: () => Promise.reject(new Error('no route')) }
+  const deps = { host, clock: new FakeClock(), log: silentLog, metrics, network: 'test' }
+  const sessions = new Sessions(deps, mcpConfig.parse({}))
+  await assert.rejects(sessions.callTool(BOB, CALL), failed(false))
+  await assert.rejects(sessions.callTool(BOB, CALL), /no route/)
+})
+
+test('opening a stream has a deadline of its own', async () => {
+  const metrics = mcpMetrics(new Registry())
+  const clock = new FakeClock()
+  const host = {
+    open: (_peer: unknown, _protocol: unknown, { signal }: { signal?: AbortSignal } = {}) =>
+      new Promise<never>((_, reject) => {
+        signal?.addEventListener('abort', () => reject(signal.reason as Error))
+      }),
+  }
+  const deps = { host, clock, log: silentLog, metrics, network: 'test' }
+  const sessions = new Sessions(deps, mcpConfig.parse({ attemptTimeoutMs: 1_000 }))
+  const call = assert.rejects(sessions.callTool(BOB, CALL), failed(false))
+  await clock.advance(1_000)
+  await call
+})
+
+test('a session that nobody uses is closed after five minutes', async () => {
+  const { sessions, clock, channels } = await setup(() => ({ result: CONTENT }))
+  await sessions.callTool(BOB, CALL)
+  await clock.advance(240_000)
+  await sessions.callTool(BOB, CALL)
+  await clock.advance(240_000)
+  await sessions.callTool(BOB, CALL)
+  assert.equal(channels.length, 1)
+  await clock.advance(330_000)
+  await sessions.callTool(BOB, CALL)
+  assert.equal(channels.length, 2)
+  await sessions.stop()
+})
+
+test('a refusal to open a stream keeps its code', async () => {
+  await using folder = await scratch()
+  await using net = await duo({ folder: folder.path })
+  const error = await net.sessions.callTool(BOB, CALL).catch((cause: unknown) => cause)
+  assert.ok(coded('MCP_PEER_REFUSED')(error))
+  assert.equal((error as CodedError<string, { code: string }>).facts.code, 'MCP_SERVICE_UNKNOWN')
+})
+
+test('a tool that is not idempotent ran once, though its answer never came', async () => {
+  await using folder = await scratch()
+  await using net = await duo({ folder: folder.path })
+  const file = join(folder.path, 'count')
+  await net.services.expose(fixtureSpec('fix', file), { detached: false })
+  const call = { service: 'fix', tool: 'counter', args: {} }
+  await net.sessions.callTool(BOB, call)
+  const slow = { service: 'fix', tool: 'slow', args: { ms: 60_000 } }
+  const broken = assert.rejects(net.sessions.callTool(BOB, slow), failed(true))
+  setTimeout(() => net.cut(), 200)
+  await broken
+  await net.sessions.callTool(BOB, call)
+  assert.equal(await readFile(file, 'utf8').then((text) => text.match(/ran/g)?.length), 2)
+})
+
+test('listTools() reads the tools with their schemas', async () => {
+  await using folder = await scratch()
+  await using net = await duo({ folder: folder.path })
+  const { tools } = await net.services.expose(fixtureSpec('fix'), { detached: false })
+  assert.deepEqual(await net.sessions.listTools(BOB, 'fix'), tools)
+})
+
+test('an 8 MiB text arrives in less than a second', async () => {
+  await using folder = await scratch()
+  await using net = await duo({ folder: folder.path })
+  await net.services.expose(fixtureSpec('fix'), { detached: false })
+  const big = (mib: number) =>
+    net.sessions.callTool(BOB, { service: 'fix', tool: 'big', args: { mib } })
+  await big(0)
+  const started = performance.now()
+  const { content } = await big(8)
+  const ms = performance.now() - started
+  assert.equal((content[0] as { text: string }).text.length, 8 * 1024 * 1024)
+  assert.ok(ms < 1_000, `${ms} ms`)
+})
+
+test('an answer above the limit of a frame fails the call with the reason', async () => {
+  await using folder = await scratch()
+  await using net = await duo({ folder: folder.path })
+  await net.services.expose(fixtureSpec('fix'), { detached: false })
+  const call = { service: 'fix', tool: 'big', args: { mib: 17 } }
+  await assert.rejects(net.sessions.callTool(BOB, call), /limit is 16777216/)
+})

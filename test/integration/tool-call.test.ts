@@ -1,0 +1,92 @@
+/** The journey of a tool call between whole nodes, over real QUIC and TCP on loopback. */
+
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { hasCode } from '../../src/base/index.ts'
+import { coded } from '../support/expect.ts'
+import { addressOf, eventually, fixtureService, type TestNode, testNode } from '../support/nodes.ts'
+
+const found = (from: TestNode, tool: string) =>
+  eventually(async () => (await from.node.tools.find({ tool })).at(0))
+
+for (const kind of ['udp', 'tcp'] as const) {
+  const transport = kind === 'udp' ? 'quic' : 'tcp'
+
+  test(`a tool is found and called over ${transport}, with an 8 MiB answer in one piece`, async () => {
+    await using far = await testNode()
+    await using near = await testNode({ bootstrap: { nodes: [addressOf(far, kind)] } })
+    await far.node.services.expose(fixtureService('fixture'), { detached: false })
+    assert.equal((await found(near, 'add')).peer, far.node.peerId)
+
+    const sum = await near.node.tools.call('add', { a: 2, b: 40 })
+    assert.deepEqual(sum.structuredContent, { sum: 42 })
+    assert.equal(sum.peer, far.node.peerId)
+    assert.deepEqual(
+      sum.attempts.map(({ path, code }) => ({ path, code })),
+      [{ path: transport, code: 'ok' }],
+    )
+
+    const { content } = await near.node.tools.call('big', { mib: 8 })
+    const [block] = content as [{ text: string }]
+    assert.equal(block.text.length, 8 * 1024 * 1024)
+  })
+}
+
+test('own tools are called without a network, and a service that is gone is not found', async () => {
+  await using alone = await testNode()
+  await alone.node.services.expose(fixtureService('fixture'), { detached: false })
+  const own = await alone.node.tools.call('add', { a: 1, b: 1 })
+  assert.equal(own.attempts.at(0)?.path, 'local')
+  await alone.node.services.unexpose('fixture')
+  await assert.rejects(alone.node.tools.call('add', { a: 1, b: 1 }), coded('MCP_TOOL_NOT_FOUND'))
+})
+
+test('a call ends at its deadline, and says whom it asked', async () => {
+  await using far = await testNode()
+  await using near = await testNode({
+    bootstrap: { nodes: [addressOf(far, 'tcp')] },
+    mcp: { requestTimeoutMs: 1_500, attemptTimeoutMs: 1_000 },
+  })
+  await far.node.services.expose(fixtureService('fixture'), { detached: false })
+  await found(near, 'slow')
+  const began = performance.now()
+  await assert.rejects(near.node.tools.call('slow', { ms: 60_000 }), (error) => {
+    assert.ok(hasCode(error, 'MCP_OUTCOME_UNKNOWN', 'MCP_DEADLINE'), String(error))
+    return JSON.stringify(error.facts).includes(far.node.peerId)
+  })
+  assert.ok(performance.now() - began < 10_000)
+})
+
+test('strangers are served within their quota and refused beyond it', async () => {
+  await using far = await testNode({ access: { ratePerPeer: 20, burstSeconds: 1 } })
+  await using near = await testNode({ bootstrap: { nodes: [addressOf(far, 'tcp')] } })
+  await far.node.services.expose(fixtureService('fixture'), { detached: false })
+  await found(near, 'add')
+  const calls = Array.from({ length: 60 }, () => near.node.tools.call('add', { a: 1, b: 1 }))
+  const ended = await Promise.allSettled(calls)
+  const refused = ended.filter((one) => one.status === 'rejected')
+  assert.ok(refused.length > 0 && refused.length < 60, `${refused.length} of 60 refused`)
+  for (const { reason } of refused) assert.match(JSON.stringify(reason.facts), /ACCESS_QUOTA/)
+})
+
+test('a private network without a DHT finds the tools of connected peers', async () => {
+  const options = { preset: 'test', dht: { enabled: false } } as const
+  await using far = await testNode(options)
+  await using near = await testNode(options)
+  await near.node.connect(addressOf(far, 'udp'))
+  await far.node.services.expose(fixtureService('fixture'), { detached: false })
+  assert.equal((await found(near, 'add')).peer, far.node.peerId)
+  assert.deepEqual(await near.node.tools.find({ service: 'none' }), [])
+  const sum = await near.node.tools.call('add', { a: 1, b: 2 })
+  assert.deepEqual(sum.structuredContent, { sum: 3 })
+  const put = () => near.node.dht.put(`/data/${near.node.peerId}/x`, new Uint8Array(1))
+  assert.throws(put, coded('NODE_SECTION_OFF'))
+})
+
+test('peers on different networks do not meet', async () => {
+  await using one = await testNode({ network: 'one' })
+  await using two = await testNode({ network: 'two' })
+  await one.node.services.expose(fixtureService('fixture'), { detached: false })
+  await two.node.connect(addressOf(one, 'tcp'))
+  assert.deepEqual(await two.node.tools.find({}), [])
+})
