@@ -77,7 +77,8 @@ export function runRing(name, { env = {} } = {}) {
   const { passed, failed, skipped } = readCounts(counts)
   rmSync(folder, { recursive: true, force: true })
   const hollow = passed === 0 || (skipped > 0 && process.env.CI === 'true')
-  if (hollow) console.log(`ring "${name}": ${passed} passed, ${skipped} skipped; that proves nothing`)
+  if (hollow)
+    console.log(`ring "${name}": ${passed} passed, ${skipped} skipped; that proves nothing`)
   return { passed, failed, skipped, exitCode: run.status === 0 && !hollow ? 0 : 1 }
 }
 

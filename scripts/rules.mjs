@@ -41,7 +41,10 @@ try {
       unnoticed += 1
       continue
     }
-    writeFileSync(path, text.replace(has, () => becomes))
+    writeFileSync(
+      path,
+      text.replace(has, () => becomes),
+    )
     const survives = runTests(tests)
     writeFileSync(path, text)
     console.log(`${survives ? '✗' : '✓'} without the ${rule}: ${survives ? 'no' : 'a'} test fails`)

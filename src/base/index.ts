@@ -38,3 +38,4 @@ export { newId, type Random, secureRandom, seededRandom, shuffled } from './rand
 export { type Backoff, backoffMs } from './retry.ts'
 export { type Service, startAll, stopAll } from './service.ts'
 export { TtlMap } from './ttl-map.ts'
+export { packageVersion } from './version.ts'

@@ -4,7 +4,14 @@ import { EXIT, exitCodeOf } from './exit-codes.ts'
 
 const WANTED: Readonly<Record<number, readonly string[]>> = {
   1: ['CLI_TOOL_FAILED', 'MCP_TOOL_ERROR'],
-  2: ['CLI_USAGE', 'CLI_COMMAND_LINE', 'MCP_TOOL_AMBIGUOUS', 'MCP_SERVICE_INVALID', 'IP_X'],
+  2: [
+    'CLI_USAGE',
+    'CLI_COMMAND_LINE',
+    'MCP_TOOL_AMBIGUOUS',
+    'MCP_SERVICE_INVALID',
+    'IP_X',
+    'DHT_KEY_INVALID',
+  ],
   3: [
     'CLI_NOT_BUILT_YET',
     'NODE_NOT_BUILT_YET',
@@ -17,6 +24,8 @@ const WANTED: Readonly<Record<number, readonly string[]>> = {
     'NET_ADDRESS_INVALID',
     'MCP_SERVICE_START_FAILED',
     'MCP_SERVICES_FILE',
+    'NODE_SECTION_OFF',
+    'ACCESS_WORK_BITS',
   ],
   4: [
     'CONTROL_NODE_UNREACHABLE',
@@ -26,10 +35,11 @@ const WANTED: Readonly<Record<number, readonly string[]>> = {
     'MCP_TOOL_UNAVAILABLE',
     'MCP_PEER_FAILED',
     'CLI_NODE_GONE',
+    'NET_NAME_UNRESOLVED',
     'CLI_RECORD_UNCERTAIN',
   ],
   5: ['MCP_TOOL_NOT_FOUND', 'MCP_SERVICE_UNKNOWN', 'CLI_RECORD_NOT_FOUND', 'CLI_NO_KEY'],
-  6: ['ACCESS_DENIED', 'MCP_PEER_REFUSED', 'CONTROL_HOST_REFUSED'],
+  6: ['ACCESS_DENIED', 'DHT_NOT_PUBLISHER', 'MCP_PEER_REFUSED', 'CONTROL_HOST_REFUSED'],
   7: ['BASE_DEADLINE', 'MCP_DEADLINE', 'MCP_REQUEST_TIMEOUT'],
   8: ['MCP_OUTCOME_UNKNOWN'],
   9: [
@@ -41,6 +51,10 @@ const WANTED: Readonly<Record<number, readonly string[]>> = {
     'NODE_DATA_UNWRITABLE',
     'NODE_ALREADY_RUNNING',
     'DHT_STORE_FULL',
+    'DHT_STORE_BROKEN',
+    'DHT_PUBLISHER_QUOTA',
+    'NET_LISTEN_FAILED',
+    'NET_STREAMS_EXHAUSTED',
     'IDENTITY_KEY_FILE_UNWRITABLE',
     'WIRE_TOO_LONG',
     'CONTROL_BODY_TOO_LARGE',

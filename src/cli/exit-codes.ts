@@ -35,6 +35,8 @@ const ROWS: readonly (readonly [pattern: string, code: ExitCode])[] = [
   ['CLI_USAGE', EXIT.usage],
   ['CLI_COMMAND_LINE', EXIT.usage],
   ['CONTROL_REQUEST_INVALID', EXIT.usage],
+  ['DHT_KEY_INVALID', EXIT.usage],
+  ['DHT_NAMESPACE_UNKNOWN', EXIT.usage],
   ['IDENTITY_PEER_ID_INVALID', EXIT.usage],
   ['IP_*', EXIT.usage],
   ['MCP_SERVICE_INVALID', EXIT.usage],
@@ -46,6 +48,7 @@ const ROWS: readonly (readonly [pattern: string, code: ExitCode])[] = [
   ['MCP_SERVICE_START_FAILED', EXIT.configuration],
   ['IDENTITY_KEY_FILE_UNWRITABLE', EXIT.resource],
   ['IDENTITY_KEY_FILE_*', EXIT.configuration],
+  ['ACCESS_WORK_BITS', EXIT.configuration],
   ['CONTROL_ADDRESS_UNUSABLE', EXIT.configuration],
   ['MCP_SERVICES_FILE', EXIT.configuration],
   ['NET_ADDRESS_INVALID', EXIT.configuration],
@@ -63,6 +66,7 @@ const ROWS: readonly (readonly [pattern: string, code: ExitCode])[] = [
   ['MCP_SERVICE_FAILED', EXIT.unreachable],
   ['MCP_SERVICE_NOT_READY', EXIT.unreachable],
   ['CONTROL_ANSWER_MALFORMED', EXIT.unreachable],
+  ['DHT_PEER_FAILED', EXIT.unreachable],
 
   ['*_NOT_FOUND', EXIT.notFound],
   ['MCP_SERVICE_UNKNOWN', EXIT.notFound],
@@ -73,7 +77,6 @@ const ROWS: readonly (readonly [pattern: string, code: ExitCode])[] = [
   ['*_DEADLINE', EXIT.deadline],
   ['*_TIMEOUT', EXIT.deadline],
 
-  ['ACCESS_QUOTA', EXIT.resource],
   ['NODE_ALREADY_RUNNING', EXIT.resource],
   ['MCP_SERVICE_EXISTS', EXIT.resource],
   ['*_BUSY', EXIT.resource],
@@ -81,17 +84,30 @@ const ROWS: readonly (readonly [pattern: string, code: ExitCode])[] = [
   ['*_UNWRITABLE', EXIT.resource],
   ['*_TOO_LONG', EXIT.resource],
   ['*_TOO_LARGE', EXIT.resource],
-  ['*_LIMIT', EXIT.resource],
+  ['*_QUOTA', EXIT.resource],
+  ['*_EXHAUSTED', EXIT.resource],
+  ['DHT_CROWDED', EXIT.resource],
+  ['DHT_STORE_*', EXIT.resource],
+  ['DHT_TOO_MANY', EXIT.resource],
+  ['MCP_SERVICES_NOT_KEPT', EXIT.resource],
+  ['NET_LISTEN_FAILED', EXIT.resource],
 
   ['ACCESS_*', EXIT.refused],
   ['*_REFUSED', EXIT.refused],
   ['*_DENIED', EXIT.refused],
 
+  ['DHT_NOT_PUBLISHER', EXIT.refused],
+  ['DHT_NEWER_EXISTS', EXIT.refused],
+
   ['NODE_CONFIG_*', EXIT.configuration],
+  ['NODE_SECTION_OFF', EXIT.configuration],
   ['NODE_NOT_BUILT_YET', EXIT.configuration],
   ['NODE_PEER_ID_MISMATCH', EXIT.configuration],
   ['NODE_TOKEN_*', EXIT.configuration],
   ['NODE_RUN_FILE_MALFORMED', EXIT.unreachable],
+
+  // What else the network does to us is that a peer cannot be reached.
+  ['NET_*', EXIT.unreachable],
 ]
 
 export function exitCodeOf(code: string): ExitCode {

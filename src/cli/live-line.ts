@@ -44,7 +44,8 @@ export class LiveLine {
 
   #text(daemon: Daemon): string {
     const { peers, uptimeMs } = daemon.node.status()
-    return `${count(peers, 'peer')} · ${count(daemon.calls(), 'call')} · up ${durationText(uptimeMs)}`
+    const parts = [count(peers, 'peer'), count(daemon.calls(), 'call')]
+    return `${parts.join(' · ')} · up ${durationText(uptimeMs)}`
   }
 }
 

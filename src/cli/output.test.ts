@@ -113,3 +113,15 @@ test('fail() makes what is not ours an internal error, with its stack', () => {
   assert.match(err.text, /x is no y\. This is a bug/)
   assert.match(err.text, /at .*output\.test\.ts/)
 })
+
+test('redraw() stays within the width of the terminal, and within 80 where that is unknown', () => {
+  for (const [columns, shown] of [
+    [10, 9],
+    [0, 79],
+  ] as const) {
+    const texts: string[] = []
+    const out = { columns, write: (text: string) => texts.push(text) }
+    new Output({ out, err: out }, { json: false, color: false }).redraw('x'.repeat(200))
+    assert.deepEqual(texts, [`\r\u001b[2K${'x'.repeat(shown)}`])
+  }
+})

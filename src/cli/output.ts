@@ -26,6 +26,9 @@ export interface OutputOptions {
   readonly color: boolean
 }
 
+const COLUMNS = 80
+
+/** Where a command prints, and for whom. */
 export class Output {
   /** Whether the reader is a program. */
   readonly json: boolean
@@ -61,7 +64,9 @@ export class Output {
 
   /** Replaces the last line of the terminal. */
   redraw(line: string): void {
-    this.#out.write(`\r\u001b[2K${line.slice(0, (this.#out.columns ?? 80) - 1)}`)
+    // A terminal that does not know its width says 0.
+    const columns = this.#out.columns || COLUMNS
+    this.#out.write(`\r\u001b[2K${line.slice(0, columns - 1)}`)
   }
 
   /** Prints an error as the contract wants it and says under which code it went. */

@@ -7,6 +7,7 @@ import { networkInterfaces } from 'node:os'
 import { dirname, join } from 'node:path'
 import { loadKeys } from '../identity/index.ts'
 import type { FolderFacts, KeyFacts, MulticastFacts, PortFacts } from './checks.ts'
+import { KEY_FILE } from './data-files.ts'
 
 /** The eyes of the doctor, apart from what it thinks; a test has its own. */
 export interface Probes {
@@ -64,7 +65,7 @@ async function existingParent(path: string): Promise<string> {
 
 async function key(dataDir: string): Promise<KeyFacts> {
   try {
-    const keys = await loadKeys(join(dataDir, 'identity.key'))
+    const keys = await loadKeys(join(dataDir, KEY_FILE))
     return keys === undefined ? { state: 'none' } : { state: 'sound', peerId: keys.signer.peer }
   } catch (error) {
     return { state: 'unusable', why: error instanceof Error ? error.message : String(error) }

@@ -1,8 +1,8 @@
 /** The process as the command line sees it: the one file that touches it, and all in one place. */
 
-import { readFileSync } from 'node:fs'
 import { delimiter, dirname, isAbsolute, relative } from 'node:path'
-import { type Clock, systemClock } from '../base/index.ts'
+import { type Clock, packageVersion, systemClock } from '../base/index.ts'
+import { EXIT } from './exit-codes.ts'
 import type { Sink } from './output.ts'
 import { realRooms } from './real-rooms.ts'
 import type { Rooms } from './rooms.ts'
@@ -30,7 +30,7 @@ export interface World {
 
 export function processWorld(): World {
   const [, script = 'p2p', ...argv] = process.argv
-  for (const stream of [process.stdout, process.stderr]) stream.on('error', ignoreClosedPipe)
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', onWriteFailure)
   return {
     argv,
     env: process.env,
@@ -62,12 +62,8 @@ export function typedAs(script: string, cwd: string, path: string): string {
 }
 
 /** Whoever reads our output may stop reading, as `head` does; that is no error of ours. */
-function ignoreClosedPipe(error: NodeJS.ErrnoException): void {
-  if (error.code !== 'EPIPE') throw error
-}
-
-function packageVersion(): string {
-  const file = new URL('../../package.json', import.meta.url)
-  const { version } = JSON.parse(readFileSync(file, 'utf8')) as { version: string }
-  return version
+function onWriteFailure(error: NodeJS.ErrnoException): void {
+  if (error.code === 'EPIPE') return
+  process.stderr.write(`Cannot write the output: ${error.message}\n`)
+  process.exit(EXIT.resource)
 }

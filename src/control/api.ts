@@ -200,6 +200,7 @@ export const operations = {
 } as const satisfies Record<string, Operation>
 
 export type Operations = typeof operations
+/** The name of a row, which is also its `operationId` in the OpenAPI document. */
 export type OperationName = keyof Operations
 
 type Part<Name extends OperationName, Key extends string> = Operations[Name] extends {

@@ -42,6 +42,7 @@ export interface ControlClientOptions {
   readonly name: string
 }
 
+/** One node, asked over its API; dispose of it to let go of its connections. */
 export class ControlClient implements AsyncDisposable {
   readonly #transport: HttpTransport
 
@@ -54,7 +55,7 @@ export class ControlClient implements AsyncDisposable {
   }
 
   health(options: Waits = {}): Promise<HealthReport> {
-    return this.#ask('health', {}, options) as Promise<HealthReport>
+    return this.#ask('health', {}, options)
   }
 
   /** The effective configuration, as TOML. */

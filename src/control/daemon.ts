@@ -2,7 +2,7 @@
 
 import { secureRandom, startAll, systemClock } from '../base/index.ts'
 import { createHttpFace } from '../mcp/index.ts'
-import { createNode, type Environment, type Flags, loadConfig, type Node } from '../node/index.ts'
+import { type Environment, type Flags, loadConfig, type Node, openNode } from '../node/index.ts'
 import { ControlServer } from './control-server.ts'
 
 export interface DaemonOptions {
@@ -31,7 +31,7 @@ export interface Daemon {
 export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   const { version, writeLog } = options
   const { config, notices } = await loadConfig(options.flags, options.env)
-  const node = await createNode(config, { version, ...(writeLog && { writeLog }) })
+  const node = await openNode(config, { version, ...(writeLog && { writeLog }) })
   const log = node.log.child('control')
   const face = config.mcp.enabled ? createHttpFace(node.catalog, { version, log }) : null
   const control = new ControlServer(

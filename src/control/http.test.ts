@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { type IncomingMessage, request as send } from 'node:http'
 import { test } from 'node:test'
 import { Validator } from '@seriousme/openapi-schema-validator'
-import { ask, codeOf, startControl } from '../../test/support/control.ts'
+import { ask, codeOf, startControl, TOKEN } from '../../test/support/control.ts'
 import { HEALTHY, PATHS, PEER, STATUS } from '../../test/support/served-node.ts'
-import { BaseError, defineErrors, type Logger, silentLog } from '../base/index.ts'
+import { BaseError, correlationId, defineErrors, type Logger, silentLog } from '../base/index.ts'
 
 const post = (body: unknown) => ({ method: 'POST', body: JSON.stringify(body) })
 
@@ -269,4 +271,28 @@ test('a correlation id is taken when well-formed, made otherwise, and always ech
   }
   const refused = await ask(`${control.api}/v1/status`, { token: null })
   assert.match(String(refused.headers['x-correlation-id']), /^[0-9a-f]{32}$/)
+})
+
+test('an operation runs under its correlation id, however its body arrives', async () => {
+  let seen: string | undefined
+  const connect = async () => {
+    seen = correlationId()
+    return PEER
+  }
+  await using control = await startControl({ over: { connect } })
+  const headers = {
+    authorization: `Bearer ${TOKEN}`,
+    'content-type': 'application/json',
+    'x-correlation-id': 'job-7',
+  }
+  const request = send(`${control.api}/v1/peers`, { method: 'POST', headers })
+  const answered = once(request, 'response')
+  for (const part of ['{"tar', 'get":', '"x"']) {
+    await new Promise((resolve) => request.write(part, resolve))
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+  request.end('}')
+  const [response] = (await answered) as [IncomingMessage]
+  response.resume()
+  assert.equal(seen, 'job-7')
 })

@@ -7,14 +7,13 @@
 
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import { type Clock, type Logger, type Registry, withCorrelation } from '../base/index.ts'
+import type { Clock, Logger, Registry } from '../base/index.ts'
 import { parseJson } from '../wire/index.ts'
 import { type Given, type Operation, type OperationName, operations } from './api.ts'
 import { errorBody, statusOf } from './error-reply.ts'
 import { ControlError } from './errors.ts'
 import { codedFrom } from './foreign-errors.ts'
 import { holdLease } from './lease.ts'
-import { correlationOf } from './listener.ts'
 import { createRoutes, type Routes } from './routes.ts'
 import type { ServedNode } from './served-node.ts'
 import { errorBody as errorShape } from './shapes/api.ts'
@@ -115,10 +114,9 @@ function mount(app: FastifyInstance, deps: ApiDeps, routes: Routes): void {
         // An operation whose body is all defaults may be asked without one.
         if (operation.body !== undefined) request.body ??= {}
       },
-      handler(request, reply) {
+      async handler(request, reply) {
         const given = Object.assign({}, request.params, request.query, request.body) as never
-        const run = async () => serve(given, { request, reply })
-        return withCorrelation(correlationOf(request.raw), run)
+        return serve(given, { request, reply })
       },
     })
   }

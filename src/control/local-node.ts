@@ -1,4 +1,4 @@
-/** Where the node of a data folder answers, and the token that it wants: `node.json`, `api.token`. */
+/** Where the node of a data folder answers, and the token that it wants. */
 
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'

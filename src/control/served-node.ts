@@ -17,6 +17,7 @@ export interface Waits {
   readonly signal?: AbortSignal
 }
 
+/** Which tools to look for; nothing given means all. */
 export interface ToolQuery {
   readonly tool?: string
   readonly service?: string
@@ -48,7 +49,7 @@ export interface ServedNode {
     find(query: ToolQuery, options: Waits): Promise<readonly ToolEntry[]>
     call(tool: string, args: ToolArgs, options: CallTarget): Promise<CallResult>
   }
-  /** The tools of this node and its peers under names that are unique, as an assistant sees them. */
+  /** The tools of this node and its peers under unique names, as an assistant sees them. */
   readonly catalog: {
     list(options: Waits): Promise<readonly ToolInfo[]>
     call(name: string, args: ToolArgs, options: Waits): Promise<ToolResult>

@@ -10,9 +10,9 @@ import type { PeerId, Signer } from '../identity/index.ts'
 import { kadProtocolId } from '../wire/index.ts'
 import { type DhtConfig, dhtConfig } from './config.ts'
 import { Dht } from './dht.ts'
+import { DhtError } from './errors.ts'
 import { closestTo, contactOf, dhtKey } from './key.ts'
 import { dhtMetrics } from './metrics.ts'
-import { providerKey } from './provider-key.ts'
 import { SqliteStore } from './sqlite-store.ts'
 import { parseRecordName } from './validators.ts'
 
@@ -120,6 +120,23 @@ test('a node that lost its store goes on above the version that the network hold
   await dht.put(key, utf8('one'))
   store.delete(parseRecordName(key).key)
   assert.equal((await dht.put(key, utf8('two'))).version, 2)
+})
+
+test('a write that meets a version it did not read takes the next', async () => {
+  await using net = await network(4)
+  const { dht, host, signer } = net.at(0)
+  const name = parseRecordName(`/data/${host.self}/x`)
+  await dht.put(name.text, utf8('one'))
+  const { store } = net.at(2)
+  const old = store.get(name.key) ?? assert.fail()
+  store.put({ ...old, bytes: await recordBytes(name, signer, { version: 9, issuedMs: 1_000_000 }) })
+  const get = store.get.bind(store)
+  store.get = () => {
+    store.get = get
+    return undefined
+  }
+  const report = await dht.put(name.text, utf8('two'))
+  assert.deepEqual([report.version, report.stored.length], [10, 4])
 })
 
 test('only our own names can be published, and only values that fit', async () => {
@@ -322,11 +339,19 @@ test('a peer that falls silent is named when the question runs out', async () =>
   )
 })
 
-test('a full or broken store of our own costs us nothing but our own copy', async () => {
+test('a full disk costs a node its copy and nothing else', async () => {
   await using net = await network(4)
-  const { dht, host, store } = net.at(0)
-  store.close()
-  const put = dht.put(`/data/${host.self}/x`, utf8('x'))
-  await assert.rejects(put, /database is not open/)
-  assert.equal(providerKey('x').length, 34)
+  const full = () => {
+    throw DhtError.STORE_FULL({ file: 'records.sqlite' })
+  }
+  net.at(0).store.put = full
+  net.at(2).store.put = full
+  const [self, , other] = net.nodes.map(({ host }) => host.self)
+  const put = await net.at(0).dht.put(`/data/${self}/x`, utf8('x'))
+  assert.equal(put.stored.length, 2)
+  assert.deepEqual(put.failed, [
+    { peer: self, code: 'DHT_STORE_FULL' },
+    { peer: other, code: 'DHT_PUT_REFUSED' },
+  ])
+  assert.ok((await net.at(0).dht.get(`/data/${self}/x`)).value !== null)
 })

@@ -27,6 +27,9 @@ import type { RecordStorage } from './storage.ts'
 import { parseRecordName } from './validators.ts'
 import { type GetReport, type PutOptions, type PutReport, Values } from './values.ts'
 
+/** Peers that come in numbers, as when a network forms, are looked around for together. */
+const JOIN_PAUSE_MS = 1_000
+
 export interface DhtDeps {
   readonly host: Pick<
     Host,
@@ -229,9 +232,11 @@ export class Dht implements Service {
   }
 
   async #lookAround(): Promise<void> {
-    while (this.#joinAgain && !this.#life.signal.aborted) {
+    const { signal } = this.#life
+    while (this.#joinAgain && !signal.aborted) {
       this.#joinAgain = false
       await this.#lookFor(peerIdToBytes(this.#deps.host.self))
+      await this.#deps.clock.sleep(JOIN_PAUSE_MS, signal).catch(() => undefined)
     }
   }
 

@@ -30,6 +30,7 @@ export interface ProvideReport {
   readonly wanted: number
 }
 
+/** One peer that a search for providers found. */
 export interface Provider {
   readonly peer: PeerId
   /** Multiaddrs known for it, without its peer id; empty for this node itself. */

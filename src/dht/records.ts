@@ -21,6 +21,7 @@ import {
   decodeRecord,
   expiryOf,
   type RecordRules,
+  verifyRecord,
 } from './record.ts'
 import type { RecordStorage } from './storage.ts'
 import type { RecordName } from './validators.ts'
@@ -67,15 +68,16 @@ export class Records {
 
   /** Reads and verifies bytes that claim to be the record called `name`; stores nothing. */
   open(name: RecordName, bytes: Uint8Array): Held {
-    const held = this.#read(name, bytes)
-    checkSignature(held.record, this.#rules)
-    return held
+    const record = readAs(name, bytes)
+    verifyRecord(record, this.#rules, this.#deps.clock.now())
+    return { record, bytes }
   }
 
   /** Stores the record called `name`, or says which newer one stands in its way. */
   put(name: RecordName, bytes: Uint8Array): StoreOutcome {
     const { storage, self, clock } = this.#deps
-    const { record } = this.#read(name, bytes)
+    const record = readAs(name, bytes)
+    checkTimeAndWork(record, this.#rules, clock.now())
     const held = this.get(name.key)
     if (held !== undefined) {
       const order = compareRecords(record, held.record)
@@ -141,19 +143,6 @@ export class Records {
     this.#deps.storage.close()
   }
 
-  #read(name: RecordName, bytes: Uint8Array): Held {
-    const record = decodeRecord(bytes)
-    if (compareBytes(record.key, name.key) !== 0) {
-      throw DhtError.RECORD_INVALID({ field: 'key', found: `not that of ${name.text}` })
-    }
-    if (record.publisher !== name.publisher) {
-      const { text: key, publisher: wanted } = name
-      throw DhtError.NOT_PUBLISHER({ key, publisher: record.publisher, wanted })
-    }
-    checkTimeAndWork(record, this.#rules, this.#deps.clock.now())
-    return { record, bytes }
-  }
-
   /** What a publisher already has here, this record's older version aside, plus what is new. */
   #checkQuota(record: DhtRecord, size: number): void {
     const { publisherRecordsMax, publisherBytesMax } = this.#config
@@ -190,4 +179,17 @@ export class Records {
       storage.delete(farthest.key)
     }
   }
+}
+
+/** A record that may bear this name: its key and its publisher are those of the name. */
+function readAs(name: RecordName, bytes: Uint8Array): DhtRecord {
+  const record = decodeRecord(bytes)
+  if (compareBytes(record.key, name.key) !== 0) {
+    throw DhtError.RECORD_INVALID({ field: 'key', found: `not that of ${name.text}` })
+  }
+  if (record.publisher !== name.publisher) {
+    const { text: key, publisher: wanted } = name
+    throw DhtError.NOT_PUBLISHER({ key, publisher: record.publisher, wanted })
+  }
+  return record
 }

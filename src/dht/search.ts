@@ -134,7 +134,8 @@ class Run {
       this.#go(this.#heard(contact.peer, answer))
     } catch (error) {
       if (signal.aborted) return
-      this.codes.set(contact.peer, codeOf(error))
+      // The first reason says most; another path may only learn that it was tried a moment ago.
+      if (!this.codes.has(contact.peer)) this.codes.set(contact.peer, codeOf(error))
       members.failed(contact.peer)
       this.#go(this.#lookup.failed(contact.peer))
     }

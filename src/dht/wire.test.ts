@@ -124,8 +124,14 @@ test('what is no message is refused', () => {
     [Uint8Array.of(0x08, 0x80), 'WIRE_MALFORMED'],
     [Uint8Array.of(0x0b, 0x0c), 'WIRE_MALFORMED'],
     [Uint8Array.of(0x00), 'WIRE_MALFORMED'],
-    [new BinaryWriter().tag(3, 2).bytes(bytes(2, 9_000)).finish(), 'WIRE_TOO_LONG'],
-    [new BinaryWriter().tag(8, 2).bytes(bytes(1, 65)).finish(), 'WIRE_TOO_LONG'],
+    [
+      new BinaryWriter().tag(3, WireType.LengthDelimited).bytes(bytes(2, 9_000)).finish(),
+      'WIRE_TOO_LONG',
+    ],
+    [
+      new BinaryWriter().tag(8, WireType.LengthDelimited).bytes(bytes(1, 65)).finish(),
+      'WIRE_TOO_LONG',
+    ],
   ]
   for (const [message, code] of wrong) assert.throws(() => decodeMessage(message), coded(code))
 })

@@ -14,8 +14,9 @@
 
 import { BinaryReader, BinaryWriter, WireType } from '@bufbuild/protobuf/wire'
 import { hasCode } from '../base/index.ts'
-import { type PeerId, peerIdFromBytes, peerIdToBytes } from '../identity/index.ts'
+import { type PeerId, peerIdToBytes } from '../identity/index.ts'
 import { WireError } from '../wire/index.ts'
+import { contactFromBytes } from './key.ts'
 import { addressFromBytes, addressToBytes } from './multiaddrs.ts'
 import { RECORD_BYTES_MAX } from './record.ts'
 import { NAME_BYTES_MAX } from './validators.ts'
@@ -159,7 +160,7 @@ function readPeer(into: PeerInfo[], bytes: Uint8Array): void {
     return true
   })
   try {
-    into.push({ peer: peerIdFromBytes(id), addresses })
+    into.push({ peer: contactFromBytes(id).peer, addresses })
   } catch (error) {
     if (!hasCode(error, 'IDENTITY_PEER_ID_INVALID')) throw error
   }

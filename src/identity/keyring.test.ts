@@ -9,6 +9,7 @@ import {
   rm,
   stat,
   symlink,
+  truncate,
   writeFile,
 } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -168,6 +169,13 @@ test('a key file that is cut short, changed or not ours is refused and left as i
     )
     assert.equal(await readFile(file, 'utf8'), content.toString(), name)
   }
+})
+
+test('a file of gigabytes in place of the key is refused before it is read', async () => {
+  const { file, put } = await setup()
+  await put('')
+  await truncate(file, 3 * 2 ** 30)
+  await assert.rejects(loadKeys(file), coded('IDENTITY_KEY_FILE_MALFORMED'))
 })
 
 test('a line feed at the end of the key is neither wanted nor refused', async () => {

@@ -47,18 +47,18 @@ test('an answer to nothing goes nowhere', async () => {
   const { backend, reads } = await setup()
   await backend.write(answer(7))
   void backend.write(answer(1))
-  assert.equal((await reads())['id'], 1)
+  assert.equal((await reads()).id, 1)
 })
 
 test('a second answer to the same request goes nowhere', async () => {
   const { peer, backend, reads } = await setup()
   void backend.write(answer(1))
-  assert.equal((await reads())['id'], 1)
+  assert.equal((await reads()).id, 1)
   await backend.write(answer(1))
   await peer.write(encodeMessage({ jsonrpc: '2.0', id: 2, method: 'm' }))
   await backend.read()
   void backend.write(answer(2))
-  assert.equal((await reads())['id'], 2)
+  assert.equal((await reads()).id, 2)
 })
 
 test('the peer may answer what it was asked, once, and nothing else', async () => {
@@ -79,10 +79,10 @@ test('a request that the policy refuses is answered and does not pass', async ()
   }
   const { peer, backend, reads } = await setup({ admit })
   await peer.write(encodeMessage({ jsonrpc: '2.0', id: 2, method: 'm' }))
-  assert.equal((await reads())['id'], 2)
+  assert.equal((await reads()).id, 2)
   await peer.write(encodeMessage({ jsonrpc: '2.0', method: 'notifications/x' }))
   void backend.write(answer(1))
-  assert.equal((await reads())['id'], 1)
+  assert.equal((await reads()).id, 1)
 })
 
 test('a request that takes too long is answered and cancelled', async () => {
@@ -90,7 +90,7 @@ test('a request that takes too long is answered and cancelled', async () => {
   await clock.advance(1_000)
   assert.match(JSON.stringify(await reads()), /MCP_REQUEST_TIMEOUT/)
   const cancelled = parseFrame((await backend.read()) ?? assert.fail())
-  assert.equal(cancelled['method'], 'notifications/cancelled')
+  assert.equal(cancelled.method, 'notifications/cancelled')
   assert.equal(requests.inWork, 0)
 })
 

@@ -157,12 +157,13 @@ export class Bridge {
 
   #endWhenIdle(): void {
     const { clock, idleMs } = this.#deps
-    if (clock.now() - this.#lastFrameMs >= idleMs) this.#ended.abort(McpError.PIPE_ENDED({}))
+    if (clock.now() - this.#lastFrameMs >= idleMs)
+      this.#ended.abort(McpError.PIPE_ENDED({ wanted: 'go on' }))
   }
 
   #drop(cause: unknown): void {
     const { channel } = this.#deps
-    channel.abort(cause instanceof Error ? cause : McpError.PIPE_ENDED({}, cause))
+    channel.abort(cause instanceof Error ? cause : McpError.PIPE_ENDED({ wanted: 'go on' }, cause))
     this.#ended.abort()
   }
 }

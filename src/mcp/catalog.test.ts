@@ -69,12 +69,13 @@ test('list() has our own tools and those of peers, with their schemas', async ()
   })
   net.services = [calc(BOB)]
   const [say, add, ...more] = await catalog.list()
+  assert.ok(say && add)
   assert.deepEqual(more, [])
-  assert.deepEqual([say?.name, say?.description, say?.peer], ['echo_say', 'Does say', SELF])
-  assert.deepEqual([add?.peer, add?.service, add?.tool], [BOB, 'calc', 'add'])
-  assert.equal(add?.name, `calc_add_${BOB.slice(-6)}`)
-  assert.equal(add?.description, `[from peer 12D3…${BOB.slice(-6)}] Does add`)
-  assert.deepEqual(add?.inputSchema, inputSchema)
+  assert.deepEqual([say.name, say.description, say.peer], ['echo_say', 'Does say', SELF])
+  assert.deepEqual([add.peer, add.service, add.tool], [BOB, 'calc', 'add'])
+  assert.equal(add.name, `calc_add_${BOB.slice(-6)}`)
+  assert.equal(add.description, `[from peer 12D3…${BOB.slice(-6)}] Does add`)
+  assert.deepEqual(add.inputSchema, inputSchema)
 })
 
 test('list() does not wait for a peer that is silent, nor asks it again at once', async () => {
@@ -184,7 +185,10 @@ test('whoever watches is told of our own changes at once', async () => {
   })
   services.set(testService('echo', [testTool('say')]))
   assert.equal(told, 1)
-  assert.deepEqual((await catalog.list()).map(({ name }) => name), ['echo_say'])
+  assert.deepEqual(
+    (await catalog.list()).map(({ name }) => name),
+    ['echo_say'],
+  )
   unwatch()
   services.set()
   assert.equal(told, 1)

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { setTimeout as wait } from 'node:timers/promises'
 import { coded } from '../../test/support/expect.ts'
+import { processGone } from '../../test/support/mcp-fixture.ts'
 import { silentLog, systemClock, utf8 } from '../base/index.ts'
 import { Child } from './child.ts'
 
@@ -22,19 +22,6 @@ function start(script: string, more: { command?: string; cwd?: string } = {}): P
 
 const text = (frame: Uint8Array | undefined) => Buffer.from(frame ?? []).toString()
 
-function isAlive(pid: number): boolean {
-  try {
-    return process.kill(pid, 0)
-  } catch {
-    return false
-  }
-}
-
-async function gone(pid: number): Promise<boolean> {
-  for (let tries = 0; tries < 200 && isAlive(pid); tries += 1) await wait(25)
-  return !isAlive(pid)
-}
-
 test('a child echoes frames, and what is no object is passed over', async () => {
   const child = await start(`
     console.log('Welcome!\\n')
@@ -47,13 +34,13 @@ test('a child echoes frames, and what is no object is passed over', async () => 
 })
 
 test('a child is given the environment it was promised, and none of our own', async () => {
-  process.env['P2P_SECRET'] = 'ours'
+  process.env.P2P_SECRET = 'ours'
   const child = await start(`console.log(JSON.stringify(process.env))`)
   const env = JSON.parse(text(await child.read())) as Record<string, string>
-  delete process.env['P2P_SECRET']
-  assert.equal(env['P2P_TEST'], 'given')
-  assert.equal(env['P2P_SECRET'], undefined)
-  assert.notEqual(env['PATH'], undefined)
+  delete process.env.P2P_SECRET
+  assert.equal(env.P2P_TEST, 'given')
+  assert.equal(env.P2P_SECRET, undefined)
+  assert.notEqual(env.PATH, undefined)
   await child.close()
 })
 
@@ -89,8 +76,8 @@ test('close() ends the whole tree of a process that does not want to go', async 
   const started = performance.now()
   await child.close()
   assert.ok(performance.now() - started < 5_000)
-  assert.ok(await gone(pid))
-  assert.ok(await gone(child.pid ?? 0))
+  assert.ok(await processGone(pid))
+  assert.ok(await processGone(child.pid ?? 0))
 })
 
 test('what a process started ends with it', async () => {
@@ -100,7 +87,7 @@ test('what a process started ends with it', async () => {
     below.on('spawn', () => { console.log(JSON.stringify({ pid: below.pid })); process.exit(0) })`)
   const { pid } = JSON.parse(text(await child.read())) as { pid: number }
   await child.exited
-  assert.ok(await gone(pid))
+  assert.ok(await processGone(pid))
 })
 
 test('a line above the limit of a frame is refused', async () => {

@@ -7,9 +7,8 @@
  * read and people do not see.
  */
 
-const HIDDEN =
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: taking them out is the purpose.
-  /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\u{e0000}-\u{e0fff}]/gu
+/** Line feeds and tabs stay; `DI` is what Unicode itself calls ignorable when shown. */
+const HIDDEN = /(?![\n\t])[\p{Cc}\p{DI}\u2028\u2029\ufff9-\ufffb]/gu
 
 /** Takes hidden characters out and cuts to `charsMax`; never leaves half a character. */
 export function cleanText(text: string, charsMax: number): string {

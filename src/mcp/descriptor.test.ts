@@ -81,7 +81,7 @@ const REFUSED: Record<string, Uint8Array> = {
   'what is no object': utf8('[]'),
   'another version': bent((fields) => Object.assign(fields, { v: 2 })),
   'a key more': bent((fields) => Object.assign(fields, { more: 1 })),
-  'a key less': bent((fields) => delete fields['endpoints']),
+  'a key less': bent((fields) => delete fields.endpoints),
   'white space': utf8(`${fromUtf8(bent(() => undefined))} `),
   'a service name with a slash': bent((fields) => Object.assign(fields, { service: 'a/b' })),
   'no peer id': bent((fields) => Object.assign(fields, { peer: 'me' })),
@@ -114,7 +114,7 @@ test('decodeDescriptor() refuses the same values in another order', () => {
 
 test('decodeDescriptor() cleans the texts of strangers', () => {
   const bytes = bent((fields) => {
-    const [tool] = fields['tools'] as Record<string, unknown>[]
+    const [tool] = fields.tools as Record<string, unknown>[]
     Object.assign(tool ?? {}, { description: 'adds\u202e\u001b[2J' })
   })
   assert.equal(decodeDescriptor(bytes).tools[0]?.description, 'adds[2J')
@@ -141,9 +141,12 @@ test('hashOfTools() does not depend on order, and changes with any schema', () =
 test('decodeDescriptor() answers noise with a coded error', () => {
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 300 }), (noise) => {
-      assert.throws(() => decodeDescriptor(noise), (error) => {
-        return hasCode(error, 'MCP_DESCRIPTOR_INVALID')
-      })
+      assert.throws(
+        () => decodeDescriptor(noise),
+        (error) => {
+          return hasCode(error, 'MCP_DESCRIPTOR_INVALID')
+        },
+      )
     }),
   )
 })

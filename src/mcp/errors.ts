@@ -72,7 +72,7 @@ export const McpError = defineErrors('MCP', {
       `Cannot send a message of ${f.size} bytes: the limit is ${f.limit}; ask for less at once`,
   },
   PIPE_ENDED: {
-    says: (_: Record<never, never>) => 'Cannot send a message: the other end is gone',
+    says: (f: { wanted: string }) => `Cannot ${f.wanted}: the other end of the stream is gone`,
     retryable: true,
   },
   SERVICE_ENDED: {

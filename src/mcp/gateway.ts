@@ -40,6 +40,7 @@ export interface StdioFace {
   close(): Promise<void>
 }
 
+/** A face over HTTP: one handler that `control` mounts behind its guard. */
 export interface HttpFace {
   /** Answers one request; `body` is its JSON where somebody has parsed it already. */
   handle(request: IncomingMessage, response: ServerResponse, body?: unknown): Promise<void>
@@ -97,7 +98,7 @@ export function createHttpFace(catalog: Catalog, options: FaceOptions): HttpFace
 }
 
 /** One server for one connection over stdio, or for one request over HTTP. */
-function serverOf(catalog: Catalog, { version }: FaceOptions): McpServer {
+function serverOf(catalog: Catalog, { version, log }: FaceOptions): McpServer {
   const mcp = new McpServer(
     { name: 'p2p-foundation', version },
     { capabilities: { tools: { listChanged: true } }, instructions: INSTRUCTIONS },
@@ -109,7 +110,8 @@ function serverOf(catalog: Catalog, { version }: FaceOptions): McpServer {
   mcp.server.setRequestHandler('tools/call', async ({ params }, { mcpReq }) => {
     const args = (params.arguments ?? {}) as JsonObject
     const onprogress = progressTo(mcpReq)
-    return asResult(catalog.call(params.name, args, { signal: mcpReq.signal, onprogress }))
+    const call = catalog.call(params.name, args, { signal: mcpReq.signal, onprogress })
+    return asResult(call, log)
   })
   return mcp
 }
@@ -160,13 +162,17 @@ function progressTo({ _meta, notify }: ServerContext['mcpReq']): SessionCallOpti
 }
 
 /** An assistant reads an error of ours as the tool's answer, and can do something about it. */
-async function asResult(call: Promise<ToolResult>): Promise<CallToolResult> {
+async function asResult(call: Promise<ToolResult>, log: Logger): Promise<CallToolResult> {
   try {
     const { content, ...rest } = await call
     return { ...rest, content: content as CallToolResult['content'] }
   } catch (error) {
-    if (!(error instanceof CodedError)) throw error
-    const text = `${error.code}: ${error.message}`
-    return { content: [{ type: 'text', text }], isError: true }
+    if (!(error instanceof CodedError)) log.error('tool call failed', { error })
+    return { content: [{ type: 'text', text: textOf(error) }], isError: true }
   }
+}
+
+function textOf(error: unknown): string {
+  if (error instanceof CodedError) return `${error.code}: ${error.message}`
+  return 'MCP_INTERNAL: Cannot call the tool: the reason is in the log of the node'
 }

@@ -127,13 +127,17 @@ export class HostedService {
     return this.#sessions.open(peer, () => openPipe(this.spec, this.#deps))
   }
 
+  #isStopped(): boolean {
+    return this.#stopped.signal.aborted
+  }
+
   async #keepUp(): Promise<void> {
     const { clock, random, log, metrics } = this.#deps
     const { signal } = this.#stopped
-    for (let failures = 0; !signal.aborted; ) {
+    for (let failures = 0; !this.#isStopped(); ) {
       const sinceMs = clock.now()
       const reason = await this.#live()
-      if (signal.aborted) return
+      if (this.#isStopped()) return
       failures = clock.now() - sinceMs >= STEADY_MS ? 1 : failures + 1
       this.#restarts += 1
       metrics.serviceRestarts.add()
@@ -200,7 +204,7 @@ export class HostedService {
     const { requestTimeoutMs } = this.#config
     using deadline = this.#deps.clock.deadline(requestTimeoutMs, this.#stopped.signal)
     const timeout = requestTimeoutMs + SDK_SLACK_MS
-    return listTools(main.client, { signal: deadline.signal, timeout })
+    return await listTools(main.client, { signal: deadline.signal, timeout })
   }
 
   /** HTTP does not say that a server is gone, so it is asked; a process says it by ending. */

@@ -3,7 +3,7 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { test } from 'node:test'
 import { Client } from '@modelcontextprotocol/client'
-import { toNodeHandler } from '@modelcontextprotocol/node'
+import { type NodeIncomingMessageLike, toNodeHandler } from '@modelcontextprotocol/node'
 import { createMcpHandler, McpServer } from '@modelcontextprotocol/server'
 import { z } from 'zod'
 import { coded } from '../../test/support/expect.ts'
@@ -37,7 +37,10 @@ function mcpServer(era: Era = 'both') {
     return mcp
   }
   const handler = createMcpHandler(make, era === 'reject' ? { legacy: 'reject' } : {})
-  return listen(toNodeHandler(handler))
+  const handle = toNodeHandler(handler)
+  return listen((request, response) => {
+    void handle(request as NodeIncomingMessageLike, response)
+  })
 }
 
 const spec = (url: string) => ({ name: 'web', source: { kind: 'http' as const, url } })

@@ -91,15 +91,15 @@ async function forward(
 }
 
 function cancelledId({ method, params }: { method: string; params: JsonObject }): RpcId {
-  const id = method === 'notifications/cancelled' ? params['requestId'] : undefined
+  const id = method === 'notifications/cancelled' ? params.requestId : undefined
   return typeof id === 'string' || typeof id === 'number' ? id : ''
 }
 
 /** Every request after `initialize` carries the version agreed on (MCP transports, 2025-06-18). */
 function noteVersion(transport: StreamableHTTPClientTransport, message: object): void {
-  const result = 'result' in message ? (message as unknown as JsonObject)['result'] : undefined
-  if (!isJsonObject(result) || !isJsonObject(result['serverInfo'])) return
-  const version = result['protocolVersion']
+  const result = 'result' in message ? (message as unknown as JsonObject).result : undefined
+  if (!isJsonObject(result) || !isJsonObject(result.serverInfo)) return
+  const version = result.protocolVersion
   if (typeof version === 'string') transport.setProtocolVersion(version)
 }
 

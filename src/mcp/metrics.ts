@@ -5,7 +5,7 @@ export interface McpMetrics {
   readonly requests: Counter
   readonly requestSeconds: Histogram
   readonly serviceRestarts: Counter
-  /** Tries of routed calls, by `outcome`: `ok` or the code of the error. */
+  /** Tries of routed calls, by `outcome`: ok, or what the failure meant (unsent, silent, final). */
   readonly attempts: Counter
 }
 

@@ -49,13 +49,13 @@ export async function openSession(
   client.onerror = (error) => log.debug('session with a peer', { peer, service, error })
   const end = () => void transport.close()
   const closed = Promise.withResolvers<void>()
-  const drop = () => channel.abort(McpError.PIPE_ENDED({}))
+  const drop = () => channel.abort(McpError.PIPE_ENDED({ wanted: 'go on' }))
   signal.addEventListener('abort', drop, { once: true })
   try {
     await client.connect(transport, { signal })
     signal.throwIfAborted()
   } catch (cause) {
-    channel.abort(McpError.PIPE_ENDED({}))
+    channel.abort(McpError.PIPE_ENDED({ wanted: 'go on' }))
     signal.throwIfAborted()
     const { refusal } = transport
     if (refusal === undefined) throw cause

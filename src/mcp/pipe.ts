@@ -53,7 +53,10 @@ class Lane {
         free()
         resolve(frame)
       }
-      if (signal?.aborted === true) return stop()
+      if (signal?.aborted === true) {
+        stop()
+        return
+      }
       signal?.addEventListener('abort', stop, { once: true })
       this.#reader = { take, stop }
     })
@@ -83,7 +86,10 @@ class Lane {
           reject(error)
         },
       }
-      if (signal?.aborted === true) return stop()
+      if (signal?.aborted === true) {
+        stop()
+        return
+      }
       signal?.addEventListener('abort', stop, { once: true })
       this.#offered.push(offer)
     })
@@ -134,7 +140,7 @@ class LanePipe implements Pipe {
 }
 
 function ended(): Error {
-  return McpError.PIPE_ENDED({})
+  return McpError.PIPE_ENDED({ wanted: 'go on' })
 }
 
 function reasonOf(signal: AbortSignal | undefined): Error {

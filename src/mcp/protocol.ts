@@ -46,7 +46,7 @@ export type RpcMessage =
 /** Reads one frame under the limits of `parseJson`. */
 export function parseFrame(frame: Uint8Array): JsonObject {
   const value = parseJson(text(frame), 'MCP message', { bytesMax: FRAME_BYTES_MAX })
-  if (!isJsonObject(value) || value['jsonrpc'] !== '2.0') {
+  if (!isJsonObject(value) || value.jsonrpc !== '2.0') {
     throw McpError.REQUEST_INVALID({ found: 'a message that is no JSON-RPC 2.0 object' })
   }
   return value
@@ -73,7 +73,7 @@ export function readMessage(value: JsonObject): RpcMessage {
 /** The service that a first message selects, if it selects one. */
 export function selectedService(message: RpcMessage): string | undefined {
   if (message.kind === 'answer') return undefined
-  const meta = message.params['_meta']
+  const meta = message.params._meta
   const service = isJsonObject(meta) ? meta[SERVICE_META] : undefined
   if (service === undefined) return undefined
   if (typeof service === 'string') return service
@@ -102,9 +102,9 @@ export function refusalFrame(id: RpcId, error: unknown): Uint8Array {
 }
 
 export function rpcError(error: unknown): { code: number; message: string; data: JsonObject } {
-  const coded = error instanceof CodedError
-  const code = coded ? error.code : 'MCP_INTERNAL'
-  const message = coded ? error.message : 'Cannot answer: the reason is in the log of the peer'
+  const known: CodedError | undefined = error instanceof CodedError ? error : undefined
+  const code = known?.code ?? 'MCP_INTERNAL'
+  const message = known?.message ?? 'Cannot answer: the reason is in the log of the peer'
   const rpcCode = code === 'MCP_REQUEST_INVALID' ? INVALID_REQUEST : SERVER_ERROR
   return { code: rpcCode, message, data: { code, message, retryable: isRetryable(error) } }
 }

@@ -127,7 +127,7 @@ export class Publisher {
 
   async #run(): Promise<void> {
     let pauseMs = 0
-    while (!this.#life.signal.aborted) {
+    for (;;) {
       this.#nap = new AbortController()
       if (!this.#due) await this.#sleep(pauseMs, this.#nap.signal)
       await this.#sleep(SETTLE_MS, this.#life.signal)
@@ -171,16 +171,17 @@ export class Publisher {
       this.#services.add(name)
       return this.#putDescriptor(name, tools, { ttlSeconds: TTL_SECONDS, signal })
     })
-    const reports = await Promise.all([...puts, this.#putIndex(signal)])
-    this.#short = reports.some(({ stored, wanted }) => stored.length < wanted)
-
     const provides = new WorkQueue(PROVIDES)
-    await Promise.all(
-      [...names].map((name) => {
-        this.#providers.add(name)
-        return provides.run(async () => dht.provide(name, { signal }))
-      }),
-    )
+    const announced = [...names].map((name) => {
+      this.#providers.add(name)
+      return provides.run(async () => dht.provide(name, { signal }))
+    })
+    // All at once: each is a lookup of its own, and one slow peer may lie on the way of every one.
+    const [reports] = await Promise.all([
+      Promise.all([...puts, this.#putIndex(signal)]),
+      Promise.all(announced),
+    ])
+    this.#short = reports.some(({ stored, wanted }) => stored.length < wanted)
     const others = reports.map(({ stored }) => stored.filter((peer) => peer !== host.self).length)
     return Math.min(...others)
   }

@@ -1,6 +1,6 @@
 /** The way of one call: which peers were tried, what each said, and how much time is left. */
 
-import { type Clock, CodedError, type Logger } from '../base/index.ts'
+import type { Clock, CodedError, Logger } from '../base/index.ts'
 import type { PeerId } from '../identity/index.ts'
 import type { Host } from '../net/index.ts'
 import type { McpConfig } from './config.ts'
@@ -99,8 +99,8 @@ export class Route {
     } catch (error) {
       this.#wanted.caller?.throwIfAborted()
       this.#note(offer, startedMs, codeOf(error))
-      metrics.attempts.add(1, { outcome: error instanceof CodedError ? error.code : 'unknown' })
       const verdict = judge(error)
+      metrics.attempts.add(1, { outcome: verdict })
       if (verdict === 'final') throw error
       scores.failed(peer)
       this.#wanted.onfailure()

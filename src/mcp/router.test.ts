@@ -56,7 +56,7 @@ function setup(answers: readonly Answer[], options: Setup = {}) {
     return { tool: 'echo', service, peer, description: '', idempotent }
   }
   const all = answers.map((_, i) => offer(PEERS[i] as PeerId, services[i] ?? 'echoes'))
-  all.forEach(({ peer }, i) => scores.succeeded(peer, i + 1))
+  for (const [i, { peer }] of all.entries()) scores.succeeded(peer, i + 1)
   const ours = own === undefined ? [] : [offer(SELF, 'echoes')]
   const found = (entries: readonly ToolEntry[], cached: boolean): Found => {
     const failed = [{ peer: testPeer(9), code: 'BASE_DEADLINE' }]

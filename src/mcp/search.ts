@@ -7,7 +7,7 @@
  * than that not everybody could be asked.
  */
 
-import { CodedError, compareBytes, type Logger, WorkQueue } from '../base/index.ts'
+import { compareBytes, type Logger, WorkQueue } from '../base/index.ts'
 import type { PeerId } from '../identity/index.ts'
 import type { CallOptions, Host } from '../net/index.ts'
 import { type DescribedTool, type Descriptor, decodeDescriptor } from './descriptor.ts'
@@ -24,6 +24,7 @@ import {
 } from './service-index.ts'
 import type { Sessions } from './session.ts'
 import type { ToolEntry, ToolInfo } from './tool.ts'
+import { codeOf } from './verdict.ts'
 
 /** What to look for; without either, everything. */
 export interface ToolQuery {
@@ -44,6 +45,7 @@ export interface Failure {
   readonly code: string
 }
 
+/** What a search came to: what there is, and how far that can be relied on. */
 export interface Found {
   /** Our own first, then by distance from this node. */
   readonly entries: readonly ToolEntry[]
@@ -191,7 +193,7 @@ export class Search {
   }
 
   #noteFailure(peer: PeerId, error: unknown): void {
-    const code = error instanceof CodedError ? error.code : 'MCP_INTERNAL'
+    const code = codeOf(error)
     this.#failed.set(peer, code)
     this.#deps.log.debug('directory lookup failed', { peer, code, error })
   }

@@ -2,7 +2,15 @@ import assert from 'node:assert/strict'
 import { createRequire } from 'node:module'
 import { test } from 'node:test'
 import { Client } from '@modelcontextprotocol/client'
-import { ALICE, BOB, type Duo, duo, fixtureSpec, scratch } from '../../test/support/mcp-fixture.ts'
+import {
+  ALICE,
+  BOB,
+  type Duo,
+  duo,
+  fixtureSpec,
+  processGone,
+  scratch,
+} from '../../test/support/mcp-fixture.ts'
 import { AccessError } from '../access/index.ts'
 import type { Channel } from '../net/index.ts'
 import { ByteBudget } from './byte-budget.ts'
@@ -76,6 +84,7 @@ test('a stream that selects a service has a process of its own', async () => {
   const own = await net.services.callTool('fix', 'pid', {})
   assert.equal(new Set([...pids, (own.content[0] as { text: string }).text]).size, 3)
   for (const client of clients) await client.close()
+  for (const each of pids) assert.ok(await processGone(Number(each)))
 })
 
 test('a third-party server works through a stream, in its own era', async () => {
@@ -135,10 +144,8 @@ test('requests above the limit of the node are refused, and those in work go on'
   const slow = () => client.callTool({ name: 'fix_slow', arguments: { ms: 300 } })
   const calls = await Promise.allSettled([slow(), slow(), slow()])
   assert.deepEqual(calls.map(({ status }) => status).sort(), ['fulfilled', 'fulfilled', 'rejected'])
-  assert.match(
-    JSON.stringify(calls.map((call) => ('reason' in call ? call.reason.data : 0))),
-    /MCP_BUSY/,
-  )
+  const refused = calls.find((call) => call.status === 'rejected')?.reason as { data: unknown }
+  assert.match(JSON.stringify(refused.data), /MCP_BUSY/)
   assert.equal(net.server.requestsInWork, 0)
   await client.close()
 })

@@ -27,7 +27,7 @@ import type { Services } from './services.ts'
 import { ChannelTransport } from './transport.ts'
 
 /** Answers of our own server that wait for slow peers, over all streams. */
-const ANSWERS_WAITING_BYTES_MAX = 8 * FRAME_BYTES_MAX
+const ANSWERS_WAITING_BYTES_MAX = 4 * FRAME_BYTES_MAX
 const LISTENS_PER_STREAM_MAX = 8
 
 export interface McpServerDeps {
@@ -65,7 +65,7 @@ export class InboundStreams implements Service {
 
   async stop(): Promise<void> {
     this.#stopping = true
-    for (const channel of this.#open.keys()) channel.abort(McpError.PIPE_ENDED({}))
+    for (const channel of this.#open.keys()) channel.abort(McpError.PIPE_ENDED({ wanted: 'go on' }))
     await Promise.all(this.#open.values())
   }
 
@@ -75,7 +75,10 @@ export class InboundStreams implements Service {
   }
 
   async #take(channel: Channel): Promise<void> {
-    if (this.#stopping) return channel.abort(McpError.PIPE_ENDED({}))
+    if (this.#stopping) {
+      channel.abort(McpError.PIPE_ENDED({ wanted: 'serve a stream' }))
+      return
+    }
     const served = this.#serve(channel)
     this.#open.set(channel, served)
     try {
@@ -104,7 +107,9 @@ export class InboundStreams implements Service {
       if (backend !== undefined) await bridge.run(backend, first)
     } catch (error) {
       log.debug('stream of a peer failed', { peer, error })
-      channel.abort(error instanceof Error ? error : McpError.PIPE_ENDED({}, error))
+      channel.abort(
+        error instanceof Error ? error : McpError.PIPE_ENDED({ wanted: 'go on' }, error),
+      )
     } finally {
       gate.close()
       await channel.close().catch(() => {})
@@ -113,7 +118,7 @@ export class InboundStreams implements Service {
 
   async #firstFrame(channel: Channel): Promise<Uint8Array | undefined> {
     using deadline = this.#deps.clock.deadline(this.#config.requestTimeoutMs)
-    return channel.read({ signal: deadline.signal })
+    return await channel.read({ signal: deadline.signal })
   }
 
   /** What serves the stream; the peer is told when it cannot be had. */

@@ -4,8 +4,9 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { setTimeout as wait } from 'node:timers/promises'
 import { coded } from '../../test/support/expect.ts'
-import { BOB, fixtureSpec, scratch } from '../../test/support/mcp-fixture.ts'
-import { Registry, secureRandom, silentLog, systemClock } from '../base/index.ts'
+import { FakeClock } from '../../test/support/fake-clock.ts'
+import { BOB, fixtureSpec, processGone, scratch } from '../../test/support/mcp-fixture.ts'
+import { type Clock, Registry, secureRandom, silentLog, systemClock } from '../base/index.ts'
 import { mcpConfig } from './config.ts'
 import { mcpMetrics } from './metrics.ts'
 import { Services } from './services.ts'
@@ -14,9 +15,9 @@ import type { ServiceStatus, ToolResult } from './tool.ts'
 const ATTACHED = { detached: false }
 const DETACHED = { detached: true }
 
-function make(folder: string): Services & AsyncDisposable {
+function make(folder: string, clock: Clock = systemClock): Services & AsyncDisposable {
   const deps = {
-    clock: systemClock,
+    clock,
     random: secureRandom,
     log: silentLog,
     metrics: mcpMetrics(new Registry()),
@@ -71,7 +72,7 @@ test('expose() says why a command did not start, and keeps nothing of it', async
 test('expose() gives up on a command that never answers', async () => {
   await using folder = await scratch()
   const { source } = fixtureSpec('mute')
-  const mute = { ...source, args: ['-e', 'setInterval(() => {}, 1000)'] }
+  const mute = { ...source, args: ['-e', 'setInterval(() => {}, 1000)'] } as typeof source
   const deps = {
     clock: systemClock,
     random: secureRandom,
@@ -80,7 +81,7 @@ test('expose() gives up on a command that never answers', async () => {
     path: join(folder.path, 'services.json'),
   }
   const services = new Services(deps, mcpConfig.parse({ serviceStartTimeoutMs: 500 }))
-  const exposed = services.expose({ name: 'mute', source: mute as typeof source }, ATTACHED)
+  const exposed = services.expose({ name: 'mute', source: mute }, ATTACHED)
   await assert.rejects(exposed, coded('MCP_SERVICE_START_FAILED'))
   await services.stop()
 })
@@ -171,4 +172,31 @@ test('a detached service whose command is gone does not keep the node from start
   await until(services, (status) => status?.state === 'restarting')
   assert.match(services.get('gone')?.reason ?? '', /no-such-command/)
   assert.equal(await readFile(join(folder.path, 'services.json'), 'utf8'), text)
+})
+
+test('a service that fails again and again is called failed, and still tried', async () => {
+  await using folder = await scratch()
+  const { source } = fixtureSpec('gone')
+  const spec = { name: 'gone', source: { ...source, command: 'no-such-command' } }
+  const path = join(folder.path, 'services.json')
+  await writeFile(path, JSON.stringify({ v: 1, services: [spec] }))
+  const clock = new FakeClock()
+  await using services = make(folder.path, clock)
+  await services.start()
+  for (let failures = 1; failures <= 7; failures += 1) {
+    await until(services, (status) => status?.restarts === failures)
+    assert.equal(services.get('gone')?.state, failures > 5 ? 'failed' : 'restarting')
+    await clock.advance(60_000)
+  }
+})
+
+test('unexpose() ends the process of a service, and openSession() gives each its own', async () => {
+  await using folder = await scratch()
+  await using services = make(folder.path)
+  await services.expose(fixtureSpec('fix'), ATTACHED)
+  const pid = Number(said(await services.callTool('fix', 'pid', {})))
+  const pipe = await services.openSession('fix', BOB)
+  await services.unexpose('fix')
+  assert.ok(await processGone(pid))
+  assert.equal(await pipe.read(), undefined)
 })

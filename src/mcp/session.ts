@@ -23,7 +23,7 @@ import { listTools } from './tool-list.ts'
 const SESSIONS_MAX = 256
 const IDLE_MS = 300_000
 const SWEEP_MS = 30_000
-const REQUESTS_WAITING_BYTES_MAX = 8 * FRAME_BYTES_MAX
+const REQUESTS_WAITING_BYTES_MAX = 4 * FRAME_BYTES_MAX
 
 export interface SessionsDeps extends Omit<PeerSessionDeps, 'budget'> {
   readonly metrics: Pick<McpMetrics, 'requests' | 'requestSeconds'>
@@ -79,7 +79,7 @@ export class Sessions implements Service {
   }
 
   async stop(): Promise<void> {
-    this.#stopped.abort(McpError.PIPE_ENDED({}))
+    this.#stopped.abort(McpError.PIPE_ENDED({ wanted: 'go on' }))
     for (const kept of this.#kept.values()) kept.end()
     await this.#sweeping
   }
@@ -190,7 +190,7 @@ export class Sessions implements Service {
     }
     const end = () => {
       drop()
-      ended.abort(McpError.PIPE_ENDED({}))
+      ended.abort(McpError.PIPE_ENDED({ wanted: 'go on' }))
     }
     const kept: Kept = {
       opened: this.#open(peer, service, ended.signal),

@@ -65,7 +65,7 @@ async function connectChild(
   deps: SourceDeps,
   options: ConnectOptions & Mode,
 ): Promise<Main> {
-  if (source.kind !== 'stdio') throw McpError.PIPE_ENDED({})
+  if (source.kind !== 'stdio') throw McpError.PIPE_ENDED({ wanted: 'go on' })
   const child = await Child.start(name, source, deps)
   const budget = new ByteBudget(4 * FRAME_BYTES_MAX)
   const client = makeClient(options)
@@ -138,7 +138,7 @@ async function exitSoon(child: Child, clock: Clock): Promise<Exit | undefined> {
   const late = new Promise<undefined>((resolve) => {
     deadline.signal.addEventListener('abort', () => resolve(undefined), { once: true })
   })
-  return Promise.race([child.exited, late])
+  return await Promise.race([child.exited, late])
 }
 
 function messageOf(error: unknown): string {

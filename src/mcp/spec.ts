@@ -22,23 +22,23 @@ export function readServiceSpec(value: unknown): ServiceSpec {
   if (typeof name !== 'string' || !isServiceName(name)) {
     throw invalid('its name', name, 'lower-case letters, digits and hyphens, at most 63')
   }
-  return { name, source: readSource(spec['source']) }
+  return { name, source: readSource(spec.source) }
 }
 
 function readSource(value: Json | undefined): ServiceSource {
-  if (isJsonObject(value) && value['kind'] === 'http') {
+  if (isJsonObject(value) && value.kind === 'http') {
     const { url } = objectIn(value, 'its source', ['kind', 'url'])
     return { kind: 'http', url: readUrl(url) }
   }
   const source = objectIn(value, 'its source', ['kind', 'command', 'args', 'cwd', 'env'])
-  if (source['kind'] !== 'stdio') throw invalid('its kind', source['kind'], 'stdio or http')
+  if (source.kind !== 'stdio') throw invalid('its kind', source.kind, 'stdio or http')
   const { args = [], env = {} } = source
   if (!Array.isArray(args) || args.length > ARGS_MAX) {
     throw invalid('its arguments', args, `a list of at most ${ARGS_MAX}`)
   }
-  const command = readText('its command', source['command'])
+  const command = readText('its command', source.command)
   if (command === '') throw invalid('its command', command, 'the program to run')
-  const cwd = readText('its folder', source['cwd'])
+  const cwd = readText('its folder', source.cwd)
   if (!isAbsolute(cwd)) throw invalid('its folder', cwd, 'an absolute path')
   const list = args.map((arg: Json) => readText('an argument', arg))
   return { kind: 'stdio', command, args: list, cwd, env: readEnv(env) }
@@ -84,6 +84,7 @@ function objectIn(value: unknown, field: string, keys: readonly string[]): JsonO
 }
 
 function invalid(field: string, found: unknown, wanted: string) {
-  const shown = typeof found === 'string' ? found : (JSON.stringify(found) ?? 'nothing')
+  const shown =
+    typeof found === 'string' ? found : found === undefined ? 'nothing' : JSON.stringify(found)
   return McpError.SERVICE_INVALID({ field, found: shown.slice(0, 80), wanted })
 }

@@ -20,7 +20,7 @@ test('readTools() cleans what is shown and keeps what decides', () => {
   ])
   assert.equal(read?.description, 'ab')
   const properties = { mode: { description: 'cd', enum: [`e${dark}f`] } }
-  assert.deepEqual(read?.inputSchema, { type: 'object', properties })
+  assert.deepEqual(read.inputSchema, { type: 'object', properties })
 })
 
 test('readTools() passes over what cannot be called or is too large', () => {

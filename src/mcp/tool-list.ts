@@ -47,12 +47,12 @@ export function readTools(list: readonly unknown[]): ToolInfo[] {
 function readTool(raw: unknown): ToolInfo | undefined {
   if (!isJsonObject(raw)) return undefined
   const { name, description, annotations } = raw
-  const inputSchema = readSchema(raw['inputSchema'])
+  const inputSchema = readSchema(raw.inputSchema)
   if (typeof name !== 'string' || !TOOL_NAME.test(name)) return undefined
   if (inputSchema === undefined) return undefined
-  const outputSchema = readSchema(raw['outputSchema'])
+  const outputSchema = readSchema(raw.outputSchema)
   const hints = isJsonObject(annotations) ? annotations : {}
-  const readOnly = hints['readOnlyHint'] === true
+  const readOnly = hints.readOnlyHint === true
   return {
     name,
     description:
@@ -60,7 +60,7 @@ function readTool(raw: unknown): ToolInfo | undefined {
     inputSchema,
     ...(outputSchema === undefined ? {} : { outputSchema }),
     // MCP gives the hint a meaning only where a tool writes: reading twice changes nothing.
-    idempotent: readOnly || hints['idempotentHint'] === true,
+    idempotent: readOnly || hints.idempotentHint === true,
     readOnly,
   }
 }

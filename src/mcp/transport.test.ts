@@ -87,8 +87,8 @@ test('an answer above the limit of a frame becomes an error that says so', async
   const sent = transport.send(long)
   const answer = parseFrame((await far.read()) as Uint8Array)
   await sent
-  assert.equal(answer['id'], 7)
-  assert.match(JSON.stringify(answer['error']), /MCP_RESULT_TOO_LARGE/)
+  assert.equal(answer.id, 7)
+  assert.match(JSON.stringify(answer.error), /MCP_RESULT_TOO_LARGE/)
   const request = { ...long, method: 'm', params: long.result }
   await assert.rejects(transport.send(request), coded('MCP_RESULT_TOO_LARGE'))
 })

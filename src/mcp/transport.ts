@@ -74,7 +74,7 @@ export class ChannelTransport implements Transport {
   }
 
   async send(message: JSONRPCMessage): Promise<void> {
-    if (this.#ended) throw McpError.PIPE_ENDED({})
+    if (this.#ended) throw McpError.PIPE_ENDED({ wanted: 'go on' })
     const frame = this.#fit(message, encodeMessage(this.#withFirstMeta(message)))
     const counted = frame.length > SMALL_BYTES ? frame.length : 0
     if (!this.#budget.take(counted)) {
@@ -123,7 +123,7 @@ export class ChannelTransport implements Transport {
   #note(message: JsonObject): void {
     if (readMessage(message).kind !== 'answer') return
     const { error } = message
-    if (isJsonObject(error)) this.#refusal = readRefusal(error['data']) ?? this.#refusal
+    if (isJsonObject(error)) this.#refusal = readRefusal(error.data) ?? this.#refusal
   }
 
   /** A stream that broke, or broke the rules, is of no more use. */
@@ -157,5 +157,5 @@ export class ChannelTransport implements Transport {
 }
 
 function asError(error: unknown): Error {
-  return error instanceof Error ? error : McpError.PIPE_ENDED({}, error)
+  return error instanceof Error ? error : McpError.PIPE_ENDED({ wanted: 'go on' }, error)
 }

@@ -15,8 +15,8 @@ function refused(code: string) {
 
 test('what was never sent can be tried elsewhere', () => {
   assert.equal(judge(McpError.PEER_FAILED({ peer, tool: 't', sent: false, reason: '' })), 'unsent')
-  assert.equal(judge(NetLike.DIAL_FAILED({} as never)), 'unsent')
-  assert.equal(judge(AccessLike.QUOTA({} as never)), 'unsent')
+  assert.equal(judge(NetLike.DIAL_FAILED({})), 'unsent')
+  assert.equal(judge(AccessLike.QUOTA({})), 'unsent')
   assert.equal(judge(refused('ACCESS_QUOTA')), 'unsent')
   assert.equal(judge(refused('MCP_SERVICE_UNKNOWN')), 'unsent')
   assert.equal(judge(McpError.SERVICE_NOT_READY({ service: 's', state: '', reason: '' })), 'unsent')

@@ -36,7 +36,6 @@ export function judge(error: unknown): Verdict {
 /** The code that explains most: of a refusal, the one that the peer gave. */
 export function codeOf(error: unknown): string {
   if (!(error instanceof CodedError)) return 'MCP_INTERNAL'
-  if (error.code !== 'MCP_PEER_REFUSED') return error.code
-  const { code } = error.facts as { code?: unknown }
-  return typeof code === 'string' ? code : error.code
+  const { code, facts } = error as { code: string; facts: { code?: unknown } }
+  return code === 'MCP_PEER_REFUSED' && typeof facts.code === 'string' ? facts.code : code
 }

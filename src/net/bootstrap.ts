@@ -58,6 +58,7 @@ interface Target {
   readonly addresses: readonly string[]
 }
 
+/** Sees to it that a few peers are connected, and says why when there are not. */
 export class Bootstrap implements Service {
   readonly name = 'bootstrap'
   readonly #deps: BootstrapDeps

@@ -6,7 +6,7 @@ import { boundedDatastore } from './bounded-datastore.ts'
 type Store = ReturnType<typeof boundedDatastore>
 type Key = Parameters<Store['get']>[0]
 
-const key = (name: string) => ({ toString: () => name }) as Key
+const key = (name: string) => ({ toString: () => name }) as unknown as Key
 const value = Uint8Array.of(1)
 
 function setup() {

@@ -23,6 +23,11 @@ export function boundedDatastore(limits: DatastoreLimits, clock: Clock): Datasto
 
   const find = (key: Key): Stored | undefined =>
     key.toString() === pinned ? own : entries.get(key.toString())
+  const matching = (prefix: string): Stored[] => {
+    const all = entries.entries().map(([, stored]) => stored)
+    if (own !== undefined) all.push(own)
+    return all.filter(({ key }) => key.toString().startsWith(prefix))
+  }
   const store: Datastore = {
     put(key, value) {
       if (key.toString() === pinned) own = { key, value }
@@ -51,31 +56,27 @@ export function boundedDatastore(limits: DatastoreLimits, clock: Clock): Datasto
       }
     },
     *query({ prefix = '', filters = [], orders = [] }) {
-      const all = [...entries.entries()].map(([, stored]) => stored)
-      if (own !== undefined) all.push(own)
-      const found = all
-        .filter(({ key }) => key.toString().startsWith(prefix))
-        .filter((pair) => filters.every((accepts) => accepts(pair)))
+      const found = matching(prefix).filter((pair) => filters.every((accepts) => accepts(pair)))
       for (const order of orders) found.sort(order)
       yield* found
     },
     *queryKeys({ prefix = '' }) {
-      for (const [, { key }] of entries.entries()) {
-        if (key.toString().startsWith(prefix)) yield key
-      }
+      for (const { key } of matching(prefix)) yield key
     },
-    batch() {
-      const work: (() => unknown)[] = []
-      return {
-        put: (key, value) => void work.push(() => store.put(key, value)),
-        delete: (key) => void work.push(() => store.delete(key)),
-        commit: () => {
-          for (const step of work.splice(0)) step()
-        },
-      }
-    },
+    batch: () => batchOver(store),
   }
   return store
+}
+
+function batchOver(store: Datastore): ReturnType<Datastore['batch']> {
+  const work: (() => unknown)[] = []
+  return {
+    put: (key, value) => void work.push(() => store.put(key, value)),
+    delete: (key) => void work.push(() => store.delete(key)),
+    commit: () => {
+      for (const step of work.splice(0)) step()
+    },
+  }
 }
 
 type Key = Parameters<Datastore['get']>[0]

@@ -1,8 +1,9 @@
 /**
  * Counts the bytes of whole connections, encryption and framing included.
  *
- * Connections that carry a stream of bytes (TCP, memory) are counted as they send and receive. QUIC's
- * native part keeps its own count of UDP payload, which is read now and then and at the end.
+ * Connections that carry a stream of bytes (TCP, memory) are counted as they send and receive.
+ * QUIC's native part keeps its own count of UDP payload, which is read now and then and at the
+ * end.
  */
 
 import type { MultiaddrConnection } from '@libp2p/interface'

@@ -1,10 +1,10 @@
 /**
  * A channel of whole frames over one libp2p stream.
  *
- * Reading: bytes wait unsplit, and no more than about one frame is cut out ahead of the reader. When
- * 256 KiB wait besides, the stream is paused, so that a slow reader slows the sender and not our
- * memory. Writing: slices of 256 KiB, each after the one before has been taken; the stream's own
- * `onDrain()` never renews its promise (@libp2p/utils 7.4.1), so the event is waited for.
+ * Reading: bytes wait unsplit, and no more than about one frame is cut out ahead of the reader.
+ * When 256 KiB wait besides, the stream is paused, so that a slow reader slows the sender and not
+ * our memory. Writing: slices of 256 KiB, each after the one before has been taken; the stream's
+ * own `onDrain()` never renews its promise (@libp2p/utils 7.4.1), so the event is waited for.
  *
  * States: open → (closed here | the other side said goodbye) → gone; or broken, from any of them.
  */

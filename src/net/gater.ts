@@ -1,6 +1,6 @@
 /**
- * Asked by libp2p at every step of a connection's birth: the limits by address first, the policy once
- * the peer is known. Whatever throws here is a refusal.
+ * Asked by libp2p at every step of a connection's birth: the limits by address first, the policy
+ * once the peer is known. Whatever throws here is a refusal.
  */
 
 import type { ConnectionGater, MultiaddrConnection } from '@libp2p/interface'

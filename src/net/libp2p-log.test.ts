@@ -6,8 +6,11 @@ import { libp2pLogger } from './libp2p-log.ts'
 const PEER = '12D3KooWJwao3iRnuKRGZeYbvLhm1v4SV7PDQ8S7w1zsLXozpMeg'
 
 function setup(level: 'debug' | 'info') {
-  const lines: Record<string, string>[] = []
-  const log = createLog({ level, write: (line) => lines.push(JSON.parse(line)) })
+  const lines: Partial<Record<string, string>>[] = []
+  const log = createLog({
+    level,
+    write: (line) => lines.push(JSON.parse(line) as Record<string, string>),
+  })
   return { lines, logger: libp2pLogger(log).forComponent('libp2p:tcp') }
 }
 
@@ -23,11 +26,9 @@ test('libp2p speaks at debug level under its own module, with peer ids shortened
       },
       new TypeError('no route'),
     )
-  const [line] = lines
-  assert.equal(line?.module, 'libp2p:tcp')
-  assert.equal(line?.scope, 'inbound:7')
-  assert.equal(line?.said, 'dial of 12D3KooW…ozpMeg failed - no route')
-  assert.equal(line?.msg, 'libp2p')
+  const [{ module, scope, said, msg } = {}] = lines
+  assert.deepEqual([module, scope, msg], ['libp2p:tcp', 'inbound:7', 'libp2p'])
+  assert.equal(said, 'dial of 12D3KooW…ozpMeg failed - no route')
 })
 
 test('nothing is formatted when nobody reads it', () => {

@@ -72,7 +72,8 @@ export async function buildLibp2p(
       yamux({
         maxInboundStreams: config.streamsPerConnectionMax,
         maxOutboundStreams: config.streamsPerConnectionMax,
-        maxEarlyStreams: 32,
+        // The other side may open streams before our own half of the upgrade is done.
+        maxEarlyStreams: config.streamsPerConnectionMax,
         enableKeepAlive: true,
         keepAliveInterval: config.keepAliveMs,
         streamOptions: {

@@ -2,9 +2,10 @@
  * How many inbound connections we hold, in all and by where they come from.
  *
  * One attacker has one address, one home network or one data centre, so connections are counted by
- * host (IPv4 address, IPv6 /56) and by site (IPv4 /24, IPv6 /48). Connections that are not encrypted
- * yet are counted apart: idle sockets must not shut out honest peers (stock libp2p: 15 of them do).
- * When their number is full, the oldest that has not sent a byte makes room. Sans I/O.
+ * host (IPv4 address, IPv6 /56) and by site (IPv4 /24, IPv6 /48). Connections that are not
+ * encrypted yet are counted apart: idle sockets must not shut out honest peers (stock libp2p: 15
+ * of them do). When their number is full, the oldest that has not sent a byte makes room. Sans
+ * I/O.
  */
 
 import { groupOf } from '../ip/index.ts'

@@ -38,7 +38,7 @@ export class Intake {
     this.#spent = new TtlMap({ entriesMax: SOURCES_MAX, ttlMs: 1_000, clock })
   }
 
-  /** The addresses by peer that are new and acceptable; known ones are new again after their TTL. */
+  /** New acceptable addresses by peer; a known one is new again when its time to live is over. */
   take(announced: readonly Announced[], origin: Origin): Map<PeerId, string[]> {
     const fresh = new Map<PeerId, string[]>()
     for (const item of announced) {
@@ -72,7 +72,7 @@ export class Intake {
   }
 }
 
-/** A loopback address means the machine that says it, so it is worth something only from our own. */
+/** A loopback address means the machine that says it: only our own may tell us one. */
 function isNear({ scope }: Announced, { ownHost }: Origin): boolean {
   return scope === 'link' || scope === 'private' || (scope === 'loopback' && ownHost)
 }

@@ -60,6 +60,7 @@ export interface LinksDeps {
   readonly log: Logger
 }
 
+/** The links over real sockets; a link that cannot be opened is tried again at each rescan. */
 export class UdpLinks implements Links {
   readonly #deps: LinksDeps
   readonly #sockets = new Map<string, { readonly link: Link; readonly socket: Socket }>()

@@ -124,6 +124,11 @@ test('decodeMessage() refuses what is too long, and counts that would need memor
   assert.equal(decodeMessage(padded, SERVICE), undefined)
   assert.deepEqual(addressesIn(padded.subarray(0, MESSAGE_BYTES_MAX)), [ADDRESS])
 
+  const questions = Array.from({ length: 129 }, () => ({ type: 'A' as const, name: 'a' }))
+  const record = text([`dnsaddr=${ADDRESS}`])
+  const crowded = dns.encode({ type: 'response', questions, answers: [record] })
+  assert.equal(decodeMessage(crowded, SERVICE), undefined)
+
   const greedy = Uint8Array.from(answer)
   greedy.set([0xff, 0xff], 8)
   assert.equal(decodeMessage(greedy, SERVICE), undefined)

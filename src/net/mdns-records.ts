@@ -4,10 +4,10 @@
  *
  *   query    question     PTR _p2p._udp.local
  *   answer   answer       PTR _p2p._udp.local → <name>._p2p._udp.local
- *            additional   TXT <name>._p2p._udp.local "dnsaddr=/ip6/…/tcp/…/p2p/<peer>", one an address
+ *            additional   TXT <name>._p2p._udp.local "dnsaddr=/ip6/…/p2p/<peer>", one an address
  *
  * An answer that would not fit one unfragmented IPv6 packet is sent as several, each complete. What
- * arrives is a hint from anybody on the link: read whole or not at all, and only forms that we dial.
+ * arrives is a hint from anybody on the link: read whole or not at all, and only what we can dial.
  */
 
 import * as dns from 'dns-packet'
@@ -129,7 +129,7 @@ export function readLinkAddress(text: string): Omit<Announced, 'ttlSeconds'> | u
 }
 
 const LINK_ADDRESS =
-  /^\/(ip[46])\/([\da-fA-F.:]{2,45})\/(tcp\/([1-9]\d{0,4})|udp\/([1-9]\d{0,4})\/quic-v1)\/p2p\/(\w+)$/
+  /^\/(ip[46])\/([^/]{2,45})\/(tcp\/([1-9]\d{0,4})|udp\/([1-9]\d{0,4})\/quic-v1)\/p2p\/(.+)$/
 
 function encodeAnswer(service: string, name: string, addresses: readonly string[]): Uint8Array {
   const full = `${name}.${service}`

@@ -53,6 +53,7 @@ export interface MdnsConfig {
   readonly rescanMs: number
 }
 
+/** Announces us on every link and names the peers that it hears of as candidates. */
 export class Mdns implements Service {
   readonly name = 'mdns'
   readonly #deps: MdnsDeps

@@ -1,6 +1,7 @@
 /**
- * Names in multiaddrs become addresses: `/dnsaddr/` (libp2p addressing, "dnsaddr"), `/dns4/`, `/dns6/`
- * and `/dns/`. Whoever holds a name decides what we dial, so depth, number and time are bounded.
+ * Names in multiaddrs become addresses: `/dnsaddr/` (libp2p addressing, "dnsaddr"), `/dns4/`,
+ * `/dns6/` and `/dns/`. Whoever holds a name decides what we dial, so depth, number and time are
+ * bounded.
  */
 
 import { lookup, Resolver } from 'node:dns/promises'

@@ -1,8 +1,9 @@
 /**
- * Where a peer can be reached: what it said itself, proven by its connection, and what others say of it.
+ * Where a peer can be reached: what it said itself, proven by its connection, and what others say
+ * of it.
  *
- * An address is believed no further than whoever tells it is met: a peer from across the world sends
- * nobody to our loopback or our home network.
+ * An address is believed no further than whoever tells it is met: a peer from across the world
+ * sends nobody to our loopback or our home network.
  */
 
 import type { Connection, Libp2p } from '@libp2p/interface'
@@ -45,7 +46,10 @@ export class PeerAddresses {
     return [...all].slice(0, this.#addressesMax)
   }
 
-  /** Notes what `source` says of `peer`; our own word (`source` is ourselves) has no bounds of scope. */
+  /**
+   * Notes what `source` says of `peer`; our own word (`source` is ourselves) has no bounds of
+   * scope.
+   */
   learn(peer: PeerId, addresses: readonly string[], source: PeerId): void {
     const { self, book } = this.#deps
     if (peer === self) return

@@ -4,7 +4,7 @@
  *   peers.json   {"version": 1, "peers": [{"peer", "addresses", "seenAtMs", "dialled"}, …]}
  *
  * The file is written whole to a draft and renamed into place. One that cannot be read as it was
- * written is set aside as `peers.json.broken`: it is worth a warning, never a node that won't start.
+ * written is set aside as `peers.json.broken`: it is worth a warning, not a node that won't start.
  * Whoever dials us could fill the list, so peers that we reached ourselves are kept before those.
  */
 

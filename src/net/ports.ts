@@ -1,9 +1,10 @@
 /**
  * Which addresses a node can really listen on, found by binding each of them for a moment.
  *
- * TCP and UDP ports are separate spaces, and so are IPv6 (bound IPv6-only) and IPv4: the addresses of
- * one kind and port move together, so that a node has one TCP and one UDP port. A default port that
- * is busy moves to the next free one; one that somebody asked for is an error that names its holder.
+ * TCP and UDP ports are separate spaces, and so are IPv6 (bound IPv6-only) and IPv4: the addresses
+ * of one kind and port move together, so that a node has one TCP and one UDP port. A default port
+ * that is busy moves to the next free one; one that somebody asked for is an error that names its
+ * holder.
  */
 
 import { createSocket } from 'node:dgram'

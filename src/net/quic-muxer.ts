@@ -2,9 +2,9 @@
  * QUIC's streams as libp2p's, over the classes of the stock addon.
  *
  * The addon's own JavaScript reads 4 KiB at a time, goes on reading when the reader is behind (and
- * kills the stream at 4 MiB), and takes a broken connection for a goodbye. Here a read grows with the
- * traffic, a paused stream is not read, so that QUIC's flow control holds the sender back, and only
- * a FIN (RFC 9000 §2.4) is a goodbye.
+ * kills the stream at 4 MiB), and takes a broken connection for a goodbye. Here a read grows with
+ * the traffic, a paused stream is not read, so that QUIC's flow control holds the sender back, and
+ * only a FIN (RFC 9000 §2.4) is a goodbye.
  */
 
 import type { MultiaddrConnection, StreamMuxerFactory } from '@libp2p/interface'
@@ -36,7 +36,6 @@ export interface NativeConnection {
 
 const READ_BYTES_MIN = 4 * 1_024
 const READ_BYTES_MAX = 256 * 1_024
-const EARLY_STREAMS_MAX = 32
 
 /** A muxer for one connection; libp2p asks for it once. */
 export function quicMuxer(
@@ -53,7 +52,7 @@ class QuicMuxer extends AbstractStreamMuxer<QuicStream> {
   readonly #streamsMax: number
 
   constructor(native: NativeConnection, connection: MultiaddrConnection, streamsMax: number) {
-    super(connection, { protocol: 'quic', name: 'quic', maxEarlyStreams: EARLY_STREAMS_MAX })
+    super(connection, { protocol: 'quic', name: 'quic', maxEarlyStreams: streamsMax })
     this.#native = native
     this.#streamsMax = streamsMax
     void this.#accept(connection)

@@ -1,7 +1,7 @@
 /**
- * Stands between a libp2p transport and the upgrader, where every connection passes before its first
- * byte: its bytes are counted from there, and QUIC gets our muxer. Dials obey their signal even where
- * the transport does not.
+ * Stands between a libp2p transport and the upgrader, where every connection passes before its
+ * first byte: its bytes are counted from there, and QUIC gets our muxer. Dials obey their signal
+ * even where the transport does not.
  */
 
 import type { MultiaddrConnection, Transport, Upgrader } from '@libp2p/interface'

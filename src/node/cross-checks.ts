@@ -1,4 +1,4 @@
-/** What is wrong with settings though each has the right kind: unsafe, contradictory, no address. */
+/** What is wrong with settings of the right kind: unsafe, contradictory, or no address at all. */
 
 import type { CodedError } from '../base/index.ts'
 import { parseListenAddress, parseMultiaddr } from '../net/index.ts'

@@ -15,7 +15,9 @@ import { type Random, toHex } from '../base/index.ts'
 import { NodeError } from './errors.ts'
 import { RUN_FILE, type RunFile, readRunFile } from './run-file.ts'
 
+/** The node's private key in the data folder. */
 export const KEY_FILE = 'identity.key'
+/** The token for local programs in the data folder, 32 random bytes as base64url. */
 export const TOKEN_FILE = 'api.token'
 const LOCK_FILE = 'lock.sqlite'
 const TOKEN_BYTES = 32

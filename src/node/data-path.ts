@@ -4,6 +4,7 @@ import envPaths from 'env-paths'
 
 const APP_NAME = 'p2p-foundation'
 
+/** `asked` is what a flag or a program named. The path may be relative. */
 export function dataDirFrom(
   asked: string | undefined,
   environment: Readonly<Record<string, string | undefined>>,

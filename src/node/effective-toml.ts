@@ -25,7 +25,7 @@ export function effectiveToml(config: NodeConfig): string {
 }
 
 function tableLines(toml: string, value: unknown): string[] {
-  const lines = stringify(value as Record<string, string>).trim()
+  const lines = stringify(value).trim()
   return lines === '' ? [] : ['', `[${toml}]`, lines]
 }
 

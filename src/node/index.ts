@@ -27,7 +27,14 @@ export {
   type ResolvedConfig,
   resolveOptions,
 } from './load-config.ts'
-export { type CallTarget, createNode, Node, type NodeDeps, type NodeEvents } from './node.ts'
+export {
+  type CallTarget,
+  createNode,
+  Node,
+  type NodeDeps,
+  type NodeEvents,
+  openNode,
+} from './node.ts'
 export type { RunFile } from './run-file.ts'
 export type { Environment, Flags } from './settings.ts'
 export type {

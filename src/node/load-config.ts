@@ -20,6 +20,7 @@ import {
 } from './settings.ts'
 import { wantedBy } from './wanted.ts'
 
+/** The configuration inside the data folder, read when no other file is given. */
 export const CONFIG_FILE = 'config.toml'
 const FILE_BYTES_MAX = 1_048_576
 

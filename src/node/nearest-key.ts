@@ -1,4 +1,4 @@
-/** The name that was probably meant: fewest insertions, deletions and changes (Levenshtein, 1965). */
+/** The name that was probably meant: fewest characters apart (Levenshtein, 1965). */
 
 export function nearestKey(wanted: string, names: readonly string[]): string {
   const [first = '', ...rest] = names

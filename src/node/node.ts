@@ -4,6 +4,7 @@ import {
   createLog,
   Emitter,
   type Logger,
+  packageVersion,
   Registry,
   secureRandom,
   startAll,
@@ -14,17 +15,18 @@ import type { Dht } from '../dht/index.ts'
 import { loadOrCreateKeys, type PeerId } from '../identity/index.ts'
 import type { ServiceSpec, ServiceStatus, ToolArgs } from '../mcp/index.ts'
 import { compose, type McpParts, type Parts } from './compose.ts'
+import type { NodeOptions } from './config.ts'
 import { type DataDir, openDataDir } from './data-dir.ts'
 import { effectiveToml } from './effective-toml.ts'
 import { NodeError } from './errors.ts'
 import { assess } from './health.ts'
-import { checkPeerId, type ResolvedConfig } from './load-config.ts'
+import { checkPeerId, type ResolvedConfig, resolveOptions } from './load-config.ts'
 import type { HealthReport, NodeStatus, PeerStatus } from './shapes.ts'
 import { bestWords, dialTarget } from './spoken-address.ts'
 
 /** What a node takes besides its configuration; all of it has a default. */
 export interface NodeDeps {
-  readonly version: string
+  readonly version?: string
   /** Takes log lines instead of standard error. */
   readonly writeLog?: (line: string) => void
 }
@@ -41,13 +43,18 @@ export interface CallTarget extends Waits {
 const clock = systemClock
 const random = secureRandom
 
+/** Starts a node from options in code; what they leave out comes from their preset. */
+export async function createNode(options: NodeOptions = {}): Promise<Node> {
+  return openNode(resolveOptions(options), {})
+}
+
 /** Opens the data folder, starts every room, and resolves when the node can be used. */
-export async function createNode(config: ResolvedConfig, deps: NodeDeps): Promise<Node> {
+export async function openNode(config: ResolvedConfig, deps: NodeDeps): Promise<Node> {
   const dataDir = await openDataDir(config.dataDir, random)
   try {
     const keys = await loadOrCreateKeys(dataDir.keyFile, random)
     checkPeerId(config, keys.signer.peer, dataDir.keyFile)
-    const { version, writeLog } = deps
+    const { version = packageVersion(), writeLog } = deps
     const log = createLog({ ...config.log, ...(writeLog && { write: writeLog }) })
     const registry = new Registry()
     const parts = await compose(config, { keys, registry, clock, random, log, version })

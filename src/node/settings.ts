@@ -30,6 +30,7 @@ export interface Flags {
   readonly preset?: string
 }
 
+/** The variables of a process: a parameter wherever they are read, so tests give theirs. */
 export type Environment = Readonly<Record<string, string | undefined>>
 
 const PREFIX = 'P2P_'

@@ -110,6 +110,37 @@ test('a caller that gives up gets its own reason; others on the stream go on', a
   assert.equal(net.opened.length, 1, 'a late answer to a call given up is no fault')
 })
 
+test('a stream on which only calls given up are left is dropped', async () => {
+  const held: (() => void)[] = []
+  const { client, net } = await setup((request, channel) => {
+    held.push(() => void channel.write(encodeAnswer(ok(request))))
+    return undefined
+  })
+  const giveUp = new AbortController()
+  const first = client.call(PEER, 'echo', 1, { signal: giveUp.signal })
+  const second = client.call(PEER, 'echo', 2)
+  while (held.length < 2) await setImmediate()
+  giveUp.abort(new TypeError('enough'))
+  await assert.rejects(first, /enough/)
+  held[1]?.()
+  assert.equal(await second, 2)
+  assert.equal(net.opened[0]?.[1].closed.aborted, true)
+})
+
+test('a call at any moment of a stream that ends is answered or fails at once', async () => {
+  const { client, net } = await setup(ok)
+  for (let turns = 0; turns < 20; turns += 1) {
+    await client.call(PEER, 'echo', 0)
+    net.opened.at(-1)?.[1].abort(new TypeError('cable cut'))
+    for (let i = 0; i < turns; i += 1) await Promise.resolve()
+    const settled = client.call(PEER, 'echo', turns).catch((error: unknown) => {
+      assert.ok(coded('RPC_CHANNEL_BROKEN')(error))
+    })
+    const late = setImmediate().then(() => setImmediate('late'))
+    assert.notEqual(await Promise.race([settled, late]), 'late', `after ${turns} turns`)
+  }
+})
+
 test('call() with a signal that is aborted already does nothing', async () => {
   const { client, net } = await setup(ok)
   const signal = AbortSignal.abort(new TypeError('before'))
@@ -165,7 +196,7 @@ test('a second answer to one call is a lie too', async () => {
   while (net.opened[0]?.[0].closed.aborted !== true) await setImmediate()
 })
 
-test('a request that is too large, or cannot be sent, is refused here and harms nobody', async () => {
+test('a request that is too large, or cannot be sent, is refused here, at no cost', async () => {
   const { client, seen, net } = await setup(ok)
   const large = new Uint8Array(4 * 1_024 * 1_024)
   await assert.rejects(client.call(PEER, 'echo', large), coded('RPC_REQUEST_TOO_LARGE'))
@@ -188,10 +219,12 @@ test('calls beyond the bound wait, and beyond that are refused as busy', async (
   await assert.rejects(client.call(PEER, 'echo', 4), coded('BASE_BUSY'))
   await setImmediate()
   assert.equal(seen.length, 2)
-  for (let answered = 0; answered < 3; await setImmediate()) {
-    const answer = held.shift()
-    answer?.()
-    answered += answer === undefined ? 0 : 1
+  for (let answered = 0; answered < 3; ) {
+    await setImmediate()
+    for (const answer of held.splice(0)) {
+      answer()
+      answered += 1
+    }
   }
   assert.deepEqual(await Promise.all(calls), [1, 2, 3])
 })

@@ -19,6 +19,7 @@ export interface RpcClientDeps {
   readonly metrics: RpcMetrics
 }
 
+/** Calls peers by method name; a stream is opened at the first call to a peer and kept. */
 export class RpcClient implements Service {
   readonly name = 'rpc-client'
   readonly #deps: RpcClientDeps

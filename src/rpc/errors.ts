@@ -22,12 +22,13 @@ export const RpcError = defineErrors('RPC', {
   },
   ANSWER_TOO_LARGE: {
     says: (f: { method: string; size: number; limit: number }) =>
-      `Cannot answer method "${f.method}": the answer has ${f.size} bytes and the limit is ${f.limit}`,
+      `Cannot answer method "${f.method}": the answer has ${f.size} bytes and the limit ` +
+      `is ${f.limit}`,
   },
   REQUEST_TOO_LARGE: {
     says: (f: OnCall & { size: number; limit: number }) =>
-      `Cannot call "${f.method}" at peer ${f.peer}: the request has ${f.size} bytes and the limit ` +
-      `is ${f.limit}. Send less, or use a stream`,
+      `Cannot call "${f.method}" at peer ${f.peer}: the request has ${f.size} bytes and the ` +
+      `limit is ${f.limit}. Send less, or use a stream`,
   },
   TIMEOUT: {
     says: (f: OnCall & { afterMs: number }) =>

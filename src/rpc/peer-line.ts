@@ -4,8 +4,8 @@
  *   closed ──call──▶ opening ──▶ open ──goodbye, error, nobody waiting──▶ closed
  *
  * A call that its caller gave up keeps its place until the answer comes, for the peer still works
- * on it. When all calls on the stream are given up, the stream is dropped: that is how a peer learns
- * to stop, and how places come back that were never answered.
+ * on it. When all calls on the stream are given up, the stream is dropped: that tells the peer to
+ * stop, and frees the places that were never answered.
  */
 
 import { type Clock, WorkQueue } from '../base/index.ts'

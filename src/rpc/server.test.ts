@@ -130,7 +130,7 @@ test('the policy is asked before a request is read, and its refusal is the answe
   assert.equal(served.length, 0)
 })
 
-test('a peer has so many calls in flight, over all its streams, and another peer its own', async () => {
+test('a peer has so many calls in flight, over all its streams; another has its own', async () => {
   const { connect, held } = await setup({ config: { inFlightPerPeerMax: 2 } })
   const [first, second, other] = [await connect(), await connect(), await connect(idOf(3))]
   await first.send(1, 'hang')
@@ -157,7 +157,7 @@ test('all peers together have so many calls in flight', async () => {
   assert.match(refused.failure.message, /of this node/)
 })
 
-test('a method that takes too long is answered for, and keeps its place until it ends', async () => {
+test('a method that takes too long is answered for, and keeps its place to its end', async () => {
   const config = { serveTimeoutMs: 1_000, inFlightPerPeerMax: 1 }
   const { connect, clock, held, served } = await setup({ config })
   const { send, answer } = await connect()

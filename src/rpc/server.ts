@@ -39,6 +39,7 @@ interface Line {
   activeAtMs: number
 }
 
+/** Serves the methods given to `handle` to every peer that the policy admits. */
 export class RpcServer implements Service {
   readonly name = 'rpc-server'
   readonly #deps: RpcServerDeps

@@ -13,7 +13,7 @@ const bob = signerOf(2).peer
 
 /** Runs the suite for one implementation; `make` gives an empty storage. */
 export function testRecordStorage(kind: string, make: () => RecordStorage): void {
-  const withStorage = (what: string, body: (storage: RecordStorage) => void) =>
+  const withStorage = (what: string, body: (storage: RecordStorage) => void): void => {
     test(`${kind}: ${what}`, () => {
       const storage = make()
       try {
@@ -22,6 +22,7 @@ export function testRecordStorage(kind: string, make: () => RecordStorage): void
         storage.close()
       }
     })
+  }
 
   withStorage('a record comes back as it was put, and is replaced by the next', (storage) => {
     assert.equal(storage.get(dhtKey(utf8('a'))), undefined)

@@ -10,8 +10,10 @@ import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import {
   chmodSync,
+  closeSync,
   mkdirSync,
   mkdtempSync,
+  openSync,
   readFileSync,
   rmSync,
   symlinkSync,
@@ -124,6 +126,31 @@ test('the newer Node is asked to stop when the old one is killed', async (t) => 
   child.kill('SIGKILL')
   await once(child, 'close')
   assert.equal(readFileSync(notes, 'utf8'), 'end')
+})
+
+test('a node that was handed over to stops when the pipe to the old Node ends', async (t) => {
+  const child = spawn(
+    process.execPath,
+    [bin, 'start', '--preset', 'test', '--json', '--data', join(folder(t), 'data')],
+    {
+      env: { ...process.env, P2P_HANDED_OVER: '1' },
+      stdio: ['ignore', 'pipe', 'ignore', 'pipe'],
+    },
+  )
+  assert.ok(child.stdout)
+  await once(child.stdout, 'data')
+  child.stdio[3]?.destroy()
+  assert.deepEqual(await once(child, 'exit'), [0, null])
+})
+
+test('output that cannot be written ends with 9', (t) => {
+  const out = openSync('/dev/full', 'w')
+  t.after(() => closeSync(out))
+  const { status, stderr } = spawnSync(process.execPath, [bin, '--help'], {
+    stdio: ['ignore', out, 'pipe'],
+  })
+  assert.equal(status, 9)
+  assert.match(String(stderr), /Cannot write the output: ENOSPC/)
 })
 
 test('an old Node without a newer one says what to do and exits with 9', (t) => {

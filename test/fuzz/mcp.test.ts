@@ -22,8 +22,8 @@ import { readTools } from '../../src/mcp/tool-list.ts'
 import type { Channel } from '../../src/net/index.ts'
 import { duo, scratch } from '../support/mcp-fixture.ts'
 
-const CASES = Number(process.env['FUZZ_CASES'] ?? 10_000)
-const SEED = Number(process.env['FUZZ_SEED'] ?? Date.now() % 2 ** 31)
+const CASES = Number(process.env.FUZZ_CASES ?? 10_000)
+const SEED = Number(process.env.FUZZ_SEED ?? Date.now() % 2 ** 31)
 /** A stream costs a hundred times what a decoder does. */
 const STREAMS = Math.ceil(CASES / 20)
 

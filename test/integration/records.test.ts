@@ -31,10 +31,7 @@ test('nobody writes into the namespace of another, or into one that there is not
   await using other = await testNode()
   const { dht } = alone.node
   const value = utf8('x')
-  await assert.rejects(
-    dht.put(`/data/${other.node.peerId}/x`, value),
-    coded('DHT_NOT_PUBLISHER'),
-  )
+  await assert.rejects(dht.put(`/data/${other.node.peerId}/x`, value), coded('DHT_NOT_PUBLISHER'))
   await assert.rejects(dht.put('/word/mine', value), coded('DHT_NAMESPACE_UNKNOWN'))
 })
 

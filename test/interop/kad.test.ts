@@ -1,11 +1,12 @@
 /** Stock js-libp2p with its own kad-dht, none of our code, asks one of our nodes. */
 
 import assert from 'node:assert/strict'
+import { test } from 'node:test'
 import { noise } from '@chainsafe/libp2p-noise'
 import { quic } from '@chainsafe/libp2p-quic'
 import { yamux } from '@chainsafe/libp2p-yamux'
 import { identify } from '@libp2p/identify'
-import { type KadDHT, kadDHT, passthroughMapper } from '@libp2p/kad-dht'
+import { kadDHT, passthroughMapper } from '@libp2p/kad-dht'
 import { peerIdFromString } from '@libp2p/peer-id'
 import { ping } from '@libp2p/ping'
 import { tcp } from '@libp2p/tcp'
@@ -14,7 +15,6 @@ import { createLibp2p } from 'libp2p'
 import { CID } from 'multiformats/cid'
 import * as raw from 'multiformats/codecs/raw'
 import { sha256 } from 'multiformats/hashes/sha2'
-import { test } from 'node:test'
 import { type CliNode, start, startNode } from '../support/cli.ts'
 
 const EVERYTHING = ['node_modules/@modelcontextprotocol/server-everything/dist/index.js', 'stdio']
@@ -39,7 +39,9 @@ for (const kind of ['udp', 'tcp'] as const) {
       assert.ok(identity.protocols.includes('/p2p-foundation/mcp/1.0.0'))
 
       const wanted = peerIdFromString(offering.ready.peerId)
-      const found = await stock.peerRouting.findPeer(wanted, { signal: AbortSignal.timeout(20_000) })
+      const found = await stock.peerRouting.findPeer(wanted, {
+        signal: AbortSignal.timeout(20_000),
+      })
       assert.ok(found.multiaddrs.length > 0)
       assert.ok(await isProvider(stock, offering), 'the provider of the service is found')
     } finally {
@@ -77,7 +79,7 @@ function stockPeer() {
         protocol: '/p2p/kad/1.0.0',
         clientMode: true,
         peerInfoMapper: passthroughMapper,
-      }) as (components: never) => KadDHT,
+      }),
     },
   })
 }

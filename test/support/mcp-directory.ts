@@ -14,7 +14,14 @@ export function testPeer(number: number): PeerId {
 
 export function testTool(name: string, over: Partial<ToolInfo> = {}): ToolInfo {
   const inputSchema = { type: 'object' }
-  return { name, description: `Does ${name}`, inputSchema, idempotent: true, readOnly: false, ...over }
+  return {
+    name,
+    description: `Does ${name}`,
+    inputSchema,
+    idempotent: true,
+    readOnly: false,
+    ...over,
+  }
 }
 
 export function testService(name: string, tools: readonly ToolInfo[]): ServiceStatus {
@@ -71,7 +78,6 @@ export class FakeDht {
   }
 }
 
-
 /** Services that a test puts in and takes out; `changed` tells of it. */
 export class FakeServices {
   readonly events = new Emitter<McpEvents>((error) => {
@@ -117,7 +123,8 @@ export class FakeHost {
 
 export function untilAborted(signal: AbortSignal | undefined): Promise<never> {
   return new Promise((_, reject) => {
-    if (signal?.aborted === true) reject(signal.reason)
-    signal?.addEventListener('abort', () => reject(signal.reason), { once: true })
+    const giveUp = () => reject(signal?.reason as Error)
+    if (signal?.aborted === true) giveUp()
+    signal?.addEventListener('abort', giveUp, { once: true })
   })
 }

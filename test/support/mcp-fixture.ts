@@ -3,6 +3,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as wait } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import {
   Registry,
@@ -63,6 +64,19 @@ function asChannel(pipe: Pipe, peer: PeerId, gone: AbortController): Channel {
 export async function scratch(): Promise<AsyncDisposable & { readonly path: string }> {
   const path = await mkdtemp(join(tmpdir(), 'p2p-mcp-'))
   return { path, [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true }) }
+}
+
+/** Whether a process has ended, after waiting for it a little. */
+export async function processGone(pid: number): Promise<boolean> {
+  for (let tries = 0; tries < 200; tries += 1) {
+    try {
+      process.kill(pid, 0)
+    } catch {
+      return true
+    }
+    await wait(25)
+  }
+  return false
 }
 
 export interface Duo extends AsyncDisposable {

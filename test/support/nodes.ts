@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { ServiceSpec } from '../../src/mcp/index.ts'
-import { createNode, type Node, type NodeOptions, resolveOptions } from '../../src/node/index.ts'
+import { type Node, type NodeOptions, openNode, resolveOptions } from '../../src/node/index.ts'
 
 const FIXTURE = fileURLToPath(new URL('./fixture-server.ts', import.meta.url))
 
@@ -20,7 +20,7 @@ export async function testNode(options: NodeOptions = {}): Promise<TestNode> {
   const dataDir = await mkdtemp(join(tmpdir(), 'p2p-node-'))
   const logs: string[] = []
   const config = resolveOptions({ preset: 'test', ...options, dataDir }, {})
-  const node = await createNode(config, { version: '0.0.0', writeLog: (line) => logs.push(line) })
+  const node = await openNode(config, { version: '0.0.0', writeLog: (line) => logs.push(line) })
   const stop = async () => {
     await node.stop()
     await rm(dataDir, { recursive: true, force: true })

@@ -1,12 +1,12 @@
 import { join, resolve } from 'node:path'
 import { hasCode } from '../../base/index.ts'
 import type { Command, Context } from '../command.ts'
+import { CONFIG_FILE } from '../data-files.ts'
 import { flagsOf } from '../flags.ts'
 import { textOption } from '../options.ts'
 import { clean } from '../output.ts'
 import type { CheckedConfig } from '../rooms.ts'
 
-const CONFIG_FILE = 'config.toml'
 const FILE_OPTION = {
   flags: '--config <file>',
   help: 'read this file instead of config.toml in the data folder',

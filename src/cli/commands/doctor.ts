@@ -58,6 +58,7 @@ async function healthOfNode({ connect, signal }: Context): Promise<HealthReport 
 
 function lines({ check, verdict, found, remedy }: checks.Finding, paint: Paint): string[] {
   const color = { ok: 'green', warn: 'yellow', fail: 'red' } as const
-  const head = `${paint(color[verdict], verdict.padEnd(4))}  ${check.padEnd(13)}  ${cleanLine(found)}`
+  const sign = paint(color[verdict], verdict.padEnd(4))
+  const head = `${sign}  ${check.padEnd(13)}  ${cleanLine(found)}`
   return remedy === undefined ? [head] : [head, `${' '.repeat(21)}→ ${cleanLine(remedy)}`]
 }

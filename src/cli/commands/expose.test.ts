@@ -41,7 +41,7 @@ function attached(given: Setup, events: readonly LeaseEvent[], ends: 'itself' | 
   return { ...setup({ ...given, node, signal: controller.signal }), specs }
 }
 
-test('expose passes the command on with this folder and this PATH, and no more of the shell', async () => {
+test('expose passes the command on with this folder, this PATH and no other variable', async () => {
   const options = { ...COMMAND.options, env: ['KEY=a=b', 'EMPTY='] }
   const { context, specs, seen } = attached({ ...COMMAND, options }, [status({})], 'aborted')
   await expose.run(context)

@@ -113,15 +113,12 @@ function eventLines(event: LeaseEvent, paint: Paint): string[] {
 function stateLines(status: ServiceStatus, paint: Paint): string[] {
   const { name, state, reason, restarts, tools } = status
   if (state === 'ready') {
-    return [
-      `"${name}" is ${paint('green', 'ready')}: ${count(tools.length, 'tool')}. Ctrl-C withdraws it.`,
-      ...toolLines(status, paint),
-    ]
+    const offers = `${paint('green', 'ready')}: ${count(tools.length, 'tool')}`
+    return [`"${name}" is ${offers}. Ctrl-C withdraws it.`, ...toolLines(status, paint)]
   }
   const times = restarts === 0 ? '' : `, restarted ${count(restarts, 'time')}`
-  return [
-    `"${name}" is ${paint('yellow', state)}${times}${reason === undefined ? '' : `: ${cleanLine(reason)}`}`,
-  ]
+  const why = reason === undefined ? '' : `: ${cleanLine(reason)}`
+  return [`"${name}" is ${paint('yellow', state)}${times}${why}`]
 }
 
 function toolLines({ tools }: ServiceStatus, paint: Paint): string[] {

@@ -2,10 +2,9 @@ import { join } from 'node:path'
 import { toHex } from '../../base/index.ts'
 import { loadKeys } from '../../identity/index.ts'
 import type { Command } from '../command.ts'
+import { KEY_FILE } from '../data-files.ts'
 import { CliError } from '../errors.ts'
 import { fields } from '../output.ts'
-
-const KEY_FILE = 'identity.key'
 
 export const keysShow: Command = {
   name: 'keys show',

@@ -1,0 +1,225 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import {
+  dataName,
+  NETWORK,
+  recordBytes,
+  signerOf,
+  WORK_BITS,
+} from '../../test/support/dht-fixture.ts'
+import { coded } from '../../test/support/expect.ts'
+import { FakeClock } from '../../test/support/fake-clock.ts'
+import { channelPair, FakeNet } from '../../test/support/fake-net.ts'
+import { AccessError, type Action } from '../access/index.ts'
+import { Registry, seededRandom, silentLog, utf8 } from '../base/index.ts'
+import { type PeerId, peerIdToBytes } from '../identity/index.ts'
+import { type DhtConfig, dhtConfig } from './config.ts'
+import { Handler } from './handler.ts'
+import { contactOf, dhtKey } from './key.ts'
+import { dhtMetrics } from './metrics.ts'
+import { providerKey } from './provider-key.ts'
+import { Records } from './records.ts'
+import { SqliteStore } from './sqlite-store.ts'
+import { encodeMessage, type Message } from './wire.ts'
+
+const alice = signerOf(1)
+const bob = signerOf(2)
+const name = dataName(alice, 'a')
+
+/** A handler that knows `peers`, and what it was asked to admit. */
+interface Shape {
+  readonly peers?: readonly PeerId[]
+  readonly config?: Partial<DhtConfig>
+  readonly refuse?: Action
+}
+
+async function setup({ peers = [bob.peer], config, refuse }: Shape = {}) {
+  const clock = new FakeClock(1_000)
+  const host = new FakeNet().add(signerOf(9).peer)
+  for (const peer of peers) await host.learn(peer, ['/ip4/192.0.2.1/tcp/9000'], host.self)
+  const parsed = dhtConfig.parse({ workBits: WORK_BITS, ...config })
+  const records = new Records(
+    {
+      storage: new SqliteStore(':memory:'),
+      self: contactOf(host.self),
+      clock,
+      random: seededRandom('handler'),
+      network: NETWORK,
+    },
+    parsed,
+  )
+  const admitted: Action[] = []
+  const handler = new Handler(
+    {
+      host,
+      records,
+      clock,
+      policy: {
+        admit(peer, action) {
+          admitted.push(action)
+          if (action !== refuse) return
+          throw AccessError.QUOTA({ peer, action, of: 'peer', retryAfterMs: 1 })
+        },
+      },
+      members: { closest: (_key, count) => peers.map(contactOf).slice(0, count) },
+      log: silentLog,
+      metrics: dhtMetrics(new Registry()),
+    },
+    parsed,
+  )
+  const ask = (message: Message, from = alice.peer) => handler.answer(from, encodeMessage(message))
+  return { handler, records, host, ask, admitted, clock }
+}
+
+const put = (value: Uint8Array, key = name.bytes): Message => ({
+  type: 'putValue',
+  key,
+  record: { key, value },
+})
+
+test('FIND_NODE names the closest with their addresses, and not the one who asks', async () => {
+  const { ask, admitted } = await setup({ peers: [bob.peer, alice.peer] })
+  const answer = await ask({ type: 'findNode', key: utf8('x') })
+  assert.deepEqual(answer?.closer, [{ peer: bob.peer, addresses: ['/ip4/192.0.2.1/tcp/9000'] }])
+  assert.deepEqual(admitted, ['dht.query'])
+})
+
+test('FIND_NODE for a peer we know names it even if it is in no table', async () => {
+  const { ask, host } = await setup({ peers: [] })
+  const client = signerOf(5).peer
+  const key = peerIdToBytes(client)
+  assert.deepEqual((await ask({ type: 'findNode', key }))?.closer, [])
+  await host.learn(client, ['/ip4/192.0.2.5/tcp/1'], host.self)
+  assert.deepEqual((await ask({ type: 'findNode', key }))?.closer?.[0]?.peer, client)
+  const self = await ask({ type: 'findNode', key: peerIdToBytes(host.self) })
+  assert.deepEqual(self?.closer?.[0]?.peer, host.self)
+})
+
+test('peers without an address are not named', async () => {
+  const { ask, host } = await setup()
+  host.book.clear()
+  assert.deepEqual((await ask({ type: 'findNode', key: utf8('x') }))?.closer, [])
+})
+
+test('PUT_VALUE stores a record of ours and echoes it; GET_VALUE gives it to anybody', async () => {
+  const { ask, admitted } = await setup()
+  const value = await recordBytes(name, alice)
+  const answer = await ask(put(value), bob.peer)
+  assert.deepEqual(answer?.record, { key: name.bytes, value })
+  assert.deepEqual(admitted, ['dht.query', 'dht.put'])
+  const got = await ask({ type: 'getValue', key: name.bytes }, signerOf(7).peer)
+  assert.deepEqual(got?.record?.value, value)
+  assert.equal(got.closer?.length, 1)
+})
+
+test('an older record is answered with the newer one', async () => {
+  const { ask } = await setup()
+  const newer = await recordBytes(name, alice, { version: 2 })
+  await ask(put(newer))
+  const answer = await ask(put(await recordBytes(name, alice, { version: 1 })))
+  assert.deepEqual(answer?.record?.value, newer)
+})
+
+test('what is no record of ours under its own key is refused without a record', async () => {
+  const { ask, records } = await setup()
+  const value = await recordBytes(name, alice)
+  const other = dataName(alice, 'b')
+  const refused: Message[] = [
+    put(utf8('plain value')),
+    put(await recordBytes(name, bob)),
+    put(value, other.bytes),
+    put(value, utf8('/pk/x')),
+    { type: 'putValue', key: name.bytes },
+    { type: 'putValue', key: name.bytes, record: { key: other.bytes, value } },
+  ]
+  for (const message of refused) {
+    const answer = await ask(message)
+    assert.equal(answer?.type, 'putValue')
+    assert.equal(answer.record, undefined)
+  }
+  assert.equal(records.count, 0)
+})
+
+test('ADD_PROVIDER counts for the sender only, under a SHA-256 only, and has no answer', async () => {
+  const { ask, records, host, admitted } = await setup()
+  const key = providerKey('tool')
+  const info = (peer: typeof alice.peer) => ({ peer, addresses: ['/ip4/192.0.2.7/tcp/1'] })
+  const add = (of: typeof alice.peer, under = key): Message => ({
+    type: 'addProvider',
+    key: under,
+    providers: [info(of)],
+  })
+  assert.equal(await ask(add(bob.peer)), undefined)
+  assert.equal(await ask(add(alice.peer, utf8('not a multihash'))), undefined)
+  assert.equal(await ask({ type: 'addProvider', key }), undefined)
+  assert.deepEqual(records.providers(dhtKey(key), 9), [])
+
+  assert.equal(await ask(add(alice.peer)), undefined)
+  assert.deepEqual(records.providers(dhtKey(key), 9), [alice.peer])
+  assert.deepEqual(await host.addressesOf(alice.peer), ['/ip4/192.0.2.7/tcp/1'])
+  assert.deepEqual(admitted.slice(0, 2), ['dht.query', 'dht.put'])
+})
+
+test('GET_PROVIDERS names at most 20, the one who asks first', async () => {
+  const { ask, records } = await setup()
+  const key = providerKey('tool')
+  const all = Array.from({ length: 30 }, (_, i) => signerOf(100 + i).peer)
+  for (const peer of all) records.addProvider(dhtKey(key), peer)
+  for (const asker of all.slice(0, 5)) {
+    const answer = await ask({ type: 'getProviders', key }, asker)
+    assert.equal(answer?.providers?.length, 20)
+    assert.equal(answer.providers[0]?.peer, asker)
+  }
+})
+
+test('PING is answered; a question without a key, or that is none, is not', async () => {
+  const { ask, handler } = await setup()
+  assert.deepEqual(await ask({ type: 'ping' }), { type: 'ping' })
+  for (const type of ['findNode', 'getValue', 'getProviders', 'putValue', 'addProvider'] as const) {
+    await assert.rejects(ask({ type }), coded('DHT_REFUSED'))
+  }
+  await assert.rejects(handler.answer(bob.peer, Uint8Array.of(0xff)), coded('WIRE_MALFORMED'))
+})
+
+test('nothing is read, and nothing stored, that the policy does not admit', async () => {
+  const { handler } = await setup({ refuse: 'dht.query' })
+  await assert.rejects(handler.answer(bob.peer, Uint8Array.of(0xff)), coded('ACCESS_QUOTA'))
+  const { ask, records } = await setup({ refuse: 'dht.put' })
+  const value = await recordBytes(name, alice)
+  await assert.rejects(ask(put(value)), coded('ACCESS_QUOTA'))
+  const provider = { peer: alice.peer, addresses: [] }
+  const add: Message = { type: 'addProvider', key: providerKey('x'), providers: [provider] }
+  await assert.rejects(ask(add), coded('ACCESS_QUOTA'))
+  assert.equal(records.count, 0)
+  assert.deepEqual(records.providers(dhtKey(providerKey('x')), 9), [])
+})
+
+test('serve() answers in order until goodbye, and drops the stream at nonsense', async () => {
+  const { handler, host, clock } = await setup()
+  const [near, far] = channelPair(alice.peer, host.self)
+  const served = handler.serve(far)
+  for (const text of ['a', 'b'])
+    await near.write(encodeMessage({ type: 'findNode', key: utf8(text) }))
+  await near.write(encodeMessage({ type: 'ping' }))
+  const frames = [await near.read(), await near.read(), await near.read()]
+  assert.equal(Buffer.from(frames[2] ?? []).toString('hex'), '0805')
+  await near.write(Uint8Array.of(0xff))
+  await served
+  await assert.rejects(near.read())
+  assert.equal(clock.waiting, 0)
+})
+
+test('serve() ends when the peer idles or the node stops', async () => {
+  const idle = await setup({ config: { streamIdleMs: 1_000 } })
+  const [near, far] = channelPair(alice.peer, idle.host.self)
+  const served = idle.handler.serve(far)
+  await idle.clock.advance(1_000)
+  await served
+  assert.equal(await near.read(), undefined)
+
+  const [, other] = channelPair(alice.peer, idle.host.self)
+  const serving = idle.handler.serve(other)
+  idle.handler.stop()
+  await serving
+  assert.equal(idle.clock.waiting, 0)
+})

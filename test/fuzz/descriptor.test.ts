@@ -1,0 +1,100 @@
+/**
+ * The decoders of what peers publish about their services, against noise and against bent truth:
+ * each returns a value or throws `MCP_DESCRIPTOR_INVALID`, and nothing else. What a decoder
+ * accepts is within the limits, and its encoder gives back the same bytes.
+ *
+ * FUZZ_CASES sets the cases per decoder (10,000; 10⁶ before a release), FUZZ_SEED repeats a run.
+ */
+
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import { fromUtf8, hasCode, utf8 } from '../../src/base/index.ts'
+import {
+  DESCRIPTOR_BYTES_MAX,
+  DESCRIPTOR_TOOLS_MAX,
+  decodeDescriptor,
+  describe,
+  encodeDescriptor,
+} from '../../src/mcp/descriptor.ts'
+import { decodeIndex, encodeIndex, SERVICES_MAX } from '../../src/mcp/service-index.ts'
+import { testPeer, testTool } from '../support/mcp-directory.ts'
+
+const CASES = Number(process.env.FUZZ_CASES ?? 10_000)
+const SEED = Number(process.env.FUZZ_SEED ?? Date.now() % 2 ** 31)
+
+const peer = testPeer(1)
+const head = { service: 'calc', peer, version: '0.1.0', endpoints: ['/ip4/127.0.0.1/tcp/9000'] }
+const many = Array.from({ length: 300 }, (_, i) => testTool(`tool-with-a-long-name-${i}`))
+const CORPUS: readonly Uint8Array[] = [
+  encodeDescriptor(describe({ ...head, tools: [] })),
+  encodeDescriptor(describe({ ...head, tools: [testTool('add'), testTool('sub')] })),
+  encodeDescriptor(describe({ ...head, tools: many })),
+  encodeIndex(peer, ['calc', 'echo']),
+  encodeIndex(peer, []),
+]
+
+/** A truth with some bytes replaced, cut out or doubled; sometimes one field for another value. */
+const bent = fc
+  .record({
+    truth: fc.constantFrom(...CORPUS),
+    at: fc.nat(),
+    cut: fc.nat(8),
+    put: fc.oneof(
+      fc.uint8Array({ maxLength: 8 }),
+      fc.constantFrom(...['"', '[', '{', '\\', '-1', '1e999', 'null', ',', '\u202e'].map(utf8)),
+    ),
+  })
+  .map(({ truth, at, cut, put }) => {
+    const start = at % (truth.length + 1)
+    return Buffer.concat([truth.subarray(0, start), put, truth.subarray(start + cut)])
+  })
+
+const field = fc
+  .record({
+    truth: fc.constantFrom(...CORPUS),
+    key: fc.nat(),
+    value: fc.jsonValue({ maxDepth: 3 }),
+  })
+  .map(({ truth, key, value }) => {
+    const fields = JSON.parse(fromUtf8(truth)) as Record<string, unknown>
+    const keys = Object.keys(fields)
+    return utf8(JSON.stringify({ ...fields, [keys[key % keys.length] ?? '']: value }))
+  })
+
+const input = fc.oneof(fc.uint8Array({ maxLength: 200 }), bent, field)
+
+/** Runs one decoder on one input; `undefined` when it was refused as it should. */
+function decoded<T>(decode: () => T): T | undefined {
+  try {
+    return decode()
+  } catch (error) {
+    assert.ok(hasCode(error, 'MCP_DESCRIPTOR_INVALID'), String(error))
+    return undefined
+  }
+}
+
+test(`decodeDescriptor() survives whatever it is given (seed ${SEED})`, () => {
+  fc.assert(
+    fc.property(input, (bytes) => {
+      const descriptor = decoded(() => decodeDescriptor(bytes))
+      if (descriptor === undefined) return
+      assert.ok(bytes.length <= DESCRIPTOR_BYTES_MAX)
+      assert.ok(descriptor.toolCount <= DESCRIPTOR_TOOLS_MAX)
+      assert.deepEqual(decodeDescriptor(encodeDescriptor(descriptor)), descriptor)
+    }),
+    { numRuns: CASES, seed: SEED },
+  )
+})
+
+test(`decodeIndex() survives whatever it is given (seed ${SEED})`, () => {
+  fc.assert(
+    fc.property(input, (bytes) => {
+      const services = decoded(() => decodeIndex(bytes, peer))
+      if (services === undefined) return
+      assert.ok(services.length <= SERVICES_MAX)
+      assert.deepEqual(encodeIndex(peer, services), Uint8Array.from(bytes))
+    }),
+    { numRuns: CASES, seed: SEED },
+  )
+})
