@@ -1,4 +1,4 @@
-/** The public API: what `import 'p2p-foundation'` gives. Parts of a node have subpaths of their own. */
+/** The public API, `import 'p2p-foundation'`. The rooms that are useful alone have subpaths. */
 
 export { CodedError, hasCode, isRetryable } from './base/index.ts'
 export type { PeerId } from './identity/index.ts'

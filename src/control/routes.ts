@@ -51,11 +51,14 @@ export function createRoutes({ node, clock }: RoutesDeps, waitMs: number): Route
     tools: (query, signal) => {
       return within({ signal }, (ended) => node.tools.find(query, { signal: ended }))
     },
-    call({ tool, args, peer, service, ...limits }, signal) {
+    call({ tool, args, peer, service, timeoutMs }, signal) {
       const target = {
         ...(service !== undefined && { service }),
         ...(peer !== undefined && { peer: peerId(peer) }),
+        ...(timeoutMs !== undefined && { timeoutMs }),
       }
+      // The node ends the call itself and says what it tried; we only see to it that it does.
+      const limits = timeoutMs === undefined ? {} : { timeoutMs: timeoutMs + VERDICT_MS }
       return within({ ...limits, signal }, (ended) => {
         return node.tools.call(tool, args as ToolArgs, { ...target, signal: ended })
       })
@@ -78,6 +81,9 @@ export function createRoutes({ node, clock }: RoutesDeps, waitMs: number): Route
     },
   }
 }
+
+/** How long a node may take to say what became of a call whose time is over. */
+const VERDICT_MS = 1_000
 
 type Within = <T>(
   limits: { timeoutMs?: number; signal: AbortSignal },

@@ -27,6 +27,8 @@ export interface ToolQuery {
 export interface CallTarget extends Waits {
   readonly service?: string
   readonly peer?: PeerId
+  /** For the whole call; the node's own limit unless given. */
+  readonly timeoutMs?: number
 }
 
 /** A record of the DHT with its value as bytes; how to write them down is the API's question. */

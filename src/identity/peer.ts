@@ -19,7 +19,6 @@ declare const brand: unique symbol
 /** The base58 text of a peer id that was checked: only the functions below make one. */
 export type PeerId = string & { readonly [brand]: 'PeerId' }
 
-const PUBLIC_KEY_BYTES = 32
 const PEER_ID_BYTES_MAX = 64
 const ED25519_HEAD = Uint8Array.of(0x00, 0x24, 0x08, 0x01, 0x12, 0x20)
 const SHA256_HEAD = Uint8Array.of(0x12, 0x20)

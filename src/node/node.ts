@@ -35,9 +35,12 @@ interface Waits {
   readonly signal?: AbortSignal
 }
 
+/** Where a call may go: to anybody who offers the tool, or only to this service or peer. */
 export interface CallTarget extends Waits {
   readonly service?: string
   readonly peer?: PeerId
+  /** For the whole call; `request_timeout` unless given. */
+  readonly timeoutMs?: number
 }
 
 const clock = systemClock

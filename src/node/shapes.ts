@@ -2,6 +2,7 @@
 
 import type { PeerId } from '../identity/index.ts'
 
+/** What `/health` answers. */
 export interface HealthReport {
   /** `ok`: ready and connected. `degraded`: works, but not as it should. `failing`: does not. */
   readonly status: 'ok' | 'degraded' | 'failing'
@@ -11,6 +12,7 @@ export interface HealthReport {
   readonly ready: boolean
 }
 
+/** What `p2p status --json` prints. */
 export interface NodeStatus {
   readonly peerId: PeerId
   /** Null until the identity has an Ethereum key (the agent room's work). */
@@ -36,6 +38,7 @@ export interface Facility {
   readonly remedy?: string
 }
 
+/** One connected peer, as `/debug/peers` and `p2p peers --json` list it. */
 export interface PeerStatus {
   readonly peer: PeerId
   readonly connections: readonly {

@@ -81,12 +81,14 @@ export class CliNode implements AsyncDisposable {
 
   /** Runs a command against this node. */
   p2p(...args: string[]): Promise<Finished> {
-    return p2p([...args, '--data', this.dataDir], this.#options)
+    const end = args.includes('--') ? args.indexOf('--') : args.length
+    const data = ['--data', this.dataDir]
+    return p2p([...args.slice(0, end), ...data, ...args.slice(end)], this.#options)
   }
 
   /** Runs a command that must work and returns what it printed as JSON. */
   async json(...args: string[]): Promise<unknown> {
-    const { code, stdout, stderr } = await this.p2p(...args, '--json')
+    const { code, stdout, stderr } = await this.p2p('--json', ...args)
     assert.equal(code, 0, `p2p ${args.join(' ')}: ${stderr}\n${this.log}`)
     return JSON.parse(stdout)
   }
