@@ -12,6 +12,7 @@ export {
   utf8,
 } from './bytes.ts'
 export { type Clock, type Deadline, every, joinDeadline, systemClock } from './clock.ts'
+export { dataDirFrom } from './data-path.ts'
 export { Emitter } from './emitter.ts'
 export {
   CodedError,

@@ -1,6 +1,6 @@
 /** The rooms below as commands use them, each loaded when it is first needed. */
 
-import { createLog } from '../base/index.ts'
+import { createLog, dataDirFrom } from '../base/index.ts'
 import { systemProbes } from './probes.ts'
 import type { Rooms } from './rooms.ts'
 
@@ -8,7 +8,6 @@ export const realRooms: Rooms = {
   probes: systemProbes,
 
   async usualDataDir() {
-    const { dataDirFrom } = await import('../node/index.ts')
     return dataDirFrom(undefined, {})
   },
 

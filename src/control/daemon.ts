@@ -1,8 +1,7 @@
 /** A node with its local faces, as `p2p start` runs it: configuration in, one thing to stop out. */
 
 import { secureRandom, startAll, systemClock } from '../base/index.ts'
-import { createHttpFace } from '../mcp/index.ts'
-import { type Environment, type Flags, loadConfig, type Node, openNode } from '../node/index.ts'
+import type { Environment, Flags, Node } from '../node/index.ts'
 import { ControlServer } from './control-server.ts'
 
 export interface DaemonOptions {
@@ -29,6 +28,9 @@ export interface Daemon {
 
 /** Starts the node, then what speaks for it on this machine, and says where in `node.json`. */
 export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
+  // Loaded here, so that a command that only talks to a node need not wait for a whole one.
+  const { loadConfig, openNode } = await import('../node/index.ts')
+  const { createHttpFace } = await import('../mcp/index.ts')
   const { version, writeLog } = options
   const { config, notices } = await loadConfig(options.flags, options.env)
   const node = await openNode(config, { version, ...(writeLog && { writeLog }) })

@@ -122,6 +122,11 @@ export class Dht implements Service {
     return this.#records.count
   }
 
+  /** Why the store takes no writes; null while it does. */
+  get storeFailure(): string | null {
+    return this.#deps.storage.failure
+  }
+
   async start(): Promise<void> {
     const { host, clock, metrics } = this.#deps
     const { mode, maintenanceIntervalMs } = this.#config

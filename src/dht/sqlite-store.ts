@@ -69,6 +69,7 @@ export class SqliteStore implements RecordStorage {
   /** Sums over all rows, kept here because counting them takes longer than any other call. */
   #usage: Usage
   #providers: number
+  #failure: string | null = null
 
   /** Opens or makes `file`; `:memory:` keeps everything in memory. */
   constructor(file: string) {
@@ -82,6 +83,10 @@ export class SqliteStore implements RecordStorage {
       this.#database.close()
       throw error
     }
+  }
+
+  get failure(): string | null {
+    return this.#failure
   }
 
   get(key: DhtKey): StoredRecord | undefined {
@@ -159,7 +164,14 @@ export class SqliteStore implements RecordStorage {
 
   /** How many rows the statement changed. */
   #run(query: Query, ...values: SQLInputValue[]): number {
-    return Number(this.#guard(() => this.#statements[query].run(...values)).changes)
+    try {
+      const changes = Number(this.#guard(() => this.#statements[query].run(...values)).changes)
+      if (changes > 0) this.#failure = null
+      return changes
+    } catch (error) {
+      this.#failure = error instanceof Error ? error.message : String(error)
+      throw error
+    }
   }
 
   #sum(query: Query, ...values: SQLInputValue[]): Usage {

@@ -30,6 +30,8 @@ export interface Usage {
  * `DHT_STORE_FAILED`, and has then changed nothing.
  */
 export interface RecordStorage {
+  /** Why the last write failed; null when it did not. */
+  readonly failure: string | null
   get(key: DhtKey): StoredRecord | undefined
   /** Stores, replacing what lies under the same key. */
   put(record: StoredRecord): void

@@ -87,16 +87,20 @@ export class Neighbours implements Service {
       try {
         const has = await rpc.client.call(peer, HAS, name, options)
         answered.push(peer)
-        return has === true ? [{ peer, addresses: [] }] : []
+        return has === true ? [peer] : []
       } catch (error) {
         const code = error instanceof CodedError ? error.code : 'MCP_INTERNAL'
         failed.push({ peer, code })
         return []
       }
     })
-    return { providers: (await Promise.all(asked)).flat(), answered, failed }
+    const providers = (await Promise.all(asked)).flat().map((peer) => ({ peer, addresses: NONE }))
+    return { providers, answered, failed }
   }
 }
+
+/** Whoever is connected needs no address to be reached by. */
+const NONE: readonly string[] = []
 
 function textOf(payload: Cbor): string {
   if (typeof payload === 'string' && payload.length <= NAME_CHARS_MAX) return payload

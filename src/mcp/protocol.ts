@@ -20,6 +20,7 @@ const STREAMS_MAX = 128
 const ID_CHARS_MAX = 256
 const METHOD_CHARS_MAX = 256
 
+/** What `net` must know of this protocol, in one network. */
 export function mcpProtocol(network: string): Protocol {
   return {
     id: protocolId(network, 'mcp', '1.0.0'),

@@ -43,6 +43,7 @@ export interface McpServerDeps {
 
 export type InboundConfig = Pick<McpConfig, 'concurrentMax' | 'requestTimeoutMs' | 'sessionIdleMs'>
 
+/** Serves the streams that peers open; a stream lives until either side ends it. */
 export class InboundStreams implements Service {
   readonly name = 'mcp server'
   readonly #deps: McpServerDeps

@@ -59,6 +59,7 @@ interface Kept {
   users: number
 }
 
+/** Calls tools at peers over streams that stay open between calls. */
 export class Sessions implements Service {
   readonly name = 'mcp sessions'
   readonly #deps: SessionsDeps

@@ -3,6 +3,7 @@
 import type { PeerId } from '../identity/index.ts'
 import type { JsonObject } from '../wire/index.ts'
 
+/** A call's arguments, by name; the tool's own server checks them. */
 export type ToolArgs = JsonObject
 
 /** A tool as its service describes it. The text is the service's own: data, never instructions. */
@@ -59,6 +60,7 @@ export type ServiceSource =
     }
   | { readonly kind: 'http'; readonly url: string }
 
+/** What `p2p expose` is asked for: a name and what stands behind it. */
 export interface ServiceSpec {
   /** `[a-z0-9][a-z0-9-]{0,62}`, unique on this node. */
   readonly name: string

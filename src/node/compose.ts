@@ -82,9 +82,12 @@ export async function compose(config: ResolvedConfig, given: Given): Promise<Par
     : null
 
   // How we find and ask each other.
-  const storage = new SqliteStore(join(dataDir, 'records.sqlite'))
-  const finding = { host, signer: keys.signer, policy, storage, metrics: dhtMetrics(registry) }
-  const dht = config.dht.enabled ? new Dht({ ...forRoom('dht'), ...finding }, config.dht) : null
+  const finding = { ...forRoom('dht'), host, policy, signer: keys.signer }
+  const store = () => new SqliteStore(join(dataDir, 'records.sqlite'))
+  const metrics = dhtMetrics(registry)
+  const dht = config.dht.enabled
+    ? new Dht({ ...finding, storage: store(), metrics }, config.dht)
+    : null
   const asking = { ...forRoom('rpc'), host, policy, metrics: rpcMetrics(registry) }
   const rpcServer = new RpcServer(asking, config.rpc)
   const rpcClient = new RpcClient(asking, config.rpc)

@@ -15,7 +15,6 @@ export {
   type Preset,
 } from './config.ts'
 export { DataDir, KEY_FILE, openDataDir, TOKEN_FILE } from './data-dir.ts'
-export { dataDirFrom } from './data-path.ts'
 export { effectiveToml } from './effective-toml.ts'
 export { NodeError } from './errors.ts'
 export { assess, type HealthFacts } from './health.ts'

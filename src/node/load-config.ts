@@ -5,9 +5,9 @@
 
 import { open } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
+import { dataDirFrom } from '../base/index.ts'
 import { configFrom } from './check-settings.ts'
 import { type NodeConfig, type NodeOptions, nodeConfig } from './config.ts'
-import { dataDirFrom } from './data-path.ts'
 import { NodeError } from './errors.ts'
 import { overPreset } from './presets.ts'
 import {

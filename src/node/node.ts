@@ -184,7 +184,7 @@ export class Node implements AsyncDisposable {
           .map(({ address, reason = '' }) => ({ address, reason })),
       },
       quic: parts.host.quic(),
-      storeFailure: null,
+      storeFailure: parts.dht?.storeFailure ?? null,
       services: parts.mcp?.services.list() ?? [],
     })
   }

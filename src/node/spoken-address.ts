@@ -32,7 +32,10 @@ export async function dialTarget(
   { host, dht }: { readonly host: Pick<Host, 'addressesOf'>; readonly dht: Dht | null },
   options: { readonly signal?: AbortSignal },
 ): Promise<PeerId | string> {
-  if (target.startsWith('/')) return parseMultiaddr(target) && target
+  if (target.startsWith('/')) {
+    parseMultiaddr(target)
+    return target
+  }
   if (/\s/.test(target.trim())) {
     const { ip, port } = await wordsToEndpoint(target)
     return `/${ip.includes(':') ? 'ip6' : 'ip4'}/${ip}/tcp/${port}`

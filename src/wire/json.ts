@@ -9,11 +9,14 @@
 
 import { WireError } from './errors.ts'
 
+/** A value as `JSON.parse` makes it. */
 export type Json = null | boolean | number | string | readonly Json[] | JsonObject
+/** An object as JSON has them; keys of its machinery are never among its own. */
 export interface JsonObject {
   readonly [key: string]: Json
 }
 
+/** What a text may cost; depth and number of values have limits even when not named. */
 export interface JsonLimits {
   readonly bytesMax: number
   readonly depthMax?: number
@@ -24,6 +27,7 @@ const DEPTH_MAX = 64
 const VALUES_MAX = 1_000_000
 const FORBIDDEN = new Set(['__proto__', 'constructor', 'prototype'])
 
+/** Reads one JSON text; `field` names it in errors. */
 export function parseJson(text: string, field: string, limits: JsonLimits): Json {
   const { bytesMax, depthMax = DEPTH_MAX, valuesMax = VALUES_MAX } = limits
   if (text.length > bytesMax) {
@@ -35,6 +39,7 @@ export function parseJson(text: string, field: string, limits: JsonLimits): Json
   return value
 }
 
+/** Tells objects from arrays and null, which `typeof` does not. */
 export function isJsonObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

@@ -6,7 +6,13 @@ import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { type Finished, p2p, startNode } from '../support/cli.ts'
+import {
+  type Finished,
+  type PrintedError,
+  p2p,
+  errorOf as printedError,
+  startNode,
+} from '../support/cli.ts'
 
 /** Root reads every file; without these two capabilities it meets file modes as others do. */
 const FILE_POWERS = '-dac_override,-dac_read_search'
@@ -20,11 +26,10 @@ async function folder(): Promise<AsyncDisposable & { path: string }> {
   return { path, [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true }) }
 }
 
-/** The last line on standard error is the error object; standard output stays empty. */
-function errorOf(run: Finished): { code: string; message: string } {
+/** The error of a command that must have printed nothing else. */
+function errorOf(run: Finished): PrintedError {
   assert.equal(run.stdout, '')
-  const line = run.stderr.trim().split('\n').at(-1) ?? ''
-  return JSON.parse(line).error
+  return printedError(run)
 }
 
 const starts = (data: string, ...args: string[]) =>
@@ -48,11 +53,8 @@ test('an unknown key names the nearest, a wrong type says what was wanted', asyn
 test('a key file that others can read, or that is no key, stops the node and stays', async () => {
   await using dir = await folder()
   const file = join(dir.path, 'identity.key')
-  {
-    await using _ = await startNode([], { dataDir: dir.path }).then((node) => ({
-      [Symbol.asyncDispose]: async () => void (await node.kill('SIGTERM')),
-    }))
-  }
+  const node = await startNode([], { dataDir: dir.path })
+  await node.kill('SIGTERM')
   const key = await readFile(file, 'utf8')
   await chmod(file, 0o644)
   const exposed = await starts(dir.path)

@@ -6,6 +6,7 @@ import { readFileSync, statSync } from 'node:fs'
 import { request } from 'node:http'
 import { after, before, test } from 'node:test'
 import { Validator } from '@seriousme/openapi-schema-validator'
+import type { HealthReport } from '../../src/node/index.ts'
 import { type CliNode, startNode } from '../support/cli.ts'
 
 let node: CliNode
@@ -41,7 +42,7 @@ const withToken = () => ({ authorization: `Bearer ${token}` })
 test('/health says alive and degraded while there are no peers; /ready says ready', async () => {
   const health = await get('/health')
   assert.equal(health.status, 200)
-  const report = JSON.parse(health.body)
+  const report = JSON.parse(health.body) as HealthReport
   assert.equal(report.alive, true)
   assert.equal(report.status, 'degraded')
   assert.match(report.reasons.join(' '), /no peers/)
@@ -106,7 +107,7 @@ function parseWithPython(module: string, body: string): string[] {
 
 test('/openapi.json is valid OpenAPI 3.0 and lists the routes that there are', async () => {
   const { body } = await get('/openapi.json', withToken())
-  const document = JSON.parse(body)
+  const document = JSON.parse(body) as { openapi: string; paths: Record<string, unknown> }
   assert.match(document.openapi, /^3\.0/)
   const { valid, errors } = await new Validator().validate(document)
   assert.ok(valid, JSON.stringify(errors))

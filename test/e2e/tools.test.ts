@@ -5,7 +5,7 @@ import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { test } from 'node:test'
-import { type CliNode, start, startNode } from '../support/cli.ts'
+import { type CliNode, errorOf, start, startNode } from '../support/cli.ts'
 
 interface Tool {
   readonly service: string
@@ -49,7 +49,7 @@ test('a tool behind the second node is called from the third, and survives the s
   const dead = await third.p2p('call', 'get-sum', '{"a":2,"b":40}', '--json', '--timeout=10s')
   assert.ok(performance.now() - began < 15_000, 'the call ends within its deadline')
   assert.notEqual(dead.code, 0)
-  const { error } = JSON.parse(dead.stderr.trim().split('\n').at(-1) ?? '')
+  const error = errorOf(dead)
   assert.match(error.code, /^MCP_/)
   assert.ok(JSON.stringify(error.facts).includes(second.ready.peerId), 'says whom it tried')
 

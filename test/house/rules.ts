@@ -49,7 +49,8 @@ const HOMES: readonly (readonly [RegExp, RegExp])[] = [
   [/^@modelcontextprotocol\//, /^src\/mcp\//],
   [/^(fastify|fastify-type-provider-zod|@fastify\/|@grpc\/)/, /^src\/control\//],
   [/^(commander|@bomb\.sh\/tab|@clack\/prompts)(\/|$)/, /^src\/cli\//],
-  [/^(smol-toml|env-paths)$/, /^src\/node\//],
+  [/^smol-toml$/, /^src\/node\//],
+  [/^env-paths$/, /^src\/base\//],
   [/^zod(\/|$)/, /\/(config|api|tool)\.ts$|^src\/node\/tools\//],
 ]
 

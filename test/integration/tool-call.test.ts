@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { hasCode } from '../../src/base/index.ts'
+import { type CodedError, hasCode } from '../../src/base/index.ts'
 import { coded } from '../support/expect.ts'
 import { addressOf, eventually, fixtureService, type TestNode, testNode } from '../support/nodes.ts'
 
@@ -66,7 +66,9 @@ test('strangers are served within their quota and refused beyond it', async () =
   const ended = await Promise.allSettled(calls)
   const refused = ended.filter((one) => one.status === 'rejected')
   assert.ok(refused.length > 0 && refused.length < 60, `${refused.length} of 60 refused`)
-  for (const { reason } of refused) assert.match(JSON.stringify(reason.facts), /ACCESS_QUOTA/)
+  for (const { reason } of refused) {
+    assert.match(JSON.stringify((reason as CodedError).facts), /ACCESS_QUOTA/)
+  }
 })
 
 test('a private network without a DHT finds the tools of connected peers', async () => {

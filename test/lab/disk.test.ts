@@ -9,7 +9,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { p2p } from '../support/cli.ts'
+import { errorOf, p2p } from '../support/cli.ts'
 
 test('p2p start on a full disk says so, and leaves what was there', async () => {
   const dir = await mkdtemp(join(tmpdir(), 'p2p-full-'))
@@ -26,7 +26,6 @@ test('p2p start on a full disk says so, and leaves what was there', async () => 
   const words = ['start', '--json', '--data', dir, '--api-port=0', '--mcp-port=0']
   const run = await p2p(words, { wrapper })
   assert.equal(run.code, 9, run.stderr)
-  const { error } = JSON.parse(run.stderr.trim().split('\n').at(-1) ?? '')
-  assert.match(error.message, /space|full/i)
+  assert.match(errorOf(run).message, /space|full/i)
   await rm(dir, { recursive: true, force: true })
 })

@@ -34,6 +34,19 @@ export async function p2p(args: readonly string[], options: RunOptions = {}): Pr
   return finished(child, options.timeoutMs ?? 60_000)
 }
 
+/** The error object that a command with `--json` writes as its last line on standard error. */
+export interface PrintedError {
+  readonly code: string
+  readonly message: string
+  readonly facts: Readonly<Record<string, unknown>>
+  readonly retryable: boolean
+}
+
+export function errorOf({ stderr }: Finished): PrintedError {
+  const line = stderr.trim().split('\n').at(-1) ?? ''
+  return (JSON.parse(line) as { error: PrintedError }).error
+}
+
 /** What `ready` tells, as `p2p start --json` prints it. */
 export interface Ready {
   readonly event: 'ready'

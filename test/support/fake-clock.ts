@@ -22,13 +22,13 @@ export class FakeClock implements Clock {
 
   sleep(ms: number, signal?: AbortSignal): Promise<void> {
     return new Promise((resolve, reject) => {
-      if (signal?.aborted === true) return reject(signal.reason)
       const wait = { at: this.#now + ms, fire: resolve }
-      this.#waiting.add(wait)
       const stop = () => {
         this.#waiting.delete(wait)
-        reject(signal?.reason)
+        reject(signal?.reason as Error)
       }
+      if (signal?.aborted === true) return stop()
+      this.#waiting.add(wait)
       signal?.addEventListener('abort', stop, { once: true })
     })
   }

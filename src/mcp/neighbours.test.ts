@@ -1,0 +1,84 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { coded } from '../../test/support/expect.ts'
+import { utf8 } from '../base/index.ts'
+import { type PeerId, signerFromSeed } from '../identity/index.ts'
+import type { Serve } from '../rpc/index.ts'
+import type { Cbor } from '../wire/index.ts'
+import { Neighbours } from './neighbours.ts'
+
+const [self, near, silent] = [1, 2, 3].map((n) => signerFromSeed(new Uint8Array(32).fill(n)).peer)
+assert.ok(self !== undefined && near !== undefined && silent !== undefined)
+
+/** Neighbours whose connected peers answer from `answers`; who has none there is silent. */
+async function setup(answers: ReadonlyMap<PeerId, (method: string, payload: Cbor) => Cbor>) {
+  const served = new Map<string, Serve>()
+  const connection = { address: '', openedAtMs: 0, streams: 0 } as const
+  const open = [near, near, silent].map((peer) => {
+    return { ...connection, peer, direction: 'outbound', transport: 'memory' } as const
+  }) as readonly never[]
+  const neighbours = new Neighbours({
+    host: { self: self as PeerId, connections: () => open },
+    rpc: {
+      server: { handle: (method, serve) => void served.set(method, serve) },
+      client: {
+        async call(peer, method, payload) {
+          const answer = answers.get(peer)
+          if (answer === undefined) throw new TypeError('silence')
+          return answer(method, payload)
+        },
+      },
+    },
+  })
+  await neighbours.start()
+  const ask = (method: string, payload: Cbor) => {
+    const context = { peer: near as PeerId, signal: new AbortController().signal }
+    return served.get(method)?.(payload, context) ?? assert.fail(method)
+  }
+  return { neighbours, ask }
+}
+
+test('findProviders() asks each connected peer once and names who did not answer', async () => {
+  const { neighbours } = await setup(new Map([[near, (_, name) => name === 'mcp:any']]))
+  const found = await neighbours.findProviders('mcp:any')
+  assert.deepEqual(found.providers, [{ peer: near, addresses: [] }])
+  assert.deepEqual(found.answered, [near])
+  assert.deepEqual(
+    found.failed.map(({ peer }) => peer),
+    [silent],
+  )
+  assert.deepEqual((await neighbours.findProviders('mcp:none')).providers, [])
+})
+
+test('get() reads a record from the peer in its key, and from nobody else', async () => {
+  const { neighbours } = await setup(new Map([[near, () => utf8('a descriptor')]]))
+  const got = await neighbours.get(`/mcp/a/${near}`)
+  assert.deepEqual(got, { value: utf8('a descriptor'), publisher: near })
+  const stranger = await neighbours.get(`/mcp/a/${self}`)
+  assert.deepEqual(stranger, { value: null, publisher: null })
+})
+
+test('get() refuses an answer that is no bytes, and passes "no such record" on', async () => {
+  const lying = await setup(new Map([[near, () => 'text']]))
+  await assert.rejects(lying.neighbours.get(`/mcp/a/${near}`), coded('MCP_DESCRIPTOR_INVALID'))
+  const empty = await setup(new Map([[near, () => null]]))
+  assert.equal((await empty.neighbours.get(`/mcp/a/${near}`)).value, null)
+})
+
+test('a node answers for what it offers, until it takes it back', async () => {
+  const { neighbours, ask } = await setup(new Map())
+  await neighbours.put('/mcp/a/x', utf8('mine'))
+  await neighbours.provide('mcp:any')
+  assert.equal(await ask('mcp.has', 'mcp:any'), true)
+  assert.deepEqual(await ask('mcp.read', '/mcp/a/x'), utf8('mine'))
+  neighbours.unprovide('mcp:any')
+  assert.equal(await ask('mcp.has', 'mcp:any'), false)
+  await neighbours.stop()
+  assert.equal(await ask('mcp.read', '/mcp/a/x'), null)
+})
+
+test('a question that is no short text is refused', async () => {
+  const { ask } = await setup(new Map())
+  await assert.rejects(ask('mcp.has', 7), coded('WIRE_MALFORMED'))
+  await assert.rejects(ask('mcp.read', 'x'.repeat(513)), coded('WIRE_MALFORMED'))
+})
