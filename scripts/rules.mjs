@@ -17,7 +17,7 @@ const copy = mkdtempSync(join(tmpdir(), 'p2p-rules-'))
 
 const runTests = (files) => {
   const env = { ...process.env, NODE_V8_COVERAGE: '' }
-  const args = ['--test', '--test-timeout=60000', '--test-reporter=dot', ...files]
+  const args = ['--test', '--test-timeout=15000', '--test-reporter=dot', ...files]
   return spawnSync(process.execPath, args, { cwd: copy, env, encoding: 'utf8' }).status === 0
 }
 

@@ -26,7 +26,7 @@ async function listen(handler: Parameters<typeof createServer>[1]) {
   return { url: `http://127.0.0.1:${port}/mcp`, stop, [Symbol.asyncDispose]: stop }
 }
 
-function mcpServer(era: Era = 'both') {
+async function mcpServer(era: Era = 'both') {
   const make = () => {
     const mcp = new McpServer({ name: 'http', version: '1' })
     mcp.registerTool(
@@ -38,9 +38,12 @@ function mcpServer(era: Era = 'both') {
   }
   const handler = createMcpHandler(make, era === 'reject' ? { legacy: 'reject' } : {})
   const handle = toNodeHandler(handler)
-  return listen((request, response) => {
+  const versions: unknown[] = []
+  const web = await listen((request, response) => {
+    versions.push(request.headers['mcp-protocol-version'])
     void handle(request as NodeIncomingMessageLike, response)
   })
+  return { ...web, versions }
 }
 
 const spec = (url: string) => ({ name: 'web', source: { kind: 'http' as const, url } })
@@ -70,6 +73,8 @@ test('a stream in the older era works over HTTP as well', async () => {
   await client.connect(new ChannelTransport(await openHttpPipe(web.url), { budget }))
   const { content } = await client.callTool({ name: 'add', arguments: CALL.args })
   assert.deepEqual(content, [{ type: 'text', text: '42' }])
+  assert.equal(web.versions[0], undefined, 'there is no version before one is agreed on')
+  assert.equal(web.versions.at(-1), client.getNegotiatedProtocolVersion())
   await client.close()
 })
 
@@ -101,7 +106,9 @@ test('a body above the limit of a frame is not read to its end', async () => {
     request.resume()
     response.writeHead(200, { 'content-type': 'application/json' })
     const more = () => {
-      while (!response.destroyed && response.write('x'.repeat(1 << 20))) written += 1
+      if (response.destroyed) return
+      written += 1
+      response.write('x'.repeat(1 << 20))
     }
     response.on('drain', more)
     more()

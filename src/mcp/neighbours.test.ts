@@ -3,22 +3,25 @@ import { test } from 'node:test'
 import { coded } from '../../test/support/expect.ts'
 import { utf8 } from '../base/index.ts'
 import { type PeerId, signerFromSeed } from '../identity/index.ts'
+import type { ConnectionInfo } from '../net/index.ts'
 import type { Serve } from '../rpc/index.ts'
 import type { Cbor } from '../wire/index.ts'
 import { Neighbours } from './neighbours.ts'
 
-const [self, near, silent] = [1, 2, 3].map((n) => signerFromSeed(new Uint8Array(32).fill(n)).peer)
-assert.ok(self !== undefined && near !== undefined && silent !== undefined)
+const peerOf = (n: number) => signerFromSeed(new Uint8Array(32).fill(n)).peer
+const self = peerOf(1)
+const near = peerOf(2)
+const silent = peerOf(3)
 
 /** Neighbours whose connected peers answer from `answers`; who has none there is silent. */
 async function setup(answers: ReadonlyMap<PeerId, (method: string, payload: Cbor) => Cbor>) {
   const served = new Map<string, Serve>()
-  const connection = { address: '', openedAtMs: 0, streams: 0 } as const
-  const open = [near, near, silent].map((peer) => {
-    return { ...connection, peer, direction: 'outbound', transport: 'memory' } as const
-  }) as readonly never[]
+  const open = [near, near, silent].map((peer): ConnectionInfo => {
+    const address = { address: '', direction: 'outbound', transport: 'memory' } as const
+    return { ...address, peer, openedAtMs: 0, streams: 0 }
+  })
   const neighbours = new Neighbours({
-    host: { self: self as PeerId, connections: () => open },
+    host: { self, connections: () => open },
     rpc: {
       server: { handle: (method, serve) => void served.set(method, serve) },
       client: {
@@ -32,7 +35,7 @@ async function setup(answers: ReadonlyMap<PeerId, (method: string, payload: Cbor
   })
   await neighbours.start()
   const ask = (method: string, payload: Cbor) => {
-    const context = { peer: near as PeerId, signal: new AbortController().signal }
+    const context = { peer: near, signal: new AbortController().signal }
     return served.get(method)?.(payload, context) ?? assert.fail(method)
   }
   return { neighbours, ask }

@@ -9,13 +9,14 @@
  *   mcp.read  key of a record (text)     →  its value (bytes), or null
  */
 
-import { CodedError, type Service } from '../base/index.ts'
+import type { Service } from '../base/index.ts'
 import type { PeerId } from '../identity/index.ts'
 import type { CallOptions, Host } from '../net/index.ts'
 import type { RpcClient, RpcServer } from '../rpc/index.ts'
 import { type Cbor, WireError } from '../wire/index.ts'
 import { McpError } from './errors.ts'
 import type { Failure } from './search.ts'
+import { codeOf } from './verdict.ts'
 
 const HAS = 'mcp.has'
 const READ = 'mcp.read'
@@ -83,18 +84,19 @@ export class Neighbours implements Service {
     const peers = [...new Set(host.connections().map(({ peer }) => peer))].slice(0, ASKED_MAX)
     const answered: PeerId[] = []
     const failed: Failure[] = []
-    const asked = peers.map(async (peer) => {
+    const ask = async (peer: PeerId): Promise<readonly PeerId[]> => {
       try {
         const has = await rpc.client.call(peer, HAS, name, options)
         answered.push(peer)
         return has === true ? [peer] : []
       } catch (error) {
-        const code = error instanceof CodedError ? error.code : 'MCP_INTERNAL'
-        failed.push({ peer, code })
+        failed.push({ peer, code: codeOf(error) })
         return []
       }
-    })
-    const providers = (await Promise.all(asked)).flat().map((peer) => ({ peer, addresses: NONE }))
+    }
+    const providers = (await Promise.all(peers.map(ask)))
+      .flat()
+      .map((peer) => ({ peer, addresses: NONE }))
     return { providers, answered, failed }
   }
 }

@@ -69,6 +69,23 @@ test('expose() says why a command did not start, and keeps nothing of it', async
   await assert.rejects(readFile(join(folder.path, 'services.json')))
 })
 
+test('expose() asks in the older era where the newer makes a server exit', async () => {
+  await using folder = await scratch()
+  await using services = make(folder.path)
+  const script = `
+    const say = (id, result) => console.log(JSON.stringify({ jsonrpc: '2.0', id, result }))
+    require('node:readline').createInterface({ input: process.stdin }).on('line', (line) => {
+      const { id, method, params } = JSON.parse(line)
+      if (method === 'server/discover') process.exit(1)
+      const { protocolVersion } = params ?? {}
+      const serverInfo = { name: 'old', version: '1' }
+      if (method === 'initialize') say(id, { protocolVersion, serverInfo, capabilities: {} })
+    })`
+  const source = { kind: 'stdio' as const, command: process.execPath, args: ['-e', script] }
+  const spec = { name: 'old', source: { ...source, cwd: '/', env: {} } }
+  assert.equal((await services.expose(spec, ATTACHED)).state, 'ready')
+})
+
 test('expose() gives up on a command that never answers', async () => {
   await using folder = await scratch()
   const { source } = fixtureSpec('mute')

@@ -154,6 +154,16 @@ test('a stream that breaks in a call fails it as sent, and the next call opens a
   await sessions.stop()
 })
 
+test('a peer whose service is gone is not asked again on the same stream', async () => {
+  const data = { code: 'MCP_SERVICE_ENDED', message: 'gone', retryable: true }
+  const answers = [{ error: { code: -32_000, message: 'gone', data } }, { result: CONTENT }]
+  const { sessions, channels } = await setup(() => answers.shift())
+  await assert.rejects(sessions.callTool(BOB, CALL), coded('MCP_PEER_REFUSED'))
+  await sessions.callTool(BOB, CALL)
+  assert.equal(channels.length, 2)
+  await sessions.stop()
+})
+
 test('a peer that cannot be reached fails the call as not sent', async () => {
   const metrics = mcpMetrics(new Registry())
   const host = { open: () => Promise.reject(new Error('no route')) }

@@ -74,7 +74,6 @@ export class ChannelTransport implements Transport {
   }
 
   async send(message: JSONRPCMessage): Promise<void> {
-    if (this.#ended) throw McpError.PIPE_ENDED({ wanted: 'go on' })
     const frame = this.#fit(message, encodeMessage(this.#withFirstMeta(message)))
     const counted = frame.length > SMALL_BYTES ? frame.length : 0
     if (!this.#budget.take(counted)) {
