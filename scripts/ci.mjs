@@ -26,9 +26,24 @@ const check = () => {
   return { passed: ok ? 1 : 0, failed: ok ? 0 : 1, skipped: 0, exitCode: ok ? 0 : 1 }
 }
 
+/** Each line of the output is one rule, and the last one counts them. */
+const rules = () => {
+  const run = spawnSync(process.execPath, ['scripts/rules.mjs'], { encoding: 'utf8' })
+  process.stdout.write(run.stdout)
+  process.stderr.write(run.stderr)
+  const [, passed = '0', failed = '1'] = /(\d+) passed, (\d+) failed\s*$/.exec(run.stdout) ?? []
+  return {
+    passed: Number(passed),
+    failed: Number(failed),
+    skipped: 0,
+    exitCode: run.status === 0 ? 0 : 1,
+  }
+}
+
 const [only] = process.argv.slice(2)
 if (only !== '--after-test') step('npm test', () => runRing('test'))
 step('npm run check', check)
+step('rules', rules)
 step('interop', () => runRing('interop'))
 step('lab', () => runRing('lab'))
 step('fuzz', () => runRing('fuzz', { env: { FUZZ_CASES: '10000' } }))
