@@ -35,6 +35,7 @@ export {
 } from './log.ts'
 export { type Counter, type Gauge, type Histogram, Registry } from './metrics.ts'
 export { WorkQueue, type WorkQueueLimits } from './queue.ts'
+export { race } from './race.ts'
 export { newId, type Random, secureRandom, seededRandom, shuffled } from './random.ts'
 export { type Backoff, backoffMs } from './retry.ts'
 export { type Service, startAll, stopAll } from './service.ts'

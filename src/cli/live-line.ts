@@ -44,8 +44,9 @@ export class LiveLine {
 
   #text(daemon: Daemon): string {
     const { peers, uptimeMs } = daemon.node.status()
-    const parts = [count(peers, 'peer'), count(daemon.calls(), 'call')]
-    return `${parts.join(' · ')} · up ${durationText(uptimeMs)}`
+    const made = `${count(daemon.calls(), 'call')} made`
+    const served = `${count(daemon.served(), 'request')} served`
+    return [count(peers, 'peer'), made, served, `up ${durationText(uptimeMs)}`].join(' · ')
   }
 }
 

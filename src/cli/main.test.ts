@@ -21,6 +21,7 @@ function running(argv: readonly string[], { node, rooms, env = {}, tty = false }
   const stderr = new Memory(tty)
   const clock = new FakeClock(1)
   const folders: string[] = []
+  const starts: string[] = []
   const exits: number[] = []
   let listener: ((name: SignalName) => void) | undefined
   const world: World = {
@@ -34,8 +35,9 @@ function running(argv: readonly string[], { node, rooms, env = {}, tty = false }
     clock,
     rooms: missing<Rooms>('room', {
       usualDataDir: async () => '/usual',
-      async openClient(dataDir) {
+      async openClient(dataDir, start) {
         folders.push(dataDir)
+        starts.push(start)
         const close = { [Symbol.asyncDispose]: async () => undefined }
         return missing<NodeClient>('node', { ...node, ...close })
       },
@@ -52,7 +54,7 @@ function running(argv: readonly string[], { node, rooms, env = {}, tty = false }
   const code = main(world)
   const signal = (name: SignalName) => listener?.(name)
   const listens = () => listener !== undefined
-  return { code, clock, stdout, stderr, folders, exits, signal, listens }
+  return { code, clock, stdout, stderr, folders, starts, exits, signal, listens }
 }
 
 const hangs = (options: { signal?: AbortSignal } = {}) =>
@@ -121,6 +123,24 @@ test('the data folder is that of --data, else of P2P_DATA, else the usual one', 
   assert.deepEqual(await folder([], env), ['/from env', "p2p --data '/from env'"])
   assert.deepEqual(await folder([]), ['/usual', 'p2p'])
   assert.deepEqual(await folder([], { P2P_DATA: '' }), ['/usual', 'p2p'])
+})
+
+test('a client knows the command that starts its very node', async () => {
+  const start = async (...argv: string[]) => {
+    const { code, starts } = running(['peers', ...argv], { node: { peers: async () => [] } })
+    assert.equal(await code, 0)
+    return starts
+  }
+  assert.deepEqual(await start(), ['p2p start'])
+  assert.deepEqual(await start('--data', '/usual'), ['p2p start'])
+  assert.deepEqual(await start('--data', "it's"), ["p2p start --data '/here/it'\\''s'"])
+})
+
+test('an empty --data is not the folder that one is in', async () => {
+  const { code, folders, stderr } = running(['peers', '--data', ''])
+  assert.equal(await code, 2)
+  assert.deepEqual(folders, [])
+  assert.match(stderr.text, /--data to be a path/)
 })
 
 test('a command that takes too long exits with 7 after its own time or --timeout', async () => {

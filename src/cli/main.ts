@@ -65,10 +65,12 @@ async function run(command: Command, { args, options, world, out, signal }: Run)
     timeoutMs === undefined ? undefined : world.clock.deadline(timeoutMs + graceMs, signal)
   const until = deadline?.signal ?? signal
   const usual = await world.rooms.usualDataDir()
-  const asked = textOption(options, 'data') ?? (world.env.P2P_DATA || usual)
+  const named = textOption(options, 'data')
+  if (named === '') throw CliError.USAGE({ command: command.name, expected: '--data to be a path' })
+  const asked = named ?? (world.env.P2P_DATA || usual)
   const dataDir = resolve(world.cwd, asked)
-  const selfOn = (dir: string) =>
-    dir === usual ? world.program : `${world.program} --data ${quoted(dir)}`
+  const dataOf = (dir: string) => (dir === usual ? '' : ` --data ${quoted(dir)}`)
+  const selfOn = (dir: string) => `${world.program}${dataOf(dir)}`
   const context: Context = {
     args,
     options,
@@ -84,7 +86,7 @@ async function run(command: Command, { args, options, world, out, signal }: Run)
     program: world.program,
     self: selfOn(dataDir),
     selfOn,
-    connect: () => world.rooms.openClient(dataDir),
+    connect: () => world.rooms.openClient(dataDir, `${world.program} start${dataOf(dataDir)}`),
   }
   try {
     await command.run(context)

@@ -42,3 +42,8 @@ test('key() tells none, a sound one and one that cannot be used apart', async (t
   await chmod(join(path, 'identity.key'), 0o644)
   assert.equal((await probes.key(path)).state, 'unusable')
 })
+
+test('ipv6Addresses() leaves the loopback out', () => {
+  assert.ok(!probes.ipv6Addresses().includes('::1'))
+  assert.equal(probes.nodeVersion(), process.versions.node)
+})

@@ -82,6 +82,14 @@ test('--version shows the version', () => {
   assert.deepEqual(read('--version'), { kind: 'show', text: '1.2.3\n', code: 0 })
 })
 
+test('the help of a group shows examples of its commands', () => {
+  for (const group of Object.keys(GROUPS)) {
+    const help = read(group, '--help')
+    assert.ok(help.kind === 'show' && help.code === 0)
+    assert.match(help.text, new RegExp(`\nExample:\n {2}\\$ p2p ${group} `), group)
+  }
+})
+
 for (const { name, examples, hidden } of COMMANDS) {
   test(`p2p ${name} --help shows an example and the global options`, () => {
     const help = read(...name.split(' '), '--help')

@@ -72,7 +72,7 @@ function build(table: Table, choose: (asked: Asked) => void): CommanderCommand {
     const [first = '', second] = command.name.split(' ')
     let parent = program
     if (second !== undefined) {
-      parent = groups.get(first) ?? program.command(first).description(table.groups[first] ?? '')
+      parent = groups.get(first) ?? addGroup(program, first, table)
       groups.set(first, parent)
     }
     addCommand(parent, command, choose)
@@ -89,12 +89,26 @@ function addCommand(
   const made = parent
     .command(name, { hidden: command.hidden === true, isDefault: command.groupDefault === true })
     .description(command.summary)
-    .addHelpText('after', `\nExample:\n${command.examples.map((e) => `  $ p2p ${e}`).join('\n')}`)
+    .addHelpText('after', examplesOf([command]))
   if (command.args !== undefined) made.arguments(command.args)
   for (const spec of command.options ?? []) addOption(made, spec)
   made.action(() => {
     choose({ kind: 'run', command, args: made.args, options: made.optsWithGlobals() })
   })
+}
+
+/** Several commands whose names begin with the same word. */
+function addGroup(program: CommanderCommand, first: string, table: Table): CommanderCommand {
+  const members = table.commands.filter(({ name }) => name.startsWith(`${first} `))
+  return program
+    .command(first)
+    .description(table.groups[first] ?? '')
+    .addHelpText('after', examplesOf(members))
+}
+
+function examplesOf(commands: readonly Command[]): string {
+  const lines = commands.flatMap(({ examples }) => examples.map((words) => `  $ p2p ${words}`))
+  return `\nExample:\n${lines.join('\n')}`
 }
 
 function addOption(command: CommanderCommand, spec: OptionSpec): void {

@@ -11,9 +11,9 @@ export const realRooms: Rooms = {
     return dataDirFrom(undefined, {})
   },
 
-  async openClient(dataDir) {
+  async openClient(dataDir, start) {
     const { openClient } = await import('../control/index.ts')
-    return openClient(dataDir)
+    return openClient(dataDir, start)
   },
 
   async startDaemon(options) {

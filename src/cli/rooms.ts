@@ -49,8 +49,10 @@ export interface Daemon {
   readonly dataDir: string
   /** What a person should know about this start, such as a port that was taken. */
   readonly notices: readonly string[]
-  /** How many tool calls were made and served so far. */
+  /** How many tool calls were made so far. */
   calls(): number
+  /** How many requests of peers were answered so far. */
+  served(): number
   stop(): Promise<void>
 }
 
@@ -65,8 +67,11 @@ export interface CheckedConfig {
 export interface Rooms {
   /** The data folder of this user when nobody names another. */
   usualDataDir(): Promise<string>
-  /** A client for the node of a data folder; whether it answers shows at the first question. */
-  openClient(dataDir: string): Promise<NodeClient>
+  /**
+   * A client for the node of a data folder; whether it answers shows at the first question.
+   * `start` is what a person types to start that node.
+   */
+  openClient(dataDir: string, start: string): Promise<NodeClient>
   startDaemon(options: StartOptions): Promise<Daemon>
   loadConfig(options: Pick<StartOptions, 'flags' | 'env'>): Promise<CheckedConfig>
   /** Serves MCP on standard input and output; `done` resolves when the input ends. */

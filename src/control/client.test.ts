@@ -10,7 +10,9 @@ import { HEALTHY, PEER, STATUS } from '../../test/support/served-node.ts'
 import { CodedError, correlationId, defineErrors } from '../base/index.ts'
 import { ControlClient, openClient } from './client.ts'
 
-const clientFor = (url: string, token = TOKEN) => new ControlClient({ url, token, name: '/data' })
+const START = 'bin/p2p --data /data start'
+const clientFor = (url: string, token = TOKEN) =>
+  new ControlClient({ url, token, name: '/data', start: START })
 
 test('every method of the client asks its operation and gives back the answer', async () => {
   await using control = await startControl()
@@ -62,7 +64,7 @@ test('a node that is not there is unreachable, with its folder and the remedy', 
   await control.server.stop()
   await using client = clientFor(control.api)
   await assert.rejects(client.status(), (error: Error) => {
-    assert.match(error.message, /\/data.*p2p start/)
+    assert.match(error.message, /\/data.*: bin\/p2p --data \/data start$/)
     return coded('CONTROL_NODE_UNREACHABLE')(error)
   })
 })
@@ -111,11 +113,18 @@ test('openClient() reads where the node of a folder answers, and its token', asy
   await using control = await startControl()
   const folder = await mkdtemp(join(tmpdir(), 'p2p-client-'))
   try {
-    await assert.rejects(openClient(folder), coded('CONTROL_NODE_UNREACHABLE'))
+    await assert.rejects(openClient(folder), (error: Error) => {
+      assert.ok(error.message.endsWith(`Start it with: p2p start --data ${folder}`))
+      return coded('CONTROL_NODE_UNREACHABLE')(error)
+    })
     const run = { pid: 1, peerId: PEER, api: control.api, mcp: null, grpc: null, listen: [] }
     const whole = JSON.stringify({ ...run, startedAt: '2026-01-01T00:00:00.000Z' })
     await writeFile(join(folder, 'node.json'), whole)
     await assert.rejects(openClient(folder), coded('CONTROL_NODE_UNREACHABLE'))
+    for (const broken of ['', 'two\nlines', 'schlüssel']) {
+      await writeFile(join(folder, 'api.token'), broken)
+      await assert.rejects(openClient(folder), /api\.token holds no token/)
+    }
     await writeFile(join(folder, 'api.token'), `${TOKEN}\n`)
     await using client = await openClient(folder)
     assert.deepEqual(await client.status(), STATUS)

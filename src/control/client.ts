@@ -20,7 +20,7 @@ import type { Answer, OperationName, Sent } from './api.ts'
 import type { LeaseEvent } from './lease.ts'
 import { findLocalNode } from './local-node.ts'
 import type { Waits } from './served-node.ts'
-import { HttpTransport } from './transport.ts'
+import { HttpTransport, type TransportOptions } from './transport.ts'
 
 /** How a value was written down: base64 where it is not UTF-8 text. */
 export type ReadReport = GetReport & { readonly encoding: 'text' | 'base64' }
@@ -34,19 +34,11 @@ export interface RemoteCall {
   readonly timeoutMs?: number
 }
 
-export interface ControlClientOptions {
-  /** Base URL of the API, such as `http://127.0.0.1:9002`. */
-  readonly url: string
-  readonly token: string
-  /** What to call the node in errors: its data folder, or the URL. */
-  readonly name: string
-}
-
 /** One node, asked over its API; dispose of it to let go of its connections. */
 export class ControlClient implements AsyncDisposable {
   readonly #transport: HttpTransport
 
-  constructor(options: ControlClientOptions) {
+  constructor(options: TransportOptions) {
     this.#transport = new HttpTransport(options)
   }
 
@@ -151,7 +143,13 @@ export class ControlClient implements AsyncDisposable {
   }
 }
 
-/** A client for the node that runs on `dataDir`; it is not known yet whether it answers. */
-export async function openClient(dataDir: string): Promise<ControlClient> {
-  return new ControlClient(await findLocalNode(dataDir))
+/**
+ * A client for the node that runs on `dataDir`; it is not known yet whether it answers. `start` is
+ * the command that an error names when it does not.
+ */
+export async function openClient(
+  dataDir: string,
+  start = `p2p start --data ${dataDir}`,
+): Promise<ControlClient> {
+  return new ControlClient(await findLocalNode(dataDir, start))
 }

@@ -1,7 +1,7 @@
 /** A node with its local faces, as `p2p start` runs it: configuration in, one thing to stop out. */
 
-import { secureRandom, startAll, systemClock } from '../base/index.ts'
-import type { Environment, Flags, Node } from '../node/index.ts'
+import { secureRandom, systemClock } from '../base/index.ts'
+import type { Environment, Flags, Node, ResolvedConfig } from '../node/index.ts'
 import { ControlServer } from './control-server.ts'
 
 export interface DaemonOptions {
@@ -23,6 +23,9 @@ export interface Daemon {
   readonly notices: readonly string[]
   /** How many tool calls were made so far. */
   calls(): number
+  /** How many requests of peers were answered so far. */
+  served(): number
+  /** Resolves when nothing of it is left; safe to call twice. */
   stop(): Promise<void>
 }
 
@@ -30,10 +33,51 @@ export interface Daemon {
 export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   // Loaded here, so that a command that only talks to a node need not wait for a whole one.
   const { loadConfig, openNode } = await import('../node/index.ts')
-  const { createHttpFace } = await import('../mcp/index.ts')
   const { version, writeLog } = options
   const { config, notices } = await loadConfig(options.flags, options.env)
   const node = await openNode(config, { version, ...(writeLog && { writeLog }) })
+  const running = new AsyncDisposableStack()
+  running.use(node)
+  try {
+    const control = await openFaces(node, { config, version }, running)
+    const { apiUrl: api = '', mcpUrl: mcp = null } = control
+    const startedAt = new Date(systemClock.now()).toISOString()
+    const at = { api, mcp, grpc: null, listen: node.addresses }
+    await node.dataDir.announce({ pid: process.pid, peerId: node.peerId, ...at, startedAt })
+    let stopped: Promise<void> | undefined
+    return {
+      node,
+      api,
+      mcp,
+      tokenFile: node.dataDir.tokenFile,
+      listen: node.addresses,
+      dataDir: node.dataDir.path,
+      notices: [...notices, ...node.notices, ...control.notices],
+      calls: () => node.calls,
+      served: () => node.served,
+      stop() {
+        stopped ??= running.disposeAsync()
+        return stopped
+      },
+    }
+  } catch (error) {
+    await running.disposeAsync().catch(() => undefined)
+    throw error
+  }
+}
+
+interface Settings {
+  readonly config: ResolvedConfig
+  readonly version: string
+}
+
+/** What ends with the daemon goes onto `running`: the stack ends all of it, whatever fails. */
+async function openFaces(
+  node: Node,
+  { config, version }: Settings,
+  running: AsyncDisposableStack,
+): Promise<ControlServer> {
+  const { createHttpFace } = await import('../mcp/index.ts')
   const log = node.log.child('control')
   const face = config.mcp.enabled ? createHttpFace(node.catalog, { version, log }) : null
   const control = new ControlServer(
@@ -49,30 +93,8 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     },
     config.control,
   )
-  const stop = async () => {
-    await face?.close()
-    await control.stop()
-    await node.stop()
-  }
-  try {
-    await startAll([control])
-    const { apiUrl: api = '', mcpUrl: mcp = null } = control
-    const startedAt = new Date(systemClock.now()).toISOString()
-    const at = { api, mcp, grpc: null, listen: node.addresses }
-    await node.dataDir.announce({ pid: process.pid, peerId: node.peerId, ...at, startedAt })
-    return {
-      node,
-      api,
-      mcp,
-      tokenFile: node.dataDir.tokenFile,
-      listen: node.addresses,
-      dataDir: node.dataDir.path,
-      notices: [...notices, ...node.notices, ...control.notices],
-      calls: () => node.calls,
-      stop,
-    }
-  } catch (error) {
-    await stop()
-    throw error
-  }
+  running.defer(() => control.stop())
+  running.defer(() => face?.close())
+  await control.start()
+  return control
 }

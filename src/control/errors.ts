@@ -48,8 +48,8 @@ export const ControlError = defineErrors('CONTROL', {
       `Cannot listen at ${f.address}: ${f.reason}. Change ${f.key} to an address of this host`,
   },
   NODE_UNREACHABLE: {
-    says: (f: { node: string; reason: string }) =>
-      `Cannot reach the node of ${f.node}: ${f.reason}. Start it with: p2p start`,
+    says: (f: { node: string; reason: string; start: string }) =>
+      `Cannot reach the node of ${f.node}: ${f.reason}. Start it with: ${f.start}`,
     retryable: true,
   },
   ANSWER_MALFORMED: {

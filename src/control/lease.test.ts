@@ -3,8 +3,10 @@ import { test } from 'node:test'
 import { startControl, TOKEN } from '../../test/support/control.ts'
 import { coded } from '../../test/support/expect.ts'
 import { FakeClock } from '../../test/support/fake-clock.ts'
-import { defineErrors } from '../base/index.ts'
+import { fakeNode } from '../../test/support/served-node.ts'
+import { defineErrors, silentLog } from '../base/index.ts'
 import { ControlClient } from './client.ts'
+import { holdLease } from './lease.ts'
 
 const SPEC = {
   name: 'calc',
@@ -14,7 +16,7 @@ const SPEC = {
 async function setup(over: Parameters<typeof startControl>[0] = {}) {
   const clock = new FakeClock()
   const control = await startControl({ clock, ...over })
-  const client = new ControlClient({ url: control.api, token: TOKEN, name: 'test' })
+  const client = new ControlClient({ url: control.api, token: TOKEN, name: 'test', start: 'p2p' })
   return {
     clock,
     control,
@@ -101,4 +103,35 @@ test('a service that cannot start is an error, not an empty stream', async () =>
   }
   await using t = await setup({ over: { services } })
   await assert.rejects(t.client.exposeAttached(SPEC).next(), coded('TEST_START_FAILED'))
+})
+
+test('a reader that does not read gets the newest state when it does, and no heap of old ones', async () => {
+  const clock = new FakeClock()
+  const fake = fakeNode()
+  const gone = new AbortController()
+  const written: string[] = []
+  const response = {
+    writableNeedDrain: true,
+    write: (line: string) => written.push(line),
+    writeHead: () => undefined,
+    end: () => undefined,
+    destroy: () => undefined,
+  }
+  const deps = { services: fake.node.services, clock, log: silentLog }
+  const lease = { spec: SPEC, response: response as never, gone: gone.signal }
+  const held = holdLease(deps, lease, () => undefined)
+  await clock.advance(0)
+  const service = fake.services.get('calc')
+  assert.ok(service)
+  for (const restarts of [1, 2, 3]) {
+    fake.services.set('calc', { ...service, restarts })
+    await clock.advance(500)
+  }
+  assert.deepEqual(written, [])
+  response.writableNeedDrain = false
+  await clock.advance(500)
+  assert.match(written.join(''), /^[^\n]*"restarts":3[^\n]*\n$/)
+  gone.abort()
+  await held
+  assert.equal(fake.services.size, 0)
 })

@@ -55,8 +55,10 @@ async function tell(deps: LeaseDeps, lease: Lease, first: ServiceStatus): Promis
   const { spec, response, gone } = lease
   let shown = ''
   const show = (event: LeaseEvent) => {
-    const line = `${JSON.stringify(event)}\n`
-    if (line !== shown) response.write(line)
+    const line = lineOf(event)
+    // A reader that has not read the line before gets the newest when it has.
+    if (line === shown || response.writableNeedDrain) return
+    response.write(line)
     shown = line
   }
   let service: ServiceStatus | undefined = first
@@ -65,7 +67,11 @@ async function tell(deps: LeaseDeps, lease: Lease, first: ServiceStatus): Promis
     await clock.sleep(LOOK_EVERY_MS, gone)
     service = services.list().find(({ name }) => name === spec.name)
   }
-  show({ event: 'withdrawn', name: spec.name })
+  response.write(lineOf({ event: 'withdrawn', name: spec.name }))
+}
+
+function lineOf(event: LeaseEvent): string {
+  return `${JSON.stringify(event)}\n`
 }
 
 async function withdraw({ services, log }: LeaseDeps, service: string): Promise<void> {

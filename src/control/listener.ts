@@ -106,7 +106,8 @@ interface Attempt {
 async function listen(server: Server, attempt: Attempt): Promise<number | undefined> {
   const { host, port, options } = attempt
   const { promise, resolve, reject } = Promise.withResolvers<void>()
-  server.once('error', reject)
+  // It stays: an error while accepting, as when files run out, must not end the process.
+  server.on('error', reject)
   server.listen({ host, port, exclusive: true }, resolve)
   try {
     await promise

@@ -10,20 +10,30 @@ export interface LocalNode {
   readonly token: string
   /** The data folder: what errors call this node. */
   readonly name: string
+  /** What a person types to start it. */
+  readonly start: string
 }
 
 /** Rejects with `CONTROL_NODE_UNREACHABLE` where no node has left both files. */
-export async function findLocalNode(dataDir: string): Promise<LocalNode> {
-  const written = runFile.safeParse(jsonOf(await read(dataDir, 'node.json')))
-  if (!written.success) {
-    const reason = 'its node.json cannot be understood; restart the node to rewrite it'
-    throw ControlError.NODE_UNREACHABLE({ node: dataDir, reason }, written.error)
+export async function findLocalNode(dataDir: string, start: string): Promise<LocalNode> {
+  const unreachable = (reason: string, cause?: unknown) => {
+    return ControlError.NODE_UNREACHABLE({ node: dataDir, reason, start }, cause)
   }
-  const token = (await read(dataDir, 'api.token')).trim()
-  return { url: written.data.api, token, name: dataDir }
+  const read = (name: string) => readIn(dataDir, name, unreachable)
+  const written = runFile.safeParse(jsonOf(await read('node.json')))
+  if (!written.success) {
+    throw unreachable('its node.json cannot be understood; a restart rewrites it', written.error)
+  }
+  const token = (await read('api.token')).trim()
+  if (!/^[\x21-\x7e]+$/.test(token)) {
+    throw unreachable('its api.token holds no token; remove the file, so that a start makes one')
+  }
+  return { url: written.data.api, token, name: dataDir, start }
 }
 
-async function read(dataDir: string, name: string): Promise<string> {
+type Unreachable = (reason: string, cause: unknown) => Error
+
+async function readIn(dataDir: string, name: string, unreachable: Unreachable): Promise<string> {
   const file = join(dataDir, name)
   try {
     return await readFile(file, 'utf8')
@@ -31,7 +41,7 @@ async function read(dataDir: string, name: string): Promise<string> {
     const code = error instanceof Error && 'code' in error ? String(error.code) : String(error)
     const reason =
       code === 'ENOENT' ? `there is no ${name}, so no node runs there` : `${file}: ${code}`
-    throw ControlError.NODE_UNREACHABLE({ node: dataDir, reason }, error)
+    throw unreachable(reason, error)
   }
 }
 

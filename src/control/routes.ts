@@ -34,7 +34,7 @@ export function createRoutes({ node, clock }: RoutesDeps, waitMs: number): Route
 
   return {
     ...infoRoutes(node),
-    ...serviceRoutes(node, within),
+    ...serviceRoutes(node),
     async connect({ target, timeoutMs }, signal) {
       const limits = { ...(timeoutMs !== undefined && { timeoutMs }), signal }
       return { peer: await within(limits, (ended) => node.connect(target, { signal: ended })) }
@@ -85,11 +85,6 @@ export function createRoutes({ node, clock }: RoutesDeps, waitMs: number): Route
 /** How long a node may take to say what became of a call whose time is over. */
 const VERDICT_MS = 1_000
 
-type Within = <T>(
-  limits: { timeoutMs?: number; signal: AbortSignal },
-  work: (signal: AbortSignal) => Promise<T>,
-) => Promise<T>
-
 type InfoName = 'status' | 'config' | 'peers' | 'debugPeers'
 
 function infoRoutes(node: ServedNode): Pick<Routes, InfoName> {
@@ -103,14 +98,12 @@ function infoRoutes(node: ServedNode): Pick<Routes, InfoName> {
 
 type ServiceName = 'services' | 'expose' | 'unexpose'
 
-function serviceRoutes(node: ServedNode, within: Within): Pick<Routes, ServiceName> {
+function serviceRoutes(node: ServedNode): Pick<Routes, ServiceName> {
   return {
     services: async () => node.services.list(),
-    expose: (spec, signal) => {
-      return within({ signal }, (ended) => {
-        return node.services.expose(spec, { detached: true, signal: ended })
-      })
-    },
+    // Its own start has a deadline. With ours before it, a service could come up after its caller
+    // was told that it had not.
+    expose: (spec, signal) => node.services.expose(spec, { detached: true, signal }),
     async unexpose({ name }) {
       await node.services.unexpose(name)
       return { done: true }

@@ -11,10 +11,15 @@ import { errorBody } from './shapes/api.ts'
 /** Twice the largest result of a tool, as JSON; nothing the API says is longer. */
 const ANSWER_BYTES_MAX = 67_108_864
 
+/** Where the node is and what to show it. */
 export interface TransportOptions {
+  /** Base URL of the API, such as `http://127.0.0.1:9002`. */
   readonly url: string
   readonly token: string
+  /** What to call the node in errors: its data folder, or the URL. */
   readonly name: string
+  /** What a person types to start the node, for the error that it is not there. */
+  readonly start: string
 }
 
 export class HttpTransport {
@@ -66,7 +71,7 @@ export class HttpTransport {
 
   async #send(name: OperationName, sent: Values, { signal }: Waits): Promise<IncomingMessage> {
     const operation: Operation = operations[name]
-    const { url, token, name: node } = this.#options
+    const { url, token, name: node, start } = this.#options
     const body =
       operation.body === undefined ? undefined : JSON.stringify(pick(operation.body, sent))
     const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>()
@@ -91,7 +96,7 @@ export class HttpTransport {
       return await promise
     } catch (error) {
       signal?.throwIfAborted()
-      throw ControlError.NODE_UNREACHABLE({ node, reason: reasonOf(error) }, error)
+      throw ControlError.NODE_UNREACHABLE({ node, reason: reasonOf(error), start }, error)
     }
   }
 }

@@ -1,4 +1,4 @@
-import { CodedError, defineErrors } from '../base/index.ts'
+import { CodedError, defineErrors, hasCode } from '../base/index.ts'
 import type { PeerId } from '../identity/index.ts'
 
 export const DhtError = defineErrors('DHT', {
@@ -96,4 +96,9 @@ export function isCoded(error: unknown): error is CodedError {
 /** What a report says of a peer that failed: an error without a code is the peer's failure. */
 export function codeOf(error: unknown): string {
   return isCoded(error) ? error.code : 'DHT_PEER_FAILED'
+}
+
+/** Whether nothing was asked because this node has too much under way: no fault of a peer. */
+export function isOurBusyness(error: unknown): boolean {
+  return hasCode(error, 'DHT_PEER_BUSY', 'BASE_BUSY')
 }

@@ -9,11 +9,11 @@
 
 import type { Policy } from '../access/index.ts'
 import { type Clock, equalBytes, hasCode, type Logger } from '../base/index.ts'
-import type { PeerId } from '../identity/index.ts'
+import { type PeerId, peerIdFromBytes } from '../identity/index.ts'
 import type { Channel, Host } from '../net/index.ts'
 import type { DhtConfig } from './config.ts'
 import { codeOf, DhtError, isCoded } from './errors.ts'
-import { contactFromBytes, dhtKey } from './key.ts'
+import { dhtKey } from './key.ts'
 import type { Members } from './members.ts'
 import type { DhtMetrics } from './metrics.ts'
 import { isProviderKey } from './provider-key.ts'
@@ -21,7 +21,7 @@ import type { Records } from './records.ts'
 import { parseRecordNameBytes } from './validators.ts'
 import {
   ADDRESSES_MAX,
-  decodeMessage,
+  decodeQuestion,
   encodeMessage,
   type KadRecord,
   type Message,
@@ -75,7 +75,7 @@ export class Handler {
     policy.admit(peer, 'dht.query')
     let type = 'malformed'
     try {
-      const message = decodeMessage(frame)
+      const message = decodeQuestion(frame)
       type = message.type
       const answer = await this.#act(peer, message)
       metrics.answers.add(1, { type, outcome: 'ok' })
@@ -189,7 +189,7 @@ export class Handler {
   /** The peer that `key` names, even if it is in no table: a client, or we ourselves. */
   async #infoOfTarget(key: Uint8Array): Promise<PeerInfo | undefined> {
     try {
-      const info = await this.#info(contactFromBytes(key).peer)
+      const info = await this.#info(peerIdFromBytes(key))
       return info.addresses.length > 0 ? info : undefined
     } catch (error) {
       if (hasCode(error, 'IDENTITY_PEER_ID_INVALID')) return undefined

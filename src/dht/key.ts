@@ -6,8 +6,8 @@
  */
 
 import { createHash } from 'node:crypto'
-import { systemClock, TtlMap, toHex } from '../base/index.ts'
-import { type PeerId, peerIdFromBytes, peerIdToBytes } from '../identity/index.ts'
+import { systemClock, TtlMap } from '../base/index.ts'
+import { type PeerId, peerIdToBytes } from '../identity/index.ts'
 
 declare const brand: unique symbol
 
@@ -30,18 +30,10 @@ export function dhtKey(bytes: Uint8Array): DhtKey {
 
 /** A peer lies at the hash of the multihash in its id, as in kad-dht. */
 export function contactOf(peer: PeerId): Contact {
-  const known = byPeer.get(peer)
-  return known ?? contactFromBytes(peerIdToBytes(peer))
-}
-
-/** As `contactOf`, from the multihash; throws `IDENTITY_PEER_ID_INVALID` where it is none. */
-export function contactFromBytes(bytes: Uint8Array): Contact {
-  const text = toHex(bytes)
-  const known = byBytes.get(text)
+  const known = contacts.get(peer)
   if (known !== undefined) return known
-  const contact = { peer: peerIdFromBytes(bytes), key: dhtKey(bytes) }
-  byBytes.set(text, contact)
-  byPeer.set(contact.peer, contact)
+  const contact = { peer, key: dhtKey(peerIdToBytes(peer)) }
+  contacts.set(peer, contact)
   return contact
 }
 
@@ -80,10 +72,12 @@ export function closestTo<T extends Contact>(
   return contacts.toSorted((a, b) => compareDistance(target, a.key, b.key)).slice(0, count)
 }
 
-/** Each answer names 20 peers, nearly all of them named before; checking an id is dear. */
-const KNOWN = { entriesMax: 8_192, ttlMs: 3_600_000, clock: systemClock }
-const byBytes = new TtlMap<string, Contact>(KNOWN)
-const byPeer = new TtlMap<PeerId, Contact>(KNOWN)
+/** Each answer names 20 peers, nearly all of them named before. */
+const contacts = new TtlMap<PeerId, Contact>({
+  entriesMax: 8_192,
+  ttlMs: 3_600_000,
+  clock: systemClock,
+})
 
 export function sha256(bytes: Uint8Array): Uint8Array {
   return Uint8Array.from(createHash('sha256').update(bytes).digest())

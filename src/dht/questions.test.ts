@@ -5,7 +5,7 @@ import { NETWORK, signerOf } from '../../test/support/dht-fixture.ts'
 import { coded } from '../../test/support/expect.ts'
 import { FakeClock } from '../../test/support/fake-clock.ts'
 import { FakeNet } from '../../test/support/fake-net.ts'
-import { Registry, utf8 } from '../base/index.ts'
+import { BaseError, Registry, utf8 } from '../base/index.ts'
 import type { Channel } from '../net/index.ts'
 import { type DhtConfig, dhtConfig } from './config.ts'
 import { dhtMetrics } from './metrics.ts'
@@ -155,6 +155,16 @@ test('a peer out of reach is not tried again, but at new addresses or after a pa
   assert.equal(known.size, 1)
   again.questions.stop()
   assert.equal(clock.waiting, 0)
+})
+
+test('a dial that we have no room for is no reason not to try the peer again', async () => {
+  const { ask, host, questions } = await setup(answerAll)
+  const open = host.open.bind(host)
+  host.open = () => Promise.reject(BaseError.BUSY({ queue: 'dials', waiting: 1, limit: 1 }))
+  await assert.rejects(ask('a'), coded('BASE_BUSY'))
+  host.open = open
+  assert.equal(textOf(await ask('a')), 'a')
+  questions.stop()
 })
 
 test('questions to one peer are bounded', async () => {

@@ -6,11 +6,11 @@
  * and a liar with dead addresses cannot keep us from the peer's true ones.
  */
 
-import { type Clock, TtlMap } from '../base/index.ts'
+import { type Clock, race, TtlMap } from '../base/index.ts'
 import type { PeerId } from '../identity/index.ts'
 import type { CallOptions, Host, Protocol } from '../net/index.ts'
 import type { DhtConfig } from './config.ts'
-import { codeOf, DhtError } from './errors.ts'
+import { codeOf, DhtError, isOurBusyness } from './errors.ts'
 import { Line } from './line.ts'
 import type { DhtMetrics } from './metrics.ts'
 import { encodeMessage, type Message } from './wire.ts'
@@ -57,7 +57,7 @@ export class Questions {
       options.signal?.throwIfAborted()
       await this.#checkReachable(peer)
       const asked = this.#lineTo(peer).ask(messages.map(encodeMessage), type)
-      const answer = await unless(options.signal, asked)
+      const answer = await race(asked, options.signal)
       this.#unreachable.delete(peer)
       metrics.questions.add(1, { type, outcome: 'ok' })
       return answer
@@ -65,7 +65,7 @@ export class Questions {
       options.signal?.throwIfAborted()
       const code = codeOf(error)
       metrics.questions.add(1, { type, outcome: code })
-      if (code !== 'DHT_PEER_BUSY') await this.#noteUnreachable(peer)
+      if (!isOurBusyness(error)) await this.#noteUnreachable(peer)
       throw error
     }
   }
@@ -119,18 +119,5 @@ export class Questions {
     if (idlest === undefined) throw DhtError.PEER_BUSY({ peer, waiting: this.#lines.size })
     this.#lines.delete(idlest.peer)
     idlest.stop()
-  }
-}
-
-/** Rejects with the reason of `signal` when that comes before `work` is done. */
-async function unless<T>(signal: AbortSignal | undefined, work: Promise<T>): Promise<T> {
-  if (signal === undefined) return await work
-  const { promise, reject } = Promise.withResolvers<never>()
-  const giveUp = () => reject(signal.reason as Error)
-  signal.addEventListener('abort', giveUp, { once: true })
-  try {
-    return await Promise.race([work, promise])
-  } finally {
-    signal.removeEventListener('abort', giveUp)
   }
 }

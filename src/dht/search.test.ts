@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { signerOf } from '../../test/support/dht-fixture.ts'
 import { FakeClock } from '../../test/support/fake-clock.ts'
-import { Registry, utf8 } from '../base/index.ts'
+import { BaseError, Registry, utf8 } from '../base/index.ts'
 import type { PeerId } from '../identity/index.ts'
 import { dhtConfig } from './config.ts'
 import { DhtError } from './errors.ts'
@@ -89,6 +89,17 @@ test('a peer that fails is told to the table, with its first reason kept', async
   assert.deepEqual(report.failed, [{ peer: b, code: 'DHT_PEER_FAILED' }])
   assert.ok(failed.includes(b))
   assert.ok(report.complete)
+})
+
+test('that we are busy ourselves is told to the caller, and no fault of the peer', async () => {
+  const { search, failed } = setup([a, b], async (peer) => {
+    throw peer === a
+      ? DhtError.PEER_BUSY({ peer, waiting: 128 })
+      : BaseError.BUSY({ queue: 'dials', waiting: 512, limit: 512 })
+  })
+  const report = await search.run(message)
+  assert.deepEqual(report.failed.map(({ code }) => code).sort(), ['BASE_BUSY', 'DHT_PEER_BUSY'])
+  assert.deepEqual(failed, [])
 })
 
 test('a caller that gave up before is not served', async () => {

@@ -10,7 +10,7 @@ import type { Clock } from '../base/index.ts'
 import type { PeerId } from '../identity/index.ts'
 import type { CallOptions, Host } from '../net/index.ts'
 import type { DhtConfig } from './config.ts'
-import { codeOf } from './errors.ts'
+import { codeOf, isOurBusyness } from './errors.ts'
 import { type Contact, contactOf, dhtKey } from './key.ts'
 import { Lookup, type LookupReport, type Step } from './lookup.ts'
 import type { Members } from './members.ts'
@@ -136,7 +136,7 @@ class Run {
       if (signal.aborted) return
       // The first reason says most; another path may only learn that it was tried a moment ago.
       if (!this.codes.has(contact.peer)) this.codes.set(contact.peer, codeOf(error))
-      members.failed(contact.peer)
+      if (!isOurBusyness(error)) members.failed(contact.peer)
       this.#go(this.#lookup.failed(contact.peer))
     }
   }

@@ -10,6 +10,7 @@ import { addressFromBytes } from './multiaddrs.ts'
 import {
   ADDRESSES_MAX,
   decodeMessage,
+  decodeQuestion,
   encodeMessage,
   MESSAGE_BYTES_MAX,
   MESSAGE_TYPES,
@@ -111,6 +112,40 @@ test('peers and addresses beyond the limit are passed over, as are those nobody 
   const { closer = [] } = decodeMessage(writer.finish())
   assert.equal(closer.length, PEERS_MAX)
   assert.deepEqual(closer[0], { peer, addresses: Array(8).fill('/ip4/192.0.2.1/tcp/9000') })
+})
+
+test('a list of what nobody can read costs no more than a list at its limit', () => {
+  const [peer] = peers
+  assert.ok(peer !== undefined)
+  // No point of the curve has this coordinate.
+  const nobody = new Uint8Array(38)
+  nobody.set([0x00, 0x24, 0x08, 0x01, 0x12, 0x20, 0x02])
+  const named = new BinaryWriter().tag(1, WireType.LengthDelimited).bytes(nobody).finish()
+  const flood = new BinaryWriter().tag(1, WireType.Varint).uint32(4)
+  for (let i = 0; i < 40; i += 1) flood.tag(8, WireType.LengthDelimited).bytes(named)
+  const last = new BinaryWriter()
+    .tag(1, WireType.LengthDelimited)
+    .bytes(peerIdToBytes(peer))
+    .finish()
+  flood.tag(8, WireType.LengthDelimited).bytes(last)
+  assert.deepEqual(decodeMessage(flood.finish()).closer, [])
+
+  const one = new BinaryWriter().tag(1, WireType.LengthDelimited).bytes(peerIdToBytes(peer))
+  for (let i = 0; i < 16; i += 1) one.tag(2, WireType.LengthDelimited).bytes(utf8('no'))
+  one.tag(2, WireType.LengthDelimited).bytes(Uint8Array.of(4, 192, 0, 2, 1, 6, 0x23, 0x28))
+  const message = new BinaryWriter().tag(8, WireType.LengthDelimited).bytes(one.finish()).finish()
+  assert.deepEqual(decodeMessage(message).closer, [{ peer, addresses: [] }])
+})
+
+test('decodeQuestion() reads no peers but those that announce themselves as providers', () => {
+  const [peer] = peers
+  assert.ok(peer !== undefined)
+  const infos = [{ peer, addresses: [] }]
+  for (const type of MESSAGE_TYPES) {
+    const message: Message = { type, key: utf8('a'), closer: infos, providers: infos }
+    const providers = type === 'addProvider' ? infos : []
+    assert.deepEqual(decodeQuestion(encodeMessage(message)), { ...message, closer: [], providers })
+  }
 })
 
 test('what is no message is refused', () => {

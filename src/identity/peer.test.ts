@@ -92,6 +92,35 @@ test('multihashes that no libp2p key has are refused', () => {
   }
 })
 
+test('bytes too long for any id are refused before they cost anything', () => {
+  const begun = performance.now()
+  for (let i = 0; i < 20; i += 1) {
+    const long = new Uint8Array(8_600).fill(255)
+    assert.throws(() => peerIdFromBytes(long), coded('IDENTITY_PEER_ID_INVALID'))
+  }
+  assert.ok(performance.now() - begun < 1_000, 'base58 of one takes 200 ms')
+})
+
+test('the curve is asked once for each id, however often its bytes come', () => {
+  const random = seededRandom('once')
+  const ids = Array.from({ length: 300 }, () => peerIdToBytes(generateKeys(random).signer.peer))
+  const fresh = ids.map((bytes) =>
+    Uint8Array.from(bytes, (byte, i) => (i === 37 ? byte ^ 1 : byte)),
+  )
+  const timed = (all: readonly Uint8Array[]) => {
+    const begun = performance.now()
+    for (const bytes of all) {
+      try {
+        peerIdFromBytes(bytes)
+      } catch {
+        // Half of the changed keys are no points; finding out costs as much.
+      }
+    }
+    return performance.now() - begun
+  }
+  assert.ok(timed(ids) < timed(fresh) / 2)
+})
+
 test('text that is no base58 peer id is refused, however long', () => {
   const id = peerIdFromPublicKey(fromHex(SPEC_KEY))
   const wrong = [

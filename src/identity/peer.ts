@@ -19,6 +19,7 @@ declare const brand: unique symbol
 /** The base58 text of a peer id that was checked: only the functions below make one. */
 export type PeerId = string & { readonly [brand]: 'PeerId' }
 
+/** Above any id that we read: the longest has 39 bytes. */
 const PEER_ID_BYTES_MAX = 64
 const ED25519_HEAD = Uint8Array.of(0x00, 0x24, 0x08, 0x01, 0x12, 0x20)
 const SHA256_HEAD = Uint8Array.of(0x12, 0x20)
@@ -33,7 +34,13 @@ export function peerId(text: string): PeerId {
 
 /** Reads the multihash inside an id, as records and kad-dht messages carry it. */
 export function peerIdFromBytes(bytes: Uint8Array): PeerId {
+  // Base58 takes time in proportion to the square of the length.
+  if (bytes.length > PEER_ID_BYTES_MAX) {
+    throw IdentityError.PEER_ID_INVALID({ found: `${bytes.length} bytes` })
+  }
   const text = base58btc.baseEncode(bytes)
+  const known = checked.get(text)
+  if (known !== undefined) return known
   if (!isPeerMultihash(bytes)) throw IdentityError.PEER_ID_INVALID({ found: text.slice(0, 64) })
   checked.set(text, text as PeerId)
   return text as PeerId

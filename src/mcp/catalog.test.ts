@@ -97,6 +97,20 @@ test('list() does not wait for a peer that is silent, nor asks it again at once'
   assert.equal(clock.waiting, 0)
 })
 
+test('list() asks whom it had no time for the next time, not half a minute later', async () => {
+  const { clock, net, names } = setup()
+  const slow = Array.from({ length: 20 }, (_, i) => testPeer(50 + i))
+  net.services = [...slow, BOB].map((peer) => calc(peer))
+  for (const peer of slow) net.silent.add(peer)
+  const first = names()
+  await clock.advance(3_000)
+  assert.deepEqual(await first, [], 'all whom it may ask at once are silent')
+  await clock.advance(11_000)
+  const second = names()
+  await clock.advance(3_000)
+  assert.deepEqual(await second, [`calc_add_${BOB.slice(-6)}`])
+})
+
 test('list() reads a list again when its hash is another', async () => {
   const { clock, net, tools, names } = setup()
   net.services = [calc(BOB)]

@@ -60,8 +60,9 @@ export class Neighbours implements Service {
     return { stored: [this.#deps.host.self], wanted: 1 }
   }
 
-  async provide(name: string): Promise<void> {
+  async provide(name: string) {
     this.#provided.add(name)
+    return { stored: [this.#deps.host.self], wanted: 1 }
   }
 
   unprovide(name: string): void {

@@ -8,6 +8,7 @@ import {
   testPeer,
   testService,
   testTool,
+  untilAborted,
 } from '../../test/support/mcp-directory.ts'
 import { silentLog } from '../base/index.ts'
 import { decodeDescriptor } from './descriptor.ts'
@@ -74,6 +75,8 @@ test('every tool is announced, also those that its descriptor has no room for', 
   services.set(testService('calc', tools))
   publisher.start()
   await clock.advance(1_000)
+  assert.ok(provided().length < 30, 'not all at once: a stranger has a quota')
+  await clock.advance(40_000)
   assert.deepEqual([described()?.tools.length, described()?.toolCount], [0, 300])
   assert.equal(provided().length, 302)
   await stop()
@@ -125,9 +128,41 @@ test('a change of our addresses is published', async () => {
   services.set(calc)
   publisher.start()
   await clock.advance(1_000)
-  host.events.emit('addresses', { addresses: [] })
+  host.port = 9_001
+  host.events.emit('addresses', { addresses: host.addresses() })
   await clock.advance(1_000)
-  assert.equal(dht.puts, 4)
+  assert.equal(dht.puts, 3, 'the descriptor; the index is what it was')
+  await stop()
+})
+
+test('a change writes what differs and nothing else', async () => {
+  const { clock, dht, services, publisher, stop } = setup()
+  services.set(calc)
+  publisher.start()
+  await clock.advance(1_000)
+  assert.deepEqual([dht.puts, dht.provides], [2, 4])
+  services.set(calc)
+  await clock.advance(1_000)
+  assert.deepEqual([dht.puts, dht.provides], [2, 4], 'it is as it was')
+  services.set(calc, testService('echo', [testTool('add'), testTool('say')]))
+  await clock.advance(1_000)
+  assert.deepEqual([dht.puts, dht.provides], [4, 6], 'a descriptor and the index, two names')
+  await stop()
+})
+
+test('while some hold the records, but too few, newcomers wait for the next round', async () => {
+  const { clock, dht, services, host, publisher, stop } = setup()
+  dht.holders.push(OTHER)
+  services.set(calc)
+  publisher.start()
+  await clock.advance(1_000)
+  for (const n of [4, 5, 6]) {
+    host.events.emit('identified', { peer: testPeer(n), protocols: [] })
+    await clock.advance(1_000)
+  }
+  assert.equal(dht.puts, 2)
+  await clock.advance(60_000)
+  assert.equal(dht.puts, 4, 'one round for all of them')
   await stop()
 })
 
@@ -165,6 +200,34 @@ test('stop() takes everything back', async () => {
   const index = dht.records.get(INDEX)
   assert.deepEqual(index && decodeIndex(index.value, SELF), [])
   assert.deepEqual(provided(), [])
+})
+
+test('writes begin anew only when all those of a failed round have ended', async () => {
+  const { clock, dht, services, host } = setup()
+  const real = dht.as(SELF)
+  let writing = 0
+  let writingMax = 0
+  const put: typeof real.put = async (key, _value, { signal }) => {
+    if (key === KEY) throw new RangeError('disk')
+    writing += 1
+    writingMax = Math.max(writing, writingMax)
+    await untilAborted(signal).finally(() => {
+      writing -= 1
+    })
+    return { stored: [], wanted: 1 }
+  }
+  const deps = { dht: { ...real, put }, services, host, version: '1', clock, log: silentLog }
+  const publisher = new Publisher(deps, { descriptorRenewMs: RENEW_MS })
+  services.set(calc)
+  publisher.start()
+  await clock.advance(30_000)
+  assert.deepEqual([writing, writingMax], [1, 1])
+  await clock.advance(120_000)
+  assert.equal(writingMax, 1)
+  const stopped = publisher.stop()
+  await clock.advance(1_000)
+  await stopped
+  assert.deepEqual([writing, clock.waiting], [0, 0])
 })
 
 test('a failed write is tried again and harms nobody', async () => {

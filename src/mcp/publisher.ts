@@ -2,11 +2,12 @@
  * Keeps what this node offers written in the DHT, and takes it back when it is gone.
  *
  * One loop does all the writing, so that two writes never race: whatever happens only wakes it.
- * It writes when a service or our address changes, while too few peers hold what we wrote and a
- * new one comes, and before the records expire.
+ * When a service or our address changes it writes what differs; everything anew before the records
+ * expire, and when a peer comes while too few hold them. Names are announced at a pace that a
+ * stranger's quota at one peer allows, for in a small network one peer takes them all.
  */
 
-import { type Clock, type Emitter, type Logger, WorkQueue } from '../base/index.ts'
+import { type Clock, type Emitter, equalBytes, type Logger, WorkQueue } from '../base/index.ts'
 import type { PeerId } from '../identity/index.ts'
 import type { CallOptions, ConnectionInfo, NetEvents } from '../net/index.ts'
 import type { McpConfig } from './config.ts'
@@ -21,7 +22,7 @@ import {
   serviceProvider,
   toolProvider,
 } from './service-index.ts'
-import type { ServiceStatus, ToolInfo } from './tool.ts'
+import type { ServiceStatus } from './tool.ts'
 
 /** What a write came to: who holds the record, and how many were asked to. */
 export interface Stored {
@@ -36,7 +37,7 @@ export interface PublisherDht {
     value: Uint8Array,
     options: CallOptions & { ttlSeconds: number },
   ): Promise<Stored>
-  provide(name: string, options: CallOptions): Promise<unknown>
+  provide(name: string, options: CallOptions): Promise<Stored>
   unprovide(name: string): unknown
 }
 
@@ -66,10 +67,16 @@ const WITHDRAWN_TTL_SECONDS = 600
 const SETTLE_MS = 100
 /** How soon to try again after a write that no other peer took. */
 const RETRY_MS = 10_000
+/** How soon to write everything anew when somebody comes while some, but too few, hold it. */
+const SHORT_MS = 60_000
+/** For one round, besides the time that the pace of its names takes. */
 const PUBLISH_TIMEOUT_MS = 60_000
 const WITHDRAW_TIMEOUT_MS = 1_000
 /** Each provider record costs a lookup of its own; one for each tool is waiting at most. */
-const PROVIDES = { name: 'mcp-provide', concurrentMax: 8, waitingMax: 20_000 }
+const PROVIDES = { name: 'mcp-provide', concurrentMax: 4, waitingMax: 20_000 }
+/** One name costs a peer about 8 units of the 100 that a stranger has each second, 200 at once. */
+const UNPACED_NAMES = 16
+const PACE_MS = 400
 
 export class Publisher {
   readonly #deps: PublisherDeps
@@ -79,11 +86,17 @@ export class Publisher {
   /** What stands in the DHT under our name. */
   readonly #services = new Set<string>()
   readonly #providers = new Set<string>()
+  /** What was last written under each key. */
+  readonly #written = new Map<string, Uint8Array>()
   #running: Promise<void> = Promise.resolve()
   #nap = new AbortController()
-  #due = false
-  /** Fewer peers hold our records than should. */
+  /** A service or an address is not what it was. */
+  #changed = false
+  /** When everything is written anew. */
+  #wholeAtMs = 0
+  /** Fewer peers hold some record than should, and how many others hold the worst of them. */
   #short = true
+  #holders = 0
 
   constructor(deps: PublisherDeps, config: Pick<McpConfig, 'descriptorRenewMs'>) {
     this.#deps = deps
@@ -93,13 +106,12 @@ export class Publisher {
   start(): void {
     const { services, host } = this.#deps
     this.#unsubscribe.push(
-      services.events.on('servicesChanged', () => this.#wake()),
-      host.events.on('addresses', () => this.#wake()),
+      services.events.on('servicesChanged', () => this.#change()),
+      host.events.on('addresses', () => this.#change()),
       host.events.on('identified', () => {
-        if (this.#short) this.#wake()
+        if (this.#short) this.#writeAllIn(this.#holders === 0 ? 0 : SHORT_MS)
       }),
     )
-    this.#wake()
     this.#running = this.#run()
   }
 
@@ -107,33 +119,43 @@ export class Publisher {
   async stop(): Promise<void> {
     for (const unsubscribe of this.#unsubscribe.splice(0)) unsubscribe()
     this.#life.abort()
-    this.#wake()
+    this.#nap.abort()
     await this.#running
     using deadline = this.#deps.clock.deadline(WITHDRAW_TIMEOUT_MS)
     try {
       if (this.#services.size === 0) return
       await this.#withdraw([...this.#services], deadline.signal)
-      await this.#putIndex(deadline.signal)
+      const { key, value } = this.#index()
+      await this.#put(key, value, { ttlSeconds: WITHDRAWN_TTL_SECONDS, signal: deadline.signal })
       await this.#unprovide([...this.#providers])
     } catch (error) {
       this.#deps.log.debug('services not withdrawn', { error })
     }
   }
 
-  #wake(): void {
-    this.#due = true
+  #change(): void {
+    this.#changed = true
+    this.#nap.abort()
+  }
+
+  #writeAllIn(ms: number): void {
+    this.#wholeAtMs = Math.min(this.#wholeAtMs, this.#deps.clock.now() + ms)
     this.#nap.abort()
   }
 
   async #run(): Promise<void> {
-    let pauseMs = 0
-    for (;;) {
+    const { clock } = this.#deps
+    while (!this.#life.signal.aborted) {
       this.#nap = new AbortController()
-      if (!this.#due) await this.#sleep(pauseMs, this.#nap.signal)
+      const leftMs = this.#changed ? 0 : this.#wholeAtMs - clock.now()
+      if (leftMs > 0) await this.#sleep(leftMs, this.#nap.signal)
       await this.#sleep(SETTLE_MS, this.#life.signal)
       if (this.#life.signal.aborted) return
-      this.#due = false
-      pauseMs = await this.#publish()
+      const whole = clock.now() >= this.#wholeAtMs
+      if (!whole && !this.#changed) continue
+      this.#changed = false
+      const pauseMs = await this.#publish(whole)
+      if (pauseMs !== undefined) this.#wholeAtMs = clock.now() + pauseMs
     }
   }
 
@@ -142,18 +164,23 @@ export class Publisher {
     await this.#deps.clock.sleep(ms, signal).catch(() => undefined)
   }
 
-  /** Writes everything once; returns how long that may stand. */
-  async #publish(): Promise<number> {
+  /** Writes all, or what differs; returns when to write all, or nothing if that stays as it is. */
+  async #publish(whole: boolean): Promise<number | undefined> {
     const { clock, log } = this.#deps
-    using deadline = clock.deadline(PUBLISH_TIMEOUT_MS, this.#life.signal)
+    const { descriptorRenewMs } = this.#config
     const offered = this.#offered()
+    const names = providersOf(offered)
+    const timeoutMs = PUBLISH_TIMEOUT_MS + names.size * PACE_MS
+    using deadline = clock.deadline(timeoutMs, this.#life.signal)
     const gone = [...this.#services].filter((known) => offered.every(({ name }) => name !== known))
-    if (offered.length + gone.length === 0) return this.#config.descriptorRenewMs
+    if (offered.length + gone.length === 0) return descriptorRenewMs
     try {
       await this.#withdraw(gone, deadline.signal)
-      const holders = await this.#write(offered, deadline.signal)
-      log.info('services published', { services: offered.length, gone, holders })
-      return holders === 0 && this.#hasPeers() ? RETRY_MS : this.#config.descriptorRenewMs
+      await this.#unprovide([...this.#providers].filter((name) => !names.has(name)))
+      await this.#write(offered, { whole, names, signal: deadline.signal })
+      log.info('services published', { services: offered.length, gone, holders: this.#holders })
+      if (this.#short && this.#holders === 0 && this.#hasPeers()) return RETRY_MS
+      return whole ? descriptorRenewMs : undefined
     } catch (error) {
       if (!this.#life.signal.aborted) log.warn('services not published', { error })
       this.#short = true
@@ -161,57 +188,74 @@ export class Publisher {
     }
   }
 
-  /** Returns how many other peers hold every record. */
-  async #write(offered: readonly ServiceStatus[], signal: AbortSignal): Promise<number> {
-    const { dht, host } = this.#deps
-    const names = providersOf(offered)
-    await this.#unprovide([...this.#providers].filter((name) => !names.has(name)))
-
-    const puts = offered.map(({ name, tools }) => {
-      this.#services.add(name)
-      return this.#putDescriptor(name, tools, { ttlSeconds: TTL_SECONDS, signal })
-    })
+  async #write(
+    offered: readonly ServiceStatus[],
+    { whole, names, signal }: { whole: boolean; names: ReadonlySet<string>; signal: AbortSignal },
+  ): Promise<void> {
+    for (const { name } of offered) this.#services.add(name)
+    const records = [...offered.map((service) => this.#descriptorOf(service)), this.#index()]
+    const writes = records
+      .filter(({ key, value }) => whole || !this.#stands(key, value))
+      .map(({ key, value }) => this.#put(key, value, { ttlSeconds: TTL_SECONDS, signal }))
     const provides = new WorkQueue(PROVIDES)
-    const announced = [...names].map((name) => {
-      this.#providers.add(name)
-      return provides.run(async () => dht.provide(name, { signal }))
-    })
+    const announced = [...names]
+      .filter((name) => whole || !this.#providers.has(name))
+      .map((name, i) => provides.run(() => this.#provide(name, i, signal)))
     // All at once: each is a lookup of its own, and one slow peer may lie on the way of every one.
-    const [reports] = await Promise.all([
-      Promise.all([...puts, this.#putIndex(signal)]),
-      Promise.all(announced),
-    ])
-    this.#short = reports.some(({ stored, wanted }) => stored.length < wanted)
-    const others = reports.map(({ stored }) => stored.filter((peer) => peer !== host.self).length)
-    return Math.min(...others)
+    await allDone([...writes, ...announced])
+    const reports = await Promise.all([...writes, ...announced])
+
+    const { self } = this.#deps.host
+    const holders = reports
+      .filter(({ stored, wanted }) => stored.length < wanted)
+      .map(({ stored }) => stored.filter((peer) => peer !== self).length)
+    this.#short = holders.length > 0 || (!whole && this.#short)
+    const before = whole ? Number.POSITIVE_INFINITY : this.#holders
+    if (reports.length > 0) this.#holders = Math.min(before, ...holders)
   }
 
-  #putIndex(signal: AbortSignal): Promise<Stored> {
-    const { dht, host } = this.#deps
-    const ttlSeconds = this.#services.size === 0 ? WITHDRAWN_TTL_SECONDS : TTL_SECONDS
-    const index = encodeIndex(host.self, [...this.#services])
-    return dht.put(descriptorKey(INDEX_NAME, host.self), index, { ttlSeconds, signal })
+  async #provide(name: string, place: number, signal: AbortSignal): Promise<Stored> {
+    if (place >= UNPACED_NAMES) await this.#deps.clock.sleep(PACE_MS, signal)
+    this.#providers.add(name)
+    return this.#deps.dht.provide(name, { signal })
+  }
+
+  #stands(key: string, value: Uint8Array): boolean {
+    const written = this.#written.get(key)
+    return written !== undefined && equalBytes(written, value)
+  }
+
+  async #put(
+    key: string,
+    value: Uint8Array,
+    options: CallOptions & { ttlSeconds: number },
+  ): Promise<Stored> {
+    this.#written.delete(key)
+    const report = await this.#deps.dht.put(key, value, options)
+    this.#written.set(key, value)
+    return report
+  }
+
+  #index(): { key: string; value: Uint8Array } {
+    const { self } = this.#deps.host
+    return { key: descriptorKey(INDEX_NAME, self), value: encodeIndex(self, [...this.#services]) }
   }
 
   /** Writes over each descriptor with one that has no tools: older copies lose against it. */
   async #withdraw(services: readonly string[], signal: AbortSignal): Promise<void> {
-    const options = { ttlSeconds: WITHDRAWN_TTL_SECONDS, signal }
-    const puts = services.map((service) => {
-      this.#services.delete(service)
-      return this.#putDescriptor(service, [], options)
+    const puts = services.map((name) => {
+      this.#services.delete(name)
+      const { key, value } = this.#descriptorOf({ name, tools: [] })
+      return this.#put(key, value, { ttlSeconds: WITHDRAWN_TTL_SECONDS, signal })
     })
-    await Promise.all(puts)
+    await allDone(puts)
   }
 
-  #putDescriptor(
-    service: string,
-    tools: readonly ToolInfo[],
-    options: CallOptions & { ttlSeconds: number },
-  ): Promise<Stored> {
-    const { dht, host, version } = this.#deps
+  #descriptorOf({ name, tools }: Pick<ServiceStatus, 'name' | 'tools'>) {
+    const { host, version } = this.#deps
     const endpoints = tools.length === 0 ? [] : host.addresses()
-    const descriptor = describe({ service, peer: host.self, version, tools, endpoints })
-    return dht.put(descriptorKey(service, host.self), encodeDescriptor(descriptor), options)
+    const descriptor = describe({ service: name, peer: host.self, version, tools, endpoints })
+    return { key: descriptorKey(name, host.self), value: encodeDescriptor(descriptor) }
   }
 
   async #unprovide(names: readonly string[]): Promise<void> {
@@ -233,6 +277,12 @@ export class Publisher {
   #hasPeers(): boolean {
     return this.#deps.host.connections().length > 0
   }
+}
+
+/** As `Promise.all`, but nothing goes on when it rejects: the next writes must find these ended. */
+async function allDone(works: readonly Promise<unknown>[]): Promise<void> {
+  await Promise.allSettled(works)
+  await Promise.all(works)
 }
 
 function providersOf(services: readonly ServiceStatus[]): Set<string> {

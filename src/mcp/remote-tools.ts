@@ -76,7 +76,6 @@ export class RemoteTools {
       this.#lists.set(key, tools)
       return tools.map((info) => ({ peer, service, info }))
     } catch (error) {
-      this.#silent.set(peer, true)
       this.#deps.log.debug('tools of a peer not listed', { peer, service, error })
       return []
     }
@@ -85,7 +84,13 @@ export class RemoteTools {
   async #ask({ peer, service }: RemoteService, signal: AbortSignal): Promise<readonly ToolInfo[]> {
     const tools = await this.#asks.run(async () => {
       signal.throwIfAborted()
-      return this.#deps.sessions.listTools(peer, service, { signal })
+      try {
+        return await this.#deps.sessions.listTools(peer, service, { signal })
+      } catch (error) {
+        // Only who was asked: those who waited behind silent ones have done nothing.
+        this.#silent.set(peer, true)
+        throw error
+      }
     })
     return withinBudget(tools)
   }

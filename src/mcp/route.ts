@@ -63,8 +63,10 @@ export class Route {
   async tryEach(offers: readonly ToolEntry[]): Promise<CallResult | undefined> {
     const { host, scores } = this.#deps
     const connected = new Set(host.connections().map(({ peer }) => peer))
-    const untried = offers.filter(({ peer }) => !this.#tried.has(peer))
-    const ranked = rank(untried, {
+    // One try for each peer: who lists a tool twice does not take the place of somebody else.
+    const untried = new Map(offers.toReversed().map((offer) => [offer.peer, offer]))
+    for (const peer of this.#tried) untried.delete(peer)
+    const ranked = rank([...untried.values()], {
       self: host.self,
       scoreOf: (peer) => scores.get(peer),
       isConnected: (peer) => connected.has(peer),

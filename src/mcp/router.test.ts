@@ -3,7 +3,15 @@ import { test } from 'node:test'
 import { coded } from '../../test/support/expect.ts'
 import { FakeClock } from '../../test/support/fake-clock.ts'
 import { testConnection, testPeer, untilAborted } from '../../test/support/mcp-directory.ts'
-import { CodedError, hasCode, Registry, silentLog } from '../base/index.ts'
+import {
+  CodedError,
+  correlationId,
+  hasCode,
+  Registry,
+  seededRandom,
+  silentLog,
+  withCorrelation,
+} from '../base/index.ts'
 import type { PeerId } from '../identity/index.ts'
 import { mcpConfig } from './config.ts'
 import { McpError } from './errors.ts'
@@ -93,6 +101,7 @@ function setup(answers: readonly Answer[], options: Setup = {}) {
       host: { self: SELF, connections: () => [testConnection(PEERS[0] as PeerId)] },
       scores,
       clock,
+      random: seededRandom('router'),
       log: silentLog,
       metrics: mcpMetrics(new Registry()),
     },
@@ -238,6 +247,27 @@ test('call() gives up after attemptsMax peers, and the next call starts with ano
   })
   await router.call('echo', {})
   assert.deepEqual(tried, [0, 1, 2])
+})
+
+test('call() tries a peer once, however often it lists the tool', async () => {
+  const { router, tried } = setup([refuses, ok], { remembered: [0, 0, 0, 1] })
+  await router.call('echo', {})
+  assert.deepEqual(tried, [0, 1])
+})
+
+test('call() runs under the id of the request that it is of, or under one of its own', async () => {
+  const seen: (string | undefined)[] = []
+  const notes: Answer = async () => {
+    seen.push(correlationId())
+    return done
+  }
+  const { router } = setup([notes])
+  await withCorrelation('job-7', () => router.call('echo', {}))
+  await Promise.all([router.call('echo', {}), router.call('echo', {})])
+  assert.equal(seen[0], 'job-7')
+  for (const id of seen.slice(1)) assert.match(String(id), /^[0-9a-f]{32}$/)
+  assert.equal(new Set(seen).size, 3)
+  assert.equal(router.calls, 3)
 })
 
 test('call() asks the network anew when all whom it remembered failed', async () => {

@@ -10,7 +10,7 @@
  * anybody who publishes a service of their own take calls that were meant for another.
  */
 
-import { hasCode } from '../base/index.ts'
+import { correlationId, hasCode, newId, type Random, withCorrelation } from '../base/index.ts'
 import type { PeerId } from '../identity/index.ts'
 import type { McpConfig } from './config.ts'
 import type { Directory } from './directory.ts'
@@ -23,6 +23,7 @@ import type { CallResult, ToolArgs, ToolEntry } from './tool.ts'
 /** What the router asks of others: the composition root hands in real ones, a test fakes. */
 export interface RouterDeps extends RouteDeps {
   readonly directory: Pick<Directory, 'lookup' | 'find' | 'forget'>
+  readonly random: Random
 }
 
 export type RouterConfig = Pick<McpConfig, 'attemptsMax' | 'attemptTimeoutMs' | 'requestTimeoutMs'>
@@ -45,15 +46,28 @@ const CUT_SHORT = ['BASE_DEADLINE', 'MCP_TOOL_NOT_FOUND', 'MCP_TOOL_UNAVAILABLE'
 export class Router {
   readonly #deps: RouterDeps
   readonly #config: RouterConfig
+  #calls = 0
 
   constructor(deps: RouterDeps, config: RouterConfig) {
     this.#deps = deps
     this.#config = config
   }
 
+  /** How many calls were asked of it so far. */
+  get calls(): number {
+    return this.#calls
+  }
+
   /** Resolves with the first result; rejects when nobody offers the tool or every try failed. */
   async call(tool: string, args: ToolArgs, options: RouteOptions = {}): Promise<CallResult> {
-    const { clock, directory } = this.#deps
+    this.#calls += 1
+    // A call that came with no id of its own is given one, for our log and that of the peer.
+    const id = correlationId() ?? newId(this.#deps.random)
+    return withCorrelation(id, () => this.#call(tool, args, options))
+  }
+
+  async #call(tool: string, args: ToolArgs, options: RouteOptions): Promise<CallResult> {
+    const { clock, directory, log } = this.#deps
     const timeoutMs = options.timeoutMs ?? this.#config.requestTimeoutMs
     const query = queryOf(tool, options)
     using deadline = clock.deadline(timeoutMs, options.signal)
@@ -66,7 +80,9 @@ export class Router {
       onfailure: () => directory.forget(query),
     })
     try {
-      return await this.#follow(route, query, { ...options, signal: deadline.signal })
+      const result = await this.#follow(route, query, { ...options, signal: deadline.signal })
+      log.debug('tool called', { tool, attempts: route.attempts })
+      return result
     } catch (error) {
       options.signal?.throwIfAborted()
       if (!deadline.signal.aborted || !hasCode(error, ...CUT_SHORT)) throw error

@@ -75,11 +75,13 @@ test('read() joins a frame that comes in single bytes', async () => {
   assert.deepEqual(await channel.read(), new Uint8Array(300).fill(7))
 })
 
-test('read() refuses a goodbye in the middle of a frame', async () => {
-  const { stream, channel } = setup()
-  stream.onData(Uint8Array.of(5, 1, 2))
-  stream.onRemoteCloseWrite()
-  await assert.rejects(channel.read(), coded('NET_CHANNEL_BROKEN'))
+test('read() refuses a goodbye in the middle of a frame, also right after its length', async () => {
+  for (const begun of [[5, 1, 2], [5], [0x85]]) {
+    const { stream, channel } = setup()
+    stream.onData(Uint8Array.from(begun))
+    stream.onRemoteCloseWrite()
+    await assert.rejects(channel.read(), coded('NET_CHANNEL_BROKEN'))
+  }
 })
 
 test('read() takes a lost connection for no goodbye, but gives the whole frames first', async () => {

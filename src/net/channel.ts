@@ -10,13 +10,12 @@
  */
 
 import type { Stream } from '@libp2p/interface'
-import { assert, type Clock } from '../base/index.ts'
+import { assert, type Clock, race } from '../base/index.ts'
 import type { PeerId } from '../identity/index.ts'
 import { encodeFrame, FrameSplitter } from '../wire/index.ts'
 import type { NetConfig } from './config.ts'
 import { NetError, reasonOf } from './errors.ts'
 import type { CallOptions, Channel, Protocol } from './host.ts'
-import { race } from './race.ts'
 
 export type ChannelTimeouts = Pick<
   NetConfig,

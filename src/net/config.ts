@@ -32,7 +32,9 @@ export const netConfig = z.strictObject({
   connectionsPerHostMax: count(64).describe('Inbound connections from one IPv4 or IPv6 /56'),
   connectionsPerSiteMax: count(256).describe('Inbound connections from one IPv4 /24 or IPv6 /48'),
   pendingMax: count(256).describe('Inbound connections that are not yet encrypted'),
-  pendingPerHostMax: count(4).describe('Of these, from one IPv4 or IPv6 /56'),
+  pendingPerHostMax: count(4).describe(
+    'Of these, from one IPv4 or IPv6 /56; half of all for loopback',
+  ),
   pendingPerSiteMax: count(16).describe('Of these, from one IPv4 /24 or IPv6 /48'),
   inboundPerSecondMax: count(64, 10_000).describe('New connections a second from one address'),
 

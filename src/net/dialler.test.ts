@@ -118,3 +118,94 @@ test('connect() refuses what is no peer id and no multiaddr', async () => {
   await assert.rejects(dialler.connect('nobody'), coded('IDENTITY_PEER_ID_INVALID'))
   await assert.rejects(dialler.connect('/ip4/1.2.3.4'), coded('NET_ADDRESS_INVALID'))
 })
+
+test('reach() fails at once after a dial that failed, and says so; connect() always tries', async () => {
+  const { dialler, clock, dialled } = setup({ '/ip4/9.9.9.9/tcp/1': hangs })
+  const first = assert.rejects(dialler.reach(PEER), coded('NET_CONNECT_FAILED'))
+  await clock.advance(1_000)
+  await first
+  const again = await dialler.reach(PEER).catch((error: unknown) => error)
+  assert.ok(hasCode(again, 'NET_CONNECT_FAILED'))
+  assert.match(again.message, /no answer within 1000 ms\), a moment ago. It is tried again in 2 s$/)
+  assert.equal((again.facts as { retryInMs: number }).retryInMs, 2_000)
+  assert.equal(dialled.length, 1)
+
+  const asked = assert.rejects(dialler.connect(PEER), coded('NET_CONNECT_FAILED'))
+  await clock.advance(1_000)
+  await asked
+  assert.equal(dialled.length, 2)
+})
+
+test('the pause doubles with each failure up to a minute, and is over when it is over', async () => {
+  const { dialler, clock, dialled } = setup({ '/ip4/9.9.9.9/tcp/1': refuses })
+  for (const seconds of [2, 4, 8, 16, 32, 60, 60]) {
+    const before = dialled.length
+    await assert.rejects(dialler.reach(PEER), coded('NET_CONNECT_FAILED'))
+    assert.equal(dialled.length, before + 1)
+    await clock.advance(seconds * 1_000 - 1)
+    await assert.rejects(dialler.reach(PEER), /tried again in 1 s/)
+    assert.equal(dialled.length, before + 1)
+    await clock.advance(1)
+  }
+})
+
+test('a peer that was connected meanwhile is reached without a pause, and failed for the first time', async () => {
+  const { dialler, clock, dialled } = setup({ '/ip4/9.9.9.9/tcp/1': refuses })
+  for (const seconds of [2, 4]) {
+    await assert.rejects(dialler.reach(PEER), coded('NET_CONNECT_FAILED'))
+    await clock.advance(seconds * 1_000)
+  }
+  await assert.rejects(dialler.reach(PEER), coded('NET_CONNECT_FAILED'))
+  dialler.connected(PEER)
+  await assert.rejects(dialler.reach(PEER), coded('NET_CONNECT_FAILED'))
+  assert.equal(dialled.length, 4)
+  await clock.advance(2_000)
+  await assert.rejects(dialler.reach(PEER), coded('NET_CONNECT_FAILED'))
+  assert.equal(dialled.length, 5)
+})
+
+test('an address not tried ends the pause and is tried first, but no address twice', async () => {
+  const table: Record<string, Answer> = { '/ip6/2620:fe::fe/tcp/1': refuses }
+  const { dialler, dialled } = setup(table)
+  await assert.rejects(dialler.reach(PEER), coded('NET_CONNECT_FAILED'))
+  table['/ip4/9.9.9.9/tcp/1'] = refuses
+  await assert.rejects(dialler.reach(PEER), /9\.9\.9\.9.*2620:fe::fe.*ECONNREFUSED\)$/)
+  delete table['/ip6/2620:fe::fe/tcp/1']
+  await assert.rejects(dialler.reach(PEER), /a moment ago/)
+  table['/ip6/2620:fe::fe/tcp/1'] = refuses
+  await assert.rejects(dialler.reach(PEER), /a moment ago/)
+  assert.equal(dialled.length, 3)
+  table['/ip4/9.9.9.9/tcp/2'] = works
+  assert.equal(await dialler.reach(PEER), CONNECTION)
+  assert.equal(dialled.at(-1), '/ip4/9.9.9.9/tcp/2')
+})
+
+test('addresses that there was no time for are tried before there is a pause', async () => {
+  const table = Object.fromEntries([1, 2, 3, 4].map((i) => [`/ip4/9.9.9.9/tcp/${i}`, hangs]))
+  const { dialler, clock, dialled } = setup(table)
+  for (const [last, count] of [
+    [3, 3],
+    [2, 6],
+  ]) {
+    const failed = assert.rejects(dialler.reach(PEER), coded('NET_CONNECT_FAILED'))
+    await clock.advance(2_500)
+    await failed
+    assert.equal(dialled.at(-1), `/ip4/9.9.9.9/tcp/${last}`)
+    assert.equal(dialled.length, count)
+  }
+  assert.equal(dialled[3], '/ip4/9.9.9.9/tcp/4')
+  await assert.rejects(dialler.reach(PEER), /a moment ago/)
+})
+
+test('failures that are not of the peer are no reason for a pause', async () => {
+  const { dialler, dialled } = setup({}, { dialsMax: 1, dialsWaitingMax: 1 })
+  await assert.rejects(dialler.reach(PEER), /no address is known for it$/)
+  await assert.rejects(dialler.reach(PEER), /no address is known for it$/)
+
+  const busy = setup({ '/ip4/9.9.9.9/tcp/1': works }, { dialsMax: 1, dialsWaitingMax: 1 })
+  const others = [1, 2].map((i) => busy.dialler.connect(`/ip4/8.8.8.8/tcp/${i}`).catch(reasons))
+  await assert.rejects(busy.dialler.reach(PEER), coded('BASE_BUSY'))
+  await Promise.all(others)
+  assert.equal(await busy.dialler.reach(PEER), CONNECTION)
+  assert.deepEqual(dialled, [])
+})

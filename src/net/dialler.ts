@@ -2,20 +2,21 @@
  * Connecting: which addresses, in which order, for how long, and what became of each.
  *
  * Addresses are tried one after another, best first, each with a deadline of its own under the
- * deadline of all. Callers who want the same peer share one attempt.
+ * deadline of all; those where nobody answered the last time come last. Callers who want the same
+ * peer share one attempt, and for a while after one that failed there is no other.
  */
 
 import type { Connection, Libp2p } from '@libp2p/interface'
 import { multiaddr } from '@multiformats/multiaddr'
-import { type Clock, type CodedError, hasCode, WorkQueue } from '../base/index.ts'
+import { type Clock, hasCode, race, WorkQueue } from '../base/index.ts'
 import { type PeerId, peerId } from '../identity/index.ts'
 import type { NetConfig } from './config.ts'
+import { DialPauses } from './dial-pauses.ts'
 import { type Attempt, NetError, reasonOf } from './errors.ts'
 import type { CallOptions } from './host.ts'
 import type { NetMetrics } from './metrics.ts'
 import { type Names, resolveAddress } from './names.ts'
 import type { PeerAddresses } from './peer-addresses.ts'
-import { race } from './race.ts'
 import { type Address, compareAddresses, parseMultiaddr, withPeer } from './transports.ts'
 
 export interface DiallerDeps {
@@ -41,11 +42,13 @@ export class Dialler {
   readonly #queue: WorkQueue
   /** One entry for each dial that runs or waits: bounded by the queue. */
   readonly #underway = new Map<string, Promise<Connection>>()
+  readonly #pauses: DialPauses
   readonly #stopped = new AbortController()
 
   constructor(deps: DiallerDeps, config: DiallerConfig) {
     this.#deps = deps
     this.#config = config
+    this.#pauses = new DialPauses(deps.clock)
     this.#queue = new WorkQueue({
       name: 'dials',
       concurrentMax: config.dialsMax,
@@ -59,8 +62,27 @@ export class Dialler {
     return open.find(({ limits }) => limits === undefined)
   }
 
+  /** As `connect`, but fails at once when no known address of the peer answered a moment ago. */
+  async reach(peer: PeerId, options: CallOptions = {}): Promise<Connection> {
+    if (this.existing(peer) === undefined && this.#pauses.leftMs(peer) > 0) {
+      const known = parsed(await this.#deps.addresses.of(peer))
+      const retryInMs = this.#pauses.leftMs(peer)
+      if (retryInMs > 0 && known.every(({ text }) => this.#pauses.isDead(peer, text))) {
+        const tried = this.#pauses.tried(peer)
+        throw NetError.CONNECT_FAILED({ target: peer, tried, retryInMs })
+      }
+    }
+    return this.connect(peer, options)
+  }
+
+  /** Takes note that a peer is connected, whoever dialled. */
+  connected(peer: PeerId): void {
+    this.#pauses.end(peer)
+  }
+
   /** Connects to a peer at its known addresses, or to whoever answers at a multiaddr. */
   async connect(target: PeerId | string, { signal }: CallOptions = {}): Promise<Connection> {
+    signal?.throwIfAborted()
     const address = target.startsWith('/') ? parseMultiaddr(target) : undefined
     const peer = address === undefined ? peerId(target) : address.peer
     const existing = peer === undefined ? undefined : this.existing(peer)
@@ -88,22 +110,30 @@ export class Dialler {
     const { clock } = this.#deps
     using total = clock.deadline(this.#config.connectionTimeoutMs, this.#stopped.signal)
     const tried: Attempt[] = []
+    const attempted: string[] = []
     const given =
       address === undefined && peer !== undefined
         ? parsed(await this.#deps.addresses.of(peer))
         : [address].filter((one) => one !== undefined)
     const candidates = await this.#candidates(given, tried, total.signal)
-    for (const candidate of candidates) {
+    const dead = (one: Address) => peer !== undefined && this.#pauses.isDead(peer, one.text)
+    for (const candidate of candidates.toSorted((a, b) => Number(dead(a)) - Number(dead(b)))) {
       const expected = peer ?? candidate.peer
       const text = expected === undefined ? candidate.text : withPeer(candidate.text, expected)
       try {
         total.signal.throwIfAborted()
+        attempted.push(candidate.text)
         return await this.#tryOne(text, candidate.transport, total.signal)
       } catch (error) {
         tried.push({ address: text, reason: this.#reason(error, total.signal) })
       }
     }
-    throw this.#failed(target, tried)
+    if (address === undefined && peer !== undefined && attempted.length > 0) {
+      // What there was no time for is new the next time.
+      const names = total.signal.aborted ? [] : given.map(({ text }) => text)
+      this.#pauses.failed(peer, [...names, ...attempted], tried)
+    }
+    throw NetError.CONNECT_FAILED({ target, tried })
   }
 
   /** Addresses behind names, without repeats, in the order of dialling. */
@@ -143,10 +173,6 @@ export class Dialler {
     return total.aborted
       ? `not reached within the ${connectionTimeoutMs} ms for all addresses`
       : `no answer within ${addressTimeoutMs} ms`
-  }
-
-  #failed(target: string, tried: readonly Attempt[]): CodedError {
-    return NetError.CONNECT_FAILED({ target, tried })
   }
 }
 

@@ -19,8 +19,8 @@ export const NetError = defineErrors('NET', {
       '/ip6/2001:db8::1/udp/9001/quic-v1/p2p/12D3KooW…, /ip4/192.0.2.1/tcp/9000 or /dnsaddr/host',
   },
   CONNECT_FAILED: {
-    says: (f: { target: string; tried: readonly Attempt[] }) =>
-      `Cannot connect to ${f.target}: ${describeAttempts(f.tried)}`,
+    says: (f: { target: string; tried: readonly Attempt[]; retryInMs?: number }) =>
+      `Cannot connect to ${f.target}: ${describeAttempts(f.tried)}${describePause(f.retryInMs)}`,
     retryable: true,
   },
   NAME_UNRESOLVED: {
@@ -72,6 +72,11 @@ export const NetError = defineErrors('NET', {
 function describeAttempts(tried: readonly Attempt[]): string {
   if (tried.length === 0) return 'no address is known for it'
   return tried.map(({ address, reason }) => `${address} (${reason})`).join(', ')
+}
+
+function describePause(retryInMs: number | undefined): string {
+  if (retryInMs === undefined) return ''
+  return `, a moment ago. It is tried again in ${Math.ceil(retryInMs / 1_000)} s`
 }
 
 /** The first line of what went wrong, for facts and logs. */

@@ -51,11 +51,15 @@ export interface Host extends Service {
   /** Our own multiaddrs, each ending in `/p2p/<self>`: those others may dial. */
   addresses(): readonly string[]
   connections(): readonly ConnectionInfo[]
-  /** Connects to a peer, or to whoever answers at a multiaddr; says who it is. */
+  /** Connects to a peer, or to whoever answers at a multiaddr; says who it is. Always tries. */
   connect(target: PeerId | string, options?: CallOptions): Promise<PeerId>
   disconnect(peer: PeerId): Promise<void>
   /** Round trip over the ping protocol, in milliseconds. */
   ping(peer: PeerId, options?: CallOptions): Promise<number>
+  /**
+   * A new channel to `peer`, which is dialled if it must be. One that could not be reached a moment
+   * ago fails at once, unless other addresses of it are known by now.
+   */
   open(peer: PeerId, protocol: Protocol, options?: CallOptions): Promise<Channel>
   /** Hands every inbound channel of `protocol` to `serve`, which owns it until it settles. */
   handle(protocol: Protocol, serve: (channel: Channel) => Promise<void>): Promise<void>

@@ -7,7 +7,7 @@ import type { Connection, Libp2p, Stream } from '@libp2p/interface'
 import { peerIdFromString } from '@libp2p/peer-id'
 import { multiaddr } from '@multiformats/multiaddr'
 import type { Policy } from '../access/index.ts'
-import { type Clock, Emitter, every, hasCode, type Logger } from '../base/index.ts'
+import { type Clock, Emitter, every, hasCode, type Logger, race } from '../base/index.ts'
 import { type PeerId, peerId } from '../identity/index.ts'
 import type { ByteMeter } from './byte-meter.ts'
 import { StreamChannel } from './channel.ts'
@@ -21,7 +21,6 @@ import type { NetServices } from './libp2p.ts'
 import type { NetMetrics } from './metrics.ts'
 import type { PeerAddresses } from './peer-addresses.ts'
 import { type ListenPlan, type Probe, planListening } from './ports.ts'
-import { race } from './race.ts'
 import { parseAny } from './transports.ts'
 
 export interface HostDeps {
@@ -146,7 +145,7 @@ export class Libp2pHost implements Host {
 
   async open(peer: PeerId, protocol: Protocol, { signal }: CallOptions = {}): Promise<Channel> {
     const { dialler, clock } = this.#deps
-    const connection = await dialler.connect(peer, signal === undefined ? {} : { signal })
+    const connection = await dialler.reach(peer, signal === undefined ? {} : { signal })
     using deadline = clock.deadline(this.#config.negotiationTimeoutMs, signal)
     try {
       const stream = await connection.newStream(protocol.id, {
@@ -204,9 +203,11 @@ export class Libp2pHost implements Host {
   }
 
   #follow(): void {
-    const { libp2p } = this.#deps
+    const { libp2p, dialler } = this.#deps
     libp2p.addEventListener('peer:connect', ({ detail }) => {
-      this.events.emit('connected', { peer: peerId(detail.toString()) })
+      const peer = peerId(detail.toString())
+      dialler.connected(peer)
+      this.events.emit('connected', { peer })
     })
     libp2p.addEventListener('peer:disconnect', ({ detail }) => {
       this.events.emit('disconnected', { peer: peerId(detail.toString()) })

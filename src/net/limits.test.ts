@@ -33,6 +33,15 @@ test('one host has few pending connections, whatever it sends', () => {
   assert.equal(limits.enter(from('10.0.1.1')), undefined)
 })
 
+test('the nodes of this machine have half of the pending places, and no more', () => {
+  for (const ip of ['127.0.0.1', '::1', '::ffff:127.0.0.1']) {
+    const limits = new InboundLimits({ ...config, pendingMax: 8, connectionsPerHostMax: 100 })
+    for (let i = 0; i < 4; i += 1) assert.equal(limits.enter(from(ip)), undefined, ip)
+    assert.equal(limits.enter(from(ip)), 'pending host', ip)
+    assert.equal(limits.enter(from('10.0.0.1')), undefined)
+  }
+})
+
 test('an IPv6 /56 is one host and a /48 one site', () => {
   const limits = new InboundLimits(config)
   assert.equal(limits.enter(from('2001:db8:1:1::1')), undefined)

@@ -4,11 +4,11 @@
  * One attacker has one address, one home network or one data centre, so connections are counted by
  * host (IPv4 address, IPv6 /56) and by site (IPv4 /24, IPv6 /48). Connections that are not
  * encrypted yet are counted apart: idle sockets must not shut out honest peers (stock libp2p: 15
- * of them do). When their number is full, the oldest that has not sent a byte makes room. Sans
- * I/O.
+ * of them do). When their number is full, the oldest that has not sent a byte makes room. The many
+ * nodes of one machine come by loopback, where half of all pending places are theirs. Sans I/O.
  */
 
-import { groupOf } from '../ip/index.ts'
+import { groupOf, scopeOf } from '../ip/index.ts'
 import type { NetConfig } from './config.ts'
 
 /** One inbound connection as the limits see it. */
@@ -89,14 +89,24 @@ export class InboundLimits {
 
   #refusal({ host, site, inbound }: Entry): Refusal | undefined {
     const { connectionsPerHostMax, connectionsPerSiteMax } = this.#limits
-    const { pendingMax, pendingPerHostMax, pendingPerSiteMax } = this.#limits
+    const { pendingMax } = this.#limits
     if (inbound.ip !== undefined) {
+      const { pendingPerHostMax, pendingPerSiteMax } = this.#pendingFrom(inbound.ip)
       if (this.#counted(host) >= connectionsPerHostMax) return 'host'
       if (this.#counted(site) >= connectionsPerSiteMax) return 'site'
       if (!this.#hasRoom((entry) => entry.host === host, pendingPerHostMax)) return 'pending host'
       if (!this.#hasRoom((entry) => entry.site === site, pendingPerSiteMax)) return 'pending site'
     }
     return this.#hasRoom(() => true, pendingMax) ? undefined : 'pending'
+  }
+
+  #pendingFrom(ip: string): Pick<Limits, 'pendingPerHostMax' | 'pendingPerSiteMax'> {
+    const { pendingMax, pendingPerHostMax, pendingPerSiteMax } = this.#limits
+    const half = scopeOf(ip) === 'loopback' ? Math.floor(pendingMax / 2) : 0
+    return {
+      pendingPerHostMax: Math.max(half, pendingPerHostMax),
+      pendingPerSiteMax: Math.max(half, pendingPerSiteMax),
+    }
   }
 
   /** Whether one more pending connection fits, after the oldest silent one has made room. */

@@ -140,6 +140,19 @@ test('decodeMessage() reads no more than a few addresses', () => {
   assert.equal(addressesIn(dns.encode({ type: 'response', answers })).length, ADDRESSES_MAX)
 })
 
+test('decodeMessage() looks at no more than a few texts to find addresses', () => {
+  const nonsense = Array.from({ length: 16 }, () =>
+    text([`dnsaddr=/ip4/10.0.0.1/tcp/1/p2p/nobody`]),
+  )
+  const after = (count: number) =>
+    dns.encode({
+      type: 'response',
+      answers: [...nonsense.slice(0, count), text([`dnsaddr=${ADDRESS}`])],
+    })
+  assert.deepEqual(addressesIn(after(15)), [ADDRESS])
+  assert.deepEqual(addressesIn(after(16)), [])
+})
+
 test('readLinkAddress() gives the canonical form', () => {
   const read = readLinkAddress(`/ip6/FD77:0::A/tcp/9000/p2p/${PEER}`)
   assert.deepEqual(read, { peer: PEER, address: ADDRESS, ip: 'fd77::a', scope: 'private' })

@@ -24,6 +24,8 @@ export const MESSAGE_BYTES_MAX = 9_000
 const ENTRIES_MAX = 128
 /** Addresses that we read from one message, and that we send of ourselves. */
 export const ADDRESSES_MAX = 8
+/** Texts of one message that we look at to find them. */
+const READ_MAX = 2 * ADDRESSES_MAX
 /** The smallest IPv6 packet that every link carries, without the headers (RFC 8200 §5). */
 const ANSWER_BYTES_MAX = 1_280 - 40 - 8
 const HEADER_BYTES = 12
@@ -98,15 +100,16 @@ export function decodeMessage(bytes: Uint8Array, service: string): Message | und
     return asked === true ? { kind: 'query' } : undefined
   }
   const records = [...(packet.answers ?? []), ...(packet.additionals ?? [])]
-  const texts = records.flatMap((record) => (record.type === 'TXT' ? [record] : []))
+  const texts = records
+    .flatMap((record) => (record.type === 'TXT' ? [record] : []))
+    .filter(({ name }) => name.endsWith(`.${service}`))
   const found = new Map<string, Announced>()
-  for (const text of texts) {
-    if (!text.name.endsWith(`.${service}`)) continue
-    for (const item of announcedIn(text)) {
-      if (found.size < ADDRESSES_MAX) found.set(item.address, item)
-    }
+  // Reading one means to check a key, so those that nobody can read are bounded as well.
+  for (const { address, ttlSeconds } of texts.flatMap(addressesIn).slice(0, READ_MAX)) {
+    const read = readLinkAddress(address)
+    if (read !== undefined) found.set(read.address, { ...read, ttlSeconds })
   }
-  return { kind: 'answer', announced: [...found.values()] }
+  return { kind: 'answer', announced: [...found.values()].slice(0, ADDRESSES_MAX) }
 }
 
 /**
@@ -167,15 +170,14 @@ function isPointer(type: string): boolean {
   return type === 'PTR' || type === 'ANY'
 }
 
-function announcedIn(record: dns.TxtAnswer): Announced[] {
+function addressesIn(record: dns.TxtAnswer): { address: string; ttlSeconds: number }[] {
   const ttlSeconds = Math.min(TTL_SECONDS, record.ttl ?? 0)
   if (ttlSeconds === 0) return []
   const strings = Array.isArray(record.data) ? record.data : [record.data]
   return strings.slice(0, ADDRESSES_MAX).flatMap((string) => {
     const text = textOf(string)
     if (text === undefined || !text.startsWith(TEXT_PREFIX)) return []
-    const read = readLinkAddress(text.slice(TEXT_PREFIX.length))
-    return read === undefined ? [] : [{ ...read, ttlSeconds }]
+    return [{ address: text.slice(TEXT_PREFIX.length), ttlSeconds }]
   })
 }
 

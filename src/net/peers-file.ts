@@ -137,7 +137,8 @@ async function readBounded(file: string): Promise<string | undefined> {
   }
 }
 
-function parsePeers(text: string): RememberedPeer[] {
+/** Reads the text of the file; whatever is not as we write it is refused with a code. */
+export function parsePeers(text: string): RememberedPeer[] {
   const whole = parseJson(text, 'peers file', { bytesMax: FILE_BYTES_MAX })
   if (!isJsonObject(whole) || whole.version !== VERSION || !Array.isArray(whole.peers)) {
     throw malformed(`something else than version ${VERSION} with a list of peers`)

@@ -6,10 +6,10 @@
 
 import type { MultiaddrConnection, Transport, Upgrader } from '@libp2p/interface'
 import type { Libp2pOptions } from 'libp2p'
+import { race } from '../base/index.ts'
 import type { ByteMeter } from './byte-meter.ts'
 import { NetError } from './errors.ts'
 import { type NativeConnection, quicMuxer } from './quic-muxer.ts'
-import { race } from './race.ts'
 
 const GIVEN_UP = 'its dial was given up'
 

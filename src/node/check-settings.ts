@@ -10,7 +10,7 @@ import { contradictions, misreadAddresses } from './cross-checks.ts'
 import { NodeError } from './errors.ts'
 import { nearestKey } from './nearest-key.ts'
 import { overPreset } from './presets.ts'
-import { isTable, type Setting } from './settings.ts'
+import { isTable, type Setting, sectionNames } from './settings.ts'
 import { shown, shownKey } from './shown.ts'
 import { type FixedKey, fixedKeys, keys, SECTIONS_TO_COME, toCode, tomlNames } from './toml-map.ts'
 import { wantedBy } from './wanted.ts'
@@ -61,7 +61,7 @@ function strangeKey(toml: string, value: unknown, where: string): CodedError {
   return NodeError.CONFIG_KEY_UNKNOWN({
     where,
     key,
-    nearest: shownKey(nearestKey(toml, tomlNames())),
+    nearest: shownKey(nearestKey(toml, isTable(value) ? [...sectionNames()] : tomlNames())),
   })
 }
 

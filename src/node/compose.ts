@@ -12,6 +12,7 @@ import {
   Directory,
   InboundStreams,
   LocalCatalog,
+  type McpMetrics,
   mcpMetrics,
   Neighbours,
   Router,
@@ -49,6 +50,8 @@ export interface McpParts {
   readonly directory: Directory
   readonly router: Router
   readonly catalog: LocalCatalog
+  /** How many requests of peers were answered so far. */
+  readonly served: () => number
 }
 
 export async function compose(config: ResolvedConfig, given: Given): Promise<Parts> {
@@ -83,11 +86,9 @@ export async function compose(config: ResolvedConfig, given: Given): Promise<Par
 
   // How we find and ask each other.
   const finding = { ...forRoom('dht'), host, policy, signer: keys.signer }
-  const store = () => new SqliteStore(join(dataDir, 'records.sqlite'))
+  const storage = config.dht.enabled ? new SqliteStore(join(dataDir, 'records.sqlite')) : null
   const metrics = dhtMetrics(registry)
-  const dht = config.dht.enabled
-    ? new Dht({ ...finding, storage: store(), metrics }, config.dht)
-    : null
+  const dht = storage && new Dht({ ...finding, storage, metrics }, config.dht)
   const asking = { ...forRoom('rpc'), host, policy, metrics: rpcMetrics(registry) }
   const rpcServer = new RpcServer(asking, config.rpc)
   const rpcClient = new RpcClient(asking, config.rpc)
@@ -96,7 +97,8 @@ export async function compose(config: ResolvedConfig, given: Given): Promise<Par
   const rpc = { server: rpcServer, client: rpcClient }
   const mcp = config.mcp.enabled ? composeMcp(config, given, { host, policy, dht, rpc }) : null
 
-  const services = [host, rpcServer, rpcClient, dht, ...(mcp?.started ?? []), bootstrap, mdns]
+  const beneath = [storage && opened(storage), host, rpcServer, rpcClient, dht]
+  const services = [...beneath, ...(mcp?.started ?? []), bootstrap, mdns]
   return {
     services: services.filter((service) => service !== null),
     host,
@@ -105,6 +107,11 @@ export async function compose(config: ResolvedConfig, given: Given): Promise<Par
     dht,
     mcp: mcp?.parts ?? null,
   }
+}
+
+/** The store is open already: what fails before the DHT starts must not leave it so. */
+function opened(storage: SqliteStore): Service {
+  return { name: 'records', start: async () => undefined, stop: async () => storage.close() }
 }
 
 interface Below {
@@ -118,12 +125,12 @@ function composeMcp(config: ResolvedConfig, given: Given, below: Below) {
   const { clock, random, version } = given
   const { host, policy, dht, rpc } = below
   const log = given.log.child('mcp')
-  const metrics = mcpMetrics(given.registry)
+  const { metrics, served } = countingServed(mcpMetrics(given.registry))
   const room = { clock, random, log, metrics, network: config.network, version, host, policy }
   const path = join(config.dataDir, 'services.json')
 
   const services = new Services({ ...room, path }, config.mcp)
-  const sessions = new Sessions(room, config.mcp)
+  const sessions = new Sessions(room, { ...config.mcp, requestTimeoutMs: CALL_MS_MAX })
   const inbound = new InboundStreams({ ...room, services }, config.mcp)
   // Without a DHT we find what those offer whom we are connected to, and nobody else.
   const neighbours = new Neighbours({ ...room, rpc })
@@ -135,11 +142,30 @@ function composeMcp(config: ResolvedConfig, given: Given, below: Below) {
 
   const nearby = dht === null ? [neighbours] : []
   return {
-    parts: { services, directory, router, catalog },
+    parts: { services, directory, router, catalog, served },
     started: [...nearby, services, sessions, inbound, directory, catalog],
   }
 }
 
+/** The same metrics, which a person at a terminal sees a number of. */
+function countingServed(metrics: McpMetrics): { metrics: McpMetrics; served: () => number } {
+  let served = 0
+  const requests: McpMetrics['requests'] = {
+    add(amount = 1, labels = {}) {
+      const { direction, outcome = '' } = labels
+      if (direction === 'inbound' && ANSWERED.includes(outcome)) served += amount
+      metrics.requests.add(amount, labels)
+    },
+  }
+  return { metrics: { ...metrics, requests }, served: () => served }
+}
+
+const ANSWERED = ['ok', 'error']
+/**
+ * As long as a caller may ask for (`TIMEOUT_MS_MAX` of `control/api.ts`). Everybody who uses a
+ * session keeps the time; a limit of its own would cut short who was given longer.
+ */
+const CALL_MS_MAX = 3_600_000
 /** Two peers are enough to be found by all others; the rest comes from the DHT. */
 const BOOTSTRAP = { peersMin: 2, backoffMs: 2_000, dialTimeoutMs: 10_000 }
 const MDNS = { queryIntervalMs: 60_000, rescanMs: 3_000 }

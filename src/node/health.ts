@@ -66,7 +66,7 @@ function lacksOf(facts: HealthFacts): string[] {
     ...facts.services
       .filter(({ state }) => state === 'failed' || state === 'restarting')
       .map(({ name, state, reason }) => {
-        return `service "${name}" is ${state}: ${reason ?? 'no reason known'}; see p2p services`
+        return `service "${name}" is ${state}: ${reason ?? 'no reason known'}; see the log`
       }),
   ]
 }

@@ -170,6 +170,7 @@ test('a value of the wrong type says what was found and what is wanted', async (
     ['[resources]\nconnection_timeout = inf', /wanted a number/],
     ['[log]\nmodules = "debug"', /wanted a section of its own/],
     ['mcp = 5', /NODE_CONFIG_KEY_UNKNOWN/],
+    ['[mcpp]', /NODE_CONFIG_KEY_UNKNOWN: .*\[mcpp\] \(.*:1\).*Did you mean \[mcp\]/],
   ]
   for (const [toml, message] of wrong) {
     const problems = await problemsOf(toml)

@@ -89,9 +89,9 @@ export class Node implements AsyncDisposable {
   readonly notices: string[] = []
   readonly #made: Made
   readonly #startedAtMs = clock.now()
-  #state: 'new' | 'started' | 'stopped' = 'new'
+  #started = false
+  #stopping: Promise<void> | undefined
   #words: string | null = null
-  #calls = 0
 
   constructor(made: Made) {
     this.#made = made
@@ -118,9 +118,14 @@ export class Node implements AsyncDisposable {
     return this.#made.log
   }
 
-  /** Tool calls that this node has made or routed. */
+  /** Tool calls that this node has made, for itself or for an assistant. */
   get calls(): number {
-    return this.#calls
+    return this.#made.parts.mcp?.router.calls ?? 0
+  }
+
+  /** Requests of peers that this node has answered. */
+  get served(): number {
+    return this.#made.parts.mcp?.served() ?? 0
   }
 
   async start(): Promise<void> {
@@ -128,24 +133,17 @@ export class Node implements AsyncDisposable {
     host.events.on('portMoved', ({ wanted, taken, kind }) => {
       this.notices.push(`${kind} port ${wanted} is in use, so ${taken} was taken`)
     })
-    host.events.on('addresses', ({ addresses }) => {
-      void bestWords(addresses).then((words) => {
-        this.#words = words
-      })
-    })
+    host.events.on('addresses', () => void this.#findWords())
     await startAll(services)
-    this.#words = await bestWords(this.addresses)
-    this.#state = 'started'
+    await this.#findWords()
+    this.#started = true
     this.log.info('node started', { peer: this.peerId, addresses: this.addresses })
   }
 
   /** Stops every room, last started first, and gives the data folder back; safe to call twice. */
-  async stop(): Promise<void> {
-    if (this.#state === 'stopped') return
-    this.#state = 'stopped'
-    await stopAll(this.#made.parts.services)
-    await this.#made.dataDir.close()
-    this.log.info('node stopped', { peer: this.peerId })
+  stop(): Promise<void> {
+    this.#stopping ??= this.#stop()
+    return this.#stopping
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -173,7 +171,7 @@ export class Node implements AsyncDisposable {
   health(): HealthReport {
     const { parts, config } = this.#made
     return assess({
-      started: this.#state === 'started',
+      started: this.#started && this.#stopping === undefined,
       peersConnected: this.#connected().length,
       listen: this.addresses,
       bootstrap: {
@@ -228,29 +226,48 @@ export class Node implements AsyncDisposable {
       const { entries } = await this.#mcp().directory.find(query, options)
       return entries
     },
-    call: (tool: string, args: ToolArgs, options: CallTarget = {}) => {
-      this.#calls += 1
+    call: async (tool: string, args: ToolArgs, options: CallTarget = {}) => {
       return this.#mcp().router.call(tool, args, options)
     },
   }
 
   readonly services = {
     list: (): readonly ServiceStatus[] => this.#made.parts.mcp?.services.list() ?? [],
-    expose: (spec: ServiceSpec, options: { detached: boolean }) => {
+    expose: async (spec: ServiceSpec, options: { detached: boolean }) => {
       return this.#mcp().services.expose(spec, options)
     },
-    unexpose: (name: string) => this.#mcp().services.unexpose(name),
+    unexpose: async (name: string) => this.#mcp().services.unexpose(name),
   }
 
   readonly dht = {
-    put: (key: string, value: Uint8Array, options: Waits = {}) => {
+    put: async (key: string, value: Uint8Array, options: Waits = {}) => {
       return this.#dht().put(key, value, options)
     },
-    get: (key: string, options: Waits = {}) => this.#dht().get(key, options),
+    get: async (key: string, options: Waits = {}) => this.#dht().get(key, options),
   }
 
   get catalog() {
     return this.#mcp().catalog
+  }
+
+  async #stop(): Promise<void> {
+    try {
+      await stopAll(this.#made.parts.services)
+    } finally {
+      await this.#made.dataDir.close()
+      this.log.info('node stopped', { peer: this.peerId })
+    }
+  }
+
+  /** Addresses may change while the words of earlier ones are looked up; the last ones count. */
+  async #findWords(): Promise<void> {
+    const { addresses } = this
+    try {
+      const words = await bestWords(addresses)
+      if (String(addresses) === String(this.addresses)) this.#words = words
+    } catch (error) {
+      this.log.error('addresses not put into words', { addresses, error })
+    }
   }
 
   #connected(): readonly PeerId[] {

@@ -40,12 +40,17 @@ const NOT_KEYS: readonly string[] = ['P2P_DATA', 'P2P_CONFIG']
 /** What the text of a configuration file says. */
 export function settingsOfFile(text: string, file: string): readonly Setting[] {
   const lines = text.split('\n')
+  const sections = sectionNames()
   return Object.entries(parseToml(text, file)).flatMap(([section, table]) => {
     const at = (key?: string) => {
       const line = lineOf(lines, section, key)
       return line === undefined ? file : `${file}:${line}`
     }
     if (!isTable(table)) return [{ toml: section, value: table, where: at() }]
+    // A section without keys says nothing, unless its name is a mistake.
+    if (Object.keys(table).length === 0 && !sections.has(section)) {
+      return [{ toml: section, value: table, where: at() }]
+    }
     return Object.entries(table).map(([key, value]) => {
       return { toml: `${section}.${key}`, value, where: at(key) }
     })
@@ -60,7 +65,7 @@ export function settingsOfEnvironment(environment: Environment): {
   settings: readonly Setting[]
   strange: readonly string[]
 } {
-  const sections = new Set(tomlNames().map((toml) => toml.split('.', 1)[0] ?? ''))
+  const sections = sectionNames()
   const settings: Setting[] = []
   const strange: string[] = []
   for (const [name, text] of Object.entries(environment)) {
@@ -97,6 +102,11 @@ export function settingsOfFlags(flags: Flags, below: readonly Setting[]): readon
   setPort('mcp.server_address', flags.mcpPort, '--mcp-port')
   setPort('control.grpc_address', flags.grpcPort, '--grpc-port')
   return settings
+}
+
+/** The sections that a file may have. */
+export function sectionNames(): ReadonlySet<string> {
+  return new Set(tomlNames().map((toml) => toml.split('.', 1)[0] ?? ''))
 }
 
 function parseToml(text: string, file: string): Readonly<Record<string, unknown>> {

@@ -8,14 +8,15 @@ import { type Host, parseMultiaddr } from '../net/index.ts'
 /** What others can reach is said before what only this machine can. */
 const ORDER: readonly Scope[] = ['global', 'private', 'loopback']
 
-/** The words of the address that reaches farthest; IPv4 first, for its words are three. */
+/**
+ * The words of the TCP address that reaches farthest; IPv4 first, for its words are three. Words
+ * do not say the transport, and who reads them back takes them for TCP.
+ */
 export async function bestWords(addresses: readonly string[]): Promise<string | null> {
   const endpoints = addresses.flatMap((address) => {
-    const [, version, ip, kind, port] =
-      /^\/(ip4|ip6)\/([^/]+)\/(tcp|udp)\/(\d+)/.exec(address) ?? []
+    const [, version, ip, port] = /^\/(ip4|ip6)\/([^/]+)\/tcp\/(\d+)/.exec(address) ?? []
     if (version === undefined || ip === undefined || port === undefined) return []
-    const rank =
-      ORDER.indexOf(scopeOf(ip)) * 4 + (version === 'ip4' ? 0 : 2) + Number(kind === 'udp')
+    const rank = ORDER.indexOf(scopeOf(ip)) * 2 + Number(version === 'ip6')
     return [{ ip, port: Number(port), rank }]
   })
   const reachable = endpoints.filter(({ rank }) => rank >= 0)

@@ -8,7 +8,7 @@
  * stop, and frees the places that were never answered.
  */
 
-import { type Clock, WorkQueue } from '../base/index.ts'
+import { type Clock, race, WorkQueue } from '../base/index.ts'
 import type { PeerId } from '../identity/index.ts'
 import type { CallOptions, Channel } from '../net/index.ts'
 import { type Cbor, WireError } from '../wire/index.ts'
@@ -23,7 +23,6 @@ import {
   ID_MAX,
   isMethod,
 } from './protocol.ts'
-import { race } from './race.ts'
 
 interface Pending {
   readonly method: string

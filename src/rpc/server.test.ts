@@ -263,3 +263,15 @@ test('stop() says goodbye, takes back what is served, and leaves nothing', async
   assert.equal(clock.waiting, 0)
   await server.stop()
 })
+
+test('stop() does not wait for a peer that takes nothing: its stream is cut', async () => {
+  const { server, net, clock, connect } = await setup()
+  await connect()
+  const [, ours] = net.opened[0] ?? assert.fail()
+  ours.close = () => new Promise(() => undefined)
+  const stopping = server.stop()
+  await clock.advance(1_000)
+  await stopping
+  assert.equal(ours.closed.aborted, true)
+  assert.equal(clock.waiting, 0)
+})

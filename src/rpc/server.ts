@@ -6,7 +6,7 @@
  */
 
 import type { Policy } from '../access/index.ts'
-import { type Clock, every, type Logger, type Service } from '../base/index.ts'
+import { type Clock, every, type Logger, race, type Service } from '../base/index.ts'
 import type { PeerId } from '../identity/index.ts'
 import type { Channel, Host } from '../net/index.ts'
 import { type Cbor, WireError } from '../wire/index.ts'
@@ -16,7 +16,9 @@ import { FrameWriter } from './frame-writer.ts'
 import { Methods, type Serve } from './methods.ts'
 import type { RpcMetrics } from './metrics.ts'
 import { type Answer, decodeRequest, peekRequestId, type Request, rpcProtocol } from './protocol.ts'
-import { race } from './race.ts'
+
+/** How long a goodbye waits for a peer to take the answers that are written. */
+const STOP_TIMEOUT_MS = 1_000
 
 /** What the server needs. */
 export interface RpcServerDeps {
@@ -73,7 +75,15 @@ export class RpcServer implements Service {
 
   async stop(): Promise<void> {
     this.#stopped.abort()
-    await Promise.all([...this.#lines].map(({ channel }) => channel.close().catch(() => undefined)))
+    using deadline = this.#deps.clock.deadline(STOP_TIMEOUT_MS)
+    const farewell = async ({ channel }: Line): Promise<void> => {
+      try {
+        await race(channel.close(), deadline.signal)
+      } catch (error) {
+        if (error instanceof Error) channel.abort(error)
+      }
+    }
+    await Promise.all([...this.#lines].map(farewell))
   }
 
   async #serveChannel(channel: Channel): Promise<void> {

@@ -140,6 +140,30 @@ test('decodeCbor() refuses size and depth before they cost anything', () => {
   assert.throws(() => decodeCbor(bomb, 'value', bomb.length), coded('WIRE_MALFORMED'))
 })
 
+test('decodeCbor() refuses a message of very many values before anything is made of it', () => {
+  const size = 4 * 1_024 * 1_024
+  for (const item of [0x00, 0x40, 0x60, 0x80, 0xa0]) {
+    const bomb = new Uint8Array(size).fill(item)
+    bomb.set([0x9a, 0x00, 0x3f, 0xff, 0xfb])
+    const begun = performance.now()
+    assert.throws(() => decodeCbor(bomb, 'value', size), /more than 65536 values/)
+    assert.ok(performance.now() - begun < 100, 'it took long')
+  }
+})
+
+test('values are counted as they are nested, and their bytes are not', () => {
+  const zeros = (count: number) => Array<Cbor>(count).fill(0)
+  const most = [new Map([[1, zeros(65_532)]])]
+  assert.deepEqual(decodeCbor(encodeCbor(most), 'value', 100_000), most)
+  assert.throws(() => encodeCbor([...most, 0]), /more than 65536 values/)
+  for (const size of [23, 24, 256, 65_536, 1_000_000]) {
+    const given = [new Uint8Array(size), 'x'.repeat(size), ...zeros(65_533)]
+    const whole = encodeCbor(given)
+    assert.deepEqual(decodeCbor(whole, 'value', whole.length), given)
+    assert.throws(() => encodeCbor([...given, 0]), /more than 65536 values/)
+  }
+})
+
 test('a key that names machinery is a key like any other', () => {
   const map = decode(hex(new Map<Cbor, Cbor>([['__proto__', 1]])))
   assert.ok(map instanceof Map)

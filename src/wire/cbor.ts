@@ -11,6 +11,9 @@ import { WireError } from './errors.ts'
 /** Nothing of ours nests deeper; the limit keeps later code from recursing without end. */
 const DEPTH_MAX = 64
 
+/** A byte can become a map of a hundred; a message of ours holds few values, and large ones. */
+const VALUES_MAX = 65_536
+
 /** What crosses the wire as CBOR. Numbers are safe integers; floats and tags are refused. */
 export type Cbor =
   | null
@@ -24,7 +27,9 @@ export type Cbor =
 /** The one encoding of `value`; what `decodeCbor` would refuse is refused here already. */
 export function encodeCbor(value: Cbor): Uint8Array {
   check(value, 'value', 0)
-  return cborg.encode(value, cborg.rfc8949EncodeOptions)
+  const bytes = cborg.encode(value, cborg.rfc8949EncodeOptions)
+  checkCount(bytes, 'value')
+  return bytes
 }
 
 /** Reads one whole value of at most `bytesMax` bytes. */
@@ -32,10 +37,42 @@ export function decodeCbor(bytes: Uint8Array, field: string, bytesMax: number): 
   if (bytes.length > bytesMax) {
     throw WireError.TOO_LONG({ field, size: bytes.length, limit: bytesMax })
   }
+  checkCount(bytes, field)
   const value = decode(bytes, field)
   check(value, field, 0)
   if (equalBytes(cborg.encode(value, cborg.rfc8949EncodeOptions), bytes)) return value
   throw WireError.MALFORMED({ field, found: 'CBOR that is not deterministic' })
+}
+
+/**
+ * Counts heads without making anything of them (RFC 8949 §3): a list or a map is followed by what
+ * it holds, bytes and text are jumped over. What is no CBOR is left for the decoder to refuse.
+ */
+function checkCount(bytes: Uint8Array, field: string): void {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  let values = 0
+  for (let at = 0; at < bytes.length; ) {
+    values += 1
+    if (values > VALUES_MAX) {
+      throw WireError.MALFORMED({ field, found: `more than ${VALUES_MAX} values` })
+    }
+    const head = view.getUint8(at)
+    const [major, argument] = [head >> 5, head & 0x1f]
+    const size = argument < 24 || argument > 27 ? 0 : 2 ** (argument - 24)
+    if (at + 1 + size > bytes.length) return
+    at += 1 + size
+    if (major === BYTE_STRING || major === TEXT_STRING) {
+      at += size === 0 ? argument : Number(uint(view, at - size, size))
+    }
+  }
+}
+
+const BYTE_STRING = 2
+const TEXT_STRING = 3
+
+function uint(view: DataView, at: number, size: number): number | bigint {
+  if (size === 8) return view.getBigUint64(at)
+  return size === 4 ? view.getUint32(at) : size === 2 ? view.getUint16(at) : view.getUint8(at)
 }
 
 const OPTIONS: cborg.DecodeOptions = {

@@ -83,9 +83,20 @@ test('varint: a length in long form is refused', () => {
 
 test('varint: an announced length takes no memory until bytes come', () => {
   const splitter = new FrameSplitter('varint', 2 ** 40)
-  assert.deepEqual(splitter.push(encodeVarint(2 ** 39)), [])
+  const length = encodeVarint(2 ** 39)
+  assert.deepEqual(splitter.push(length), [])
   assert.deepEqual(splitter.push(utf8('abc')), [])
-  assert.equal(splitter.pendingBytes, 3)
+  assert.equal(splitter.pendingBytes, length.length + 3)
+})
+
+test('varint: every byte of a frame that is not whole is pending, its length too', () => {
+  const stream = encodeFrame('varint', new Uint8Array(BYTES_MAX), BYTES_MAX)
+  const splitter = new FrameSplitter('varint', BYTES_MAX)
+  for (const [at, byte] of stream.entries()) {
+    assert.equal(splitter.pendingBytes, at)
+    splitter.push(Uint8Array.of(byte))
+  }
+  assert.equal(splitter.pendingBytes, 0)
 })
 
 test('a frame in a million pieces takes time and memory in proportion to its size', () => {

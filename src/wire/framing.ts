@@ -35,8 +35,9 @@ export class FrameSplitter {
   readonly #bytesMax: number
   #kept = new Uint8Array()
   #size = 0
-  /** With `varint`: how long the frame is whose bytes we are collecting. */
+  /** With `varint`: how long the frame is whose bytes we are collecting, and what said so. */
   #wanted: number | undefined
+  #headBytes = 0
   #failure: { readonly error: unknown } | undefined
 
   constructor(framing: Framing, bytesMax: number) {
@@ -44,9 +45,9 @@ export class FrameSplitter {
     this.#bytesMax = bytesMax
   }
 
-  /** Bytes that wait for the rest of their frame. */
+  /** Bytes that wait for the rest of their frame, its length among them. */
   get pendingBytes(): number {
-    return this.#size
+    return this.#headBytes + this.#size
   }
 
   /** Takes the next piece of the stream and returns the frames that it completes. */
@@ -57,6 +58,7 @@ export class FrameSplitter {
     } catch (error) {
       this.#failure = { error }
       this.#forget()
+      this.#headBytes = 0
       throw error
     }
   }
@@ -91,6 +93,7 @@ export class FrameSplitter {
       frames.push(this.#join(rest.subarray(0, need)))
       rest = rest.subarray(need)
       this.#wanted = undefined
+      this.#headBytes = 0
     }
   }
 
@@ -106,6 +109,7 @@ export class FrameSplitter {
     const after = rest.subarray(length.size - this.#size)
     this.#forget()
     this.#wanted = length.value
+    this.#headBytes = length.size
     return after
   }
 

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { memory } from '@libp2p/memory'
 import { hasCode, type Logger, Registry, silentLog, systemClock } from '../../src/base/index.ts'
 import { type PeerId, peerId } from '../../src/identity/index.ts'
 import type { Channel, Libp2pHost, Protocol } from '../../src/net/index.ts'
@@ -196,6 +197,38 @@ test('connect() to somebody of whom nothing is known says so', async () => {
   const [a] = net.hosts
   assert.ok(a !== undefined)
   await assert.rejects(a.connect(STRANGER), /no address is known for it/)
+})
+
+test('open() to a peer that was not there a moment ago fails at once, until it comes', async () => {
+  await using net = await testnet(1)
+  const [a] = net.hosts
+  assert.ok(a !== undefined)
+  const late = await testHost({ listen: ['/memory/late'], deps: { transports: [memory()] } })
+  await a.learn(late.self, ['/memory/late'], a.self)
+  const paused = /a moment ago\. It is tried again in 2 s$/
+  await assert.rejects(a.open(late.self, echo), (error: Error) => !paused.test(error.message))
+  await assert.rejects(a.open(late.self, echo), paused)
+  try {
+    await late.start()
+    await late.handle(echo, serveEcho)
+    await assert.rejects(a.open(late.self, echo), paused)
+    await late.connect(a.addresses()[0] ?? '')
+    await until(() => a.connections().length > 0)
+    await a.disconnect(late.self)
+    await tryEcho(a, late)
+  } finally {
+    await late.stop()
+  }
+})
+
+test('a caller that gave up before is not served, and harms nobody', async () => {
+  await using net = await testnet(2)
+  const [a, b] = pair(net.hosts)
+  await a.connect(b.self)
+  const signal = AbortSignal.abort(new TypeError('never mind'))
+  await assert.rejects(a.ping(b.self, { signal }), /never mind/)
+  await assert.rejects(a.open(b.self, echo, { signal }), /never mind/)
+  await systemClock.sleep(20)
 })
 
 test('connect() refuses an address behind which another peer answers', async () => {

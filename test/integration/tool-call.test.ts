@@ -57,6 +57,43 @@ test('a call ends at its deadline, and says whom it asked', async () => {
   assert.ok(performance.now() - began < 10_000)
 })
 
+test('a caller may give a call more time than the configuration does', async () => {
+  await using far = await testNode()
+  await using near = await testNode({
+    bootstrap: { nodes: [addressOf(far, 'tcp')] },
+    mcp: { requestTimeoutMs: 1_000 },
+  })
+  await far.node.services.expose(fixtureService('fixture'), { detached: false })
+  await found(near, 'slow')
+  const slow = await near.node.tools.call('slow', { ms: 1_500 }, { timeoutMs: 20_000 })
+  assert.equal(slow.peer, far.node.peerId)
+})
+
+test('a call is counted at both ends, and has one id in the log of its node', async () => {
+  const log = { level: 'debug' } as const
+  await using far = await testNode()
+  await using near = await testNode({ log, bootstrap: { nodes: [addressOf(far, 'udp')] } })
+  await far.node.services.expose(fixtureService('fixture'), { detached: false })
+  await found(near, 'add')
+  const [calls, served] = [near.node.calls, far.node.served]
+  await near.node.tools.call('add', { a: 1, b: 1 })
+  const listed = await near.node.catalog.list()
+  const { name } = listed.find(({ tool }) => tool === 'add') ?? assert.fail('it is not listed')
+  await near.node.catalog.call(name, { a: 1, b: 1 })
+  assert.equal(near.node.calls - calls, 2)
+  assert.ok(far.node.served - served >= 2)
+  assert.equal(near.node.served, 0)
+
+  interface Line {
+    readonly msg: string
+    readonly correlationId?: string
+  }
+  const lines = near.logs.map((line) => JSON.parse(line) as Line)
+  const ids = lines.filter(({ msg }) => msg === 'tool called').map((line) => line.correlationId)
+  assert.equal(new Set(ids).size, 2)
+  for (const id of ids) assert.match(String(id), /^[0-9a-f]{32}$/)
+})
+
 test('strangers are served within their quota and refused beyond it', async () => {
   await using far = await testNode({ access: { ratePerPeer: 20, burstSeconds: 1 } })
   await using near = await testNode({ bootstrap: { nodes: [addressOf(far, 'tcp')] } })
@@ -81,8 +118,8 @@ test('a private network without a DHT finds the tools of connected peers', async
   assert.deepEqual(await near.node.tools.find({ service: 'none' }), [])
   const sum = await near.node.tools.call('add', { a: 1, b: 2 })
   assert.deepEqual(sum.structuredContent, { sum: 3 })
-  const put = () => near.node.dht.put(`/data/${near.node.peerId}/x`, new Uint8Array(1))
-  assert.throws(put, coded('NODE_SECTION_OFF'))
+  const put = near.node.dht.put(`/data/${near.node.peerId}/x`, new Uint8Array(1))
+  await assert.rejects(put, coded('NODE_SECTION_OFF'))
 })
 
 test('peers on different networks do not meet', async () => {

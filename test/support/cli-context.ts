@@ -66,7 +66,7 @@ export function setup(given: Setup = {}) {
     version: '1.2.3',
     async connect() {
       seen.connects += 1
-      if (node === undefined) throw ControlError.NODE_UNREACHABLE({ node: '/data', reason: 'none' })
+      if (node === undefined) throw unreachable()
       const close = async () => {
         seen.closed += 1
       }
@@ -74,6 +74,10 @@ export function setup(given: Setup = {}) {
     },
   }
   return { context, clock, stdout, stderr, seen, printed: () => JSON.parse(stdout.text) as unknown }
+}
+
+export function unreachable(): Error {
+  return ControlError.NODE_UNREACHABLE({ node: '/data', reason: 'none', start: 'p2p start' })
 }
 
 /** A fake that says which part of it a test forgot. */

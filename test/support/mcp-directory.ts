@@ -45,6 +45,7 @@ export class FakeDht {
   readonly providers = new Map<string, Set<PeerId>>()
   readonly holders: PeerId[] = []
   puts = 0
+  provides = 0
   gets = 0
   /** Reads of these keys, or searches for these names, never end by themselves. */
   readonly silent = new Set<string>()
@@ -65,7 +66,9 @@ export class FakeDht {
         return { value, publisher }
       },
       provide: async (name) => {
+        this.provides += 1
         this.providers.set(name, (this.providers.get(name) ?? new Set()).add(self))
+        return { stored: [self, ...this.holders], wanted: 3 }
       },
       unprovide: (name) => this.providers.get(name)?.delete(self),
       findProviders: async (name, { signal }) => {
@@ -103,13 +106,14 @@ export class FakeHost {
   })
   readonly learnt: [peer: PeerId, addresses: readonly string[]][] = []
   peers: readonly PeerId[] = []
+  port = 9_000
 
   constructor(self: PeerId) {
     this.self = self
   }
 
   addresses(): readonly string[] {
-    return [`/ip4/127.0.0.1/tcp/9000/p2p/${this.self}`]
+    return [`/ip4/127.0.0.1/tcp/${this.port}/p2p/${this.self}`]
   }
 
   connections(): readonly ConnectionInfo[] {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { BOB, type Setup, setup } from '../../../test/support/cli-context.ts'
 import { coded } from '../../../test/support/expect.ts'
+import { operations } from '../../control/api.ts'
 import type { CallResult } from '../../mcp/index.ts'
 import { call } from './call.ts'
 
@@ -97,3 +98,12 @@ for (const [args, options] of [
     assert.equal(seen.connects, 0)
   })
 }
+
+test('call refuses a time that the API would refuse, before it connects', async () => {
+  const late = calling({ args: ['ping'], timeoutMs: 3_600_001 })
+  await assert.rejects(call.run(late.context), coded('CLI_USAGE'))
+  assert.equal(late.seen.connects, 0)
+  const just = calling({ args: ['ping'], timeoutMs: 3_600_000 })
+  await call.run(just.context)
+  assert.doesNotThrow(() => operations.call.body.parse(just.requests[0]))
+})

@@ -5,6 +5,9 @@ import { CliError } from '../errors.ts'
 import { parsePeer, parseToolArgs, required, textOption } from '../options.ts'
 import { clean } from '../output.ts'
 
+/** As long as the API lets a call take. */
+const CALL_MS_MAX = 3_600_000
+
 export const call: Command = {
   name: 'call',
   summary: 'Call a tool by name on whichever peer offers it',
@@ -23,6 +26,9 @@ export const call: Command = {
   async run({ args, connect, options, out, signal, timeoutMs }) {
     const tool = required(args, 0, { command: 'call', expected: 'the name of a tool' })
     const toolArgs = parseToolArgs(args[1] ?? '{}')
+    if (timeoutMs !== undefined && timeoutMs > CALL_MS_MAX) {
+      throw CliError.USAGE({ command: 'call', expected: '--timeout of at most 60m' })
+    }
     const service = textOption(options, 'service')
     const wanted = textOption(options, 'peer')
     const peer = wanted === undefined ? undefined : parsePeer(wanted, 'call')

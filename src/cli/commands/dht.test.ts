@@ -87,6 +87,13 @@ test('dht get prints the value, cleaned, for a person', async () => {
   assert.equal(stdout.text, 'hi\n')
 })
 
+test('dht get says when what it prints is base64', async () => {
+  const { node } = getting({ value: '/w==', encoding: 'base64' })
+  const { context, stdout, stderr } = setup({ node, args: ['greeting'] })
+  await dhtGet.run(context)
+  assert.deepEqual([stdout.text, /base64/.test(stderr.text)], ['/w==\n', true])
+})
+
 test('dht get prints the whole report for a program', async () => {
   const { node } = getting({ value: 'hi', publisher: ALICE, version: 3 })
   const { context, printed } = setup({ node, args: ['/data/x/y'], json: true })

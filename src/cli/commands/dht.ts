@@ -43,7 +43,8 @@ export const dhtGet: Command = {
     const key = await fullKey(name, node, signal)
     const report = await node.dhtGet(key, { signal })
     if (report.value === null) throw notFound(report)
-    const value = report.value
+    const { value, encoding } = report
+    if (encoding === 'base64') out.note('The value is no text; this is its base64:')
     out.print(report, () => [clean(value)])
   },
 }

@@ -1,9 +1,16 @@
-import { hasCode } from '../../base/index.ts'
+import { type Clock, hasCode } from '../../base/index.ts'
 import { aborted } from '../abort.ts'
 import { catalogOver } from '../catalog-over.ts'
 import type { Command, Context } from '../command.ts'
 import { flagsOf } from '../flags.ts'
 import type { Daemon, NodeClient } from '../rooms.ts'
+import { stopInTime } from '../stop-in-time.ts'
+
+/** How long the first list of a node that has just started waits for a peer. */
+const FIRST_PEER_MS = 3_000
+/** How long another process may take to start the node that we found it starting. */
+const OTHER_START_MS = 10_000
+const LOOK_MS = 100
 
 export const mcp: Command = {
   name: 'mcp',
@@ -11,42 +18,96 @@ export const mcp: Command = {
   examples: ['mcp', 'mcp --data ./second'],
 
   async run(context) {
+    const { clock, rooms, signal, version } = context
     await using reached = await reach(context)
-    const face = await context.rooms.serveStdio(catalogOver(reached.node), context.version)
-    await Promise.race([face.done, aborted(context.signal)])
+    const catalog = catalogOver(reached.node, clock, reached.ready)
+    const face = await rooms.serveStdio(catalog, version)
+    await Promise.race([face.done, aborted(signal)])
     await face.close()
   },
 }
 
 interface Reached extends AsyncDisposable {
   readonly node: NodeClient
+  /** Resolves when a list is worth asking for. */
+  readonly ready: Promise<void>
 }
 
 /** The node that runs on the data folder, or else one that lives as long as this command. */
 async function reach(context: Context): Promise<Reached> {
+  return (await running(context)) ?? (await started(context))
+}
+
+async function running(context: Context): Promise<Reached | undefined> {
   try {
     const node = await context.connect()
     await node.status({ signal: context.signal })
-    return { node, [Symbol.asyncDispose]: () => node[Symbol.asyncDispose]() }
+    const close = () => node[Symbol.asyncDispose]()
+    return { node, ready: Promise.resolve(), [Symbol.asyncDispose]: close }
   } catch (error) {
-    if (!hasCode(error, 'CONTROL_NODE_UNREACHABLE')) throw error
-  }
-  const { env, rooms, version } = context
-  const daemon = await rooms.startDaemon({ flags: flagsOf(context), env, version })
-  try {
-    return joined(await context.connect(), daemon)
-  } catch (error) {
-    await daemon.stop()
+    if (hasCode(error, 'CONTROL_NODE_UNREACHABLE')) return undefined
     throw error
   }
 }
 
-function joined(node: NodeClient, daemon: Daemon): Reached {
+async function started(context: Context): Promise<Reached> {
+  const { clock, env, rooms, signal, version } = context
+  let daemon: Daemon
+  try {
+    daemon = await rooms.startDaemon({ flags: flagsOf(context), env, version })
+  } catch (error) {
+    // Two assistants that begin together both find no node; the second waits for that of the first.
+    if (!hasCode(error, 'NODE_ALREADY_RUNNING')) throw error
+    const other = await until(() => running(context), { clock, ms: OTHER_START_MS, signal })
+    if (other === undefined) throw error
+    return other
+  }
+  try {
+    return owned(await context.connect(), daemon, context)
+  } catch (error) {
+    await stopInTime(daemon, clock)
+    throw error
+  }
+}
+
+function owned(node: NodeClient, daemon: Daemon, { clock, signal }: Context): Reached {
+  const life = new AbortController()
+  const ended = AbortSignal.any([life.signal, signal])
+  // A peer that has not yet said what it speaks cannot be asked for its tools.
+  const met = async () => {
+    const peers = await node.peers({ signal: ended })
+    return peers.some(({ protocols }) => protocols.length > 0) || undefined
+  }
+  const looked = until(met, { clock, ms: FIRST_PEER_MS, signal: ended })
   return {
     node,
+    ready: looked.then(
+      () => undefined,
+      () => undefined,
+    ),
     async [Symbol.asyncDispose]() {
+      life.abort()
       await node[Symbol.asyncDispose]()
-      await daemon.stop()
+      await stopInTime(daemon, clock)
     },
+  }
+}
+
+interface Patience {
+  readonly clock: Clock
+  readonly ms: number
+  readonly signal?: AbortSignal
+}
+
+/** Asks until there is an answer; `undefined` when the time is over first. */
+async function until<T>(
+  ask: () => Promise<T | undefined>,
+  { clock, ms, signal }: Patience,
+): Promise<T | undefined> {
+  using deadline = clock.deadline(ms, signal)
+  for (;;) {
+    const answer = await ask()
+    if (answer !== undefined || deadline.signal.aborted) return answer
+    await clock.sleep(LOOK_MS, deadline.signal).catch(() => undefined)
   }
 }

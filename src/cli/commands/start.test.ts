@@ -27,6 +27,7 @@ function starting(given: Setup = {}, daemon: Partial<Daemon> = {}) {
         dataDir: '/data',
         notices: ['port 9000 was busy; took 9003'],
         calls: () => 12,
+        served: () => 1,
         async stop() {
           seen.stopped += 1
         },
@@ -105,7 +106,7 @@ test('start gives up on a node that does not stop in time', async () => {
 test('start draws a line every second on a terminal, and log lines above it', async () => {
   const { clock, stop, running, stdout, stderr, asked } = starting({ tty: true })
   await setImmediate()
-  assert.ok(stdout.text.endsWith('3 peers · 12 calls · up 1 min 1 s'))
+  assert.ok(stdout.text.endsWith('3 peers · 12 calls made · 1 request served · up 1 min 1 s'))
   const before = stdout.text.length
   await clock.advance(1_000)
   assert.ok(stdout.text.length > before)

@@ -1,13 +1,9 @@
-import { aborted } from '../abort.ts'
 import type { Command, Context } from '../command.ts'
-import { CliError } from '../errors.ts'
 import { flagsOf } from '../flags.ts'
 import { LiveLine } from '../live-line.ts'
 import { cleanLine, fields, type Paint } from '../output.ts'
 import type { Daemon } from '../rooms.ts'
-
-/** A node is down within 3 s of the signal, the hard way if need be. */
-const STOP_MS = 2_500
+import { stopInTime } from '../stop-in-time.ts'
 
 export const start: Command = {
   name: 'start',
@@ -55,11 +51,7 @@ export const start: Command = {
       out.print(ready(daemon), (paint) => welcome(daemon, context, paint))
       await live.run(daemon)
     } finally {
-      using deadline = clock.deadline(STOP_MS)
-      const late = aborted(deadline.signal).then(() => {
-        throw CliError.STOP_TIMEOUT({ afterMs: STOP_MS })
-      })
-      await Promise.race([daemon.stop(), late])
+      await stopInTime(daemon, clock)
       if (signal.aborted) out.note('Stopped.')
     }
   },
