@@ -6,12 +6,13 @@
  * and after a while the stream is dropped. Nothing of one stream is seen by another.
  */
 
-import { type Clock, every, type Logger } from '../base/index.ts'
+import { type Clock, every, type Logger, withCorrelation } from '../base/index.ts'
 import type { Channel } from '../net/index.ts'
 import { McpError } from './errors.ts'
 import type { StreamGate } from './gate.ts'
 import type { Pipe } from './pipe.ts'
 import {
+  correlationOf,
   encodeMessage,
   parseFrame,
   type RpcId,
@@ -67,11 +68,19 @@ export class Bridge {
 
   /** Whether the message may pass; a request that may not is answered here. */
   async admits(message: RpcMessage): Promise<boolean> {
+    const id = correlationOf(message)
+    return id === undefined
+      ? this.#decide(message)
+      : withCorrelation(id, () => this.#decide(message))
+  }
+
+  async #decide(message: RpcMessage): Promise<boolean> {
     const { gate, log, channel } = this.#deps
     if (message.kind === 'answer') return gate.wasAsked(message.id)
     try {
       if (message.kind === 'request') gate.enter(message.id, message.method)
       else gate.admit()
+      log.debug('request of a peer', { peer: channel.peer, method: message.method })
       return true
     } catch (error) {
       log.debug('request refused', { peer: channel.peer, method: message.method, error })

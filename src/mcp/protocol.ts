@@ -81,6 +81,14 @@ export function selectedService(message: RpcMessage): string | undefined {
   throw McpError.REQUEST_INVALID({ found: `a ${SERVICE_META} that is no text` })
 }
 
+/** The id that a caller gave to all that belongs to one request; none when it is not of our form. */
+export function correlationOf(message: RpcMessage): string | undefined {
+  if (message.kind === 'answer') return undefined
+  const meta = message.params._meta
+  const id = isJsonObject(meta) ? meta[CORRELATION_META] : undefined
+  return typeof id === 'string' && /^[A-Za-z0-9._-]{1,64}$/.test(id) ? id : undefined
+}
+
 /** What a peer is told about an error of ours, inside the `data` of a JSON-RPC error. */
 export interface Refusal {
   readonly code: string

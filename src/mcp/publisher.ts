@@ -119,7 +119,6 @@ export class Publisher {
   async stop(): Promise<void> {
     for (const unsubscribe of this.#unsubscribe.splice(0)) unsubscribe()
     this.#life.abort()
-    this.#nap.abort()
     await this.#running
     using deadline = this.#deps.clock.deadline(WITHDRAW_TIMEOUT_MS)
     try {
@@ -145,12 +144,14 @@ export class Publisher {
 
   async #run(): Promise<void> {
     const { clock } = this.#deps
-    while (!this.#life.signal.aborted) {
+    const { signal } = this.#life
+    for (;;) {
       this.#nap = new AbortController()
       const leftMs = this.#changed ? 0 : this.#wholeAtMs - clock.now()
-      if (leftMs > 0) await this.#sleep(leftMs, this.#nap.signal)
-      await this.#sleep(SETTLE_MS, this.#life.signal)
-      if (this.#life.signal.aborted) return
+      const woken = AbortSignal.any([signal, this.#nap.signal])
+      if (leftMs > 0) await this.#sleep(leftMs, woken)
+      await this.#sleep(SETTLE_MS, signal)
+      if (signal.aborted) return
       const whole = clock.now() >= this.#wholeAtMs
       if (!whole && !this.#changed) continue
       this.#changed = false

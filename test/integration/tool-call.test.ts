@@ -129,3 +129,21 @@ test('peers on different networks do not meet', async () => {
   await two.node.connect(addressOf(one, 'tcp'))
   assert.deepEqual(await two.node.tools.find({}), [])
 })
+
+test('one call has one correlation id in the logs of who makes it and of who serves it', async () => {
+  const log = { level: 'debug', modules: { libp2p: 'silent' } } as const
+  await using far = await testNode({ log })
+  await using near = await testNode({ log, bootstrap: { nodes: [addressOf(far, 'tcp')] } })
+  await far.node.services.expose(fixtureService('fixture'), { detached: false })
+  await found(near, 'add')
+  await near.node.tools.call('add', { a: 2, b: 40 })
+  const idsOf = (logs: readonly string[], method: RegExp) =>
+    logs
+      .map((line) => JSON.parse(line) as { msg: string; method?: string; correlationId?: string })
+      .filter(({ msg, method: called }) => method.test(`${msg} ${called}`))
+      .flatMap(({ correlationId }) => correlationId ?? [])
+  const served = idsOf(far.logs, /^request of a peer tools\/call$/)
+  assert.equal(served.length, 1)
+  const made = near.logs.filter((line) => line.includes(`"correlationId":"${served[0]}"`))
+  assert.ok(made.length > 0, near.logs.join(''))
+})

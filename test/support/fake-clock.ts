@@ -27,9 +27,11 @@ export class FakeClock implements Clock {
         this.#waiting.delete(wait)
         reject(signal?.reason as Error)
       }
-      if (signal?.aborted === true) return stop()
-      this.#waiting.add(wait)
-      signal?.addEventListener('abort', stop, { once: true })
+      if (signal?.aborted === true) stop()
+      else {
+        this.#waiting.add(wait)
+        signal?.addEventListener('abort', stop, { once: true })
+      }
     })
   }
 
