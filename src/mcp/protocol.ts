@@ -81,7 +81,7 @@ export function selectedService(message: RpcMessage): string | undefined {
   throw McpError.REQUEST_INVALID({ found: `a ${SERVICE_META} that is no text` })
 }
 
-/** The id that a caller gave to all that belongs to one request; none when it is not of our form. */
+/** The id of the request that this one is part of; none when it is not of our form. */
 export function correlationOf(message: RpcMessage): string | undefined {
   if (message.kind === 'answer') return undefined
   const meta = message.params._meta
