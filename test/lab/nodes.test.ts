@@ -30,7 +30,8 @@ for (const [link, { a, b, ipv6, via }] of Object.entries(LINKS)) {
 }
 
 function startOn(machine: Machine): Promise<CliNode> {
-  return startNode([], { wrapper: machine.wrapper, ports: [] })
+  const env = { P2P_NETWORK_MDNS: 'true' }
+  return startNode([], { wrapper: machine.wrapper, ports: [], env })
 }
 
 interface Peer {

@@ -146,6 +146,9 @@ export async function startNode(
   return new CliNode({ child, ready, dataDir, options, log: () => log })
 }
 
+/** Nodes of tests that run at the same time must not find each other on the link. */
+const ALONE = { NO_COLOR: '1', P2P_DATA: '', P2P_NETWORK_MDNS: 'false' }
+
 /** Starts `p2p` and leaves it running; the caller ends it. */
 export function start(args: readonly string[], options: RunOptions = {}): ChildProcess {
   const [command = process.execPath, ...words] = [
@@ -156,7 +159,7 @@ export function start(args: readonly string[], options: RunOptions = {}): ChildP
   ]
   return spawn(command, words, {
     cwd: options.cwd ?? REPOSITORY,
-    env: { ...process.env, NO_COLOR: '1', P2P_DATA: '', ...options.env },
+    env: { ...process.env, ...ALONE, ...options.env },
     stdio: ['pipe', 'pipe', 'pipe'],
   })
 }
