@@ -31,7 +31,6 @@ export {
   createNode,
   Node,
   type NodeDeps,
-  type NodeEvents,
   openNode,
 } from './node.ts'
 export type { RunFile } from './run-file.ts'

@@ -2,7 +2,6 @@
 
 import {
   createLog,
-  Emitter,
   type Logger,
   packageVersion,
   Registry,
@@ -79,13 +78,7 @@ interface Made {
   readonly version: string
 }
 
-/** Something a person should hear of, such as a port that had to move. */
-export interface NodeEvents {
-  readonly notice: { readonly text: string }
-}
-
 export class Node implements AsyncDisposable {
-  readonly events: Emitter<NodeEvents>
   readonly notices: string[] = []
   readonly #made: Made
   readonly #startedAtMs = clock.now()
@@ -95,7 +88,6 @@ export class Node implements AsyncDisposable {
 
   constructor(made: Made) {
     this.#made = made
-    this.events = new Emitter((error) => made.log.error('listener failed', { error }))
   }
 
   get peerId(): PeerId {
