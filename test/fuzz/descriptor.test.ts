@@ -2,8 +2,6 @@
  * The decoders of what peers publish about their services, against noise and against bent truth:
  * each returns a value or throws `MCP_DESCRIPTOR_INVALID`, and nothing else. What a decoder
  * accepts is within the limits, and its encoder gives back the same bytes.
- *
- * FUZZ_CASES sets the cases per decoder (10,000; 10⁶ before a release), FUZZ_SEED repeats a run.
  */
 
 import assert from 'node:assert/strict'
@@ -18,10 +16,8 @@ import {
   encodeDescriptor,
 } from '../../src/mcp/descriptor.ts'
 import { decodeIndex, encodeIndex, SERVICES_MAX } from '../../src/mcp/service-index.ts'
+import { CASES, SEED } from '../support/fuzz.ts'
 import { testPeer, testTool } from '../support/mcp-directory.ts'
-
-const CASES = Number(process.env.FUZZ_CASES ?? 10_000)
-const SEED = Number(process.env.FUZZ_SEED ?? Date.now() % 2 ** 31)
 
 const peer = testPeer(1)
 const head = { service: 'calc', peer, version: '0.1.0', endpoints: ['/ip4/127.0.0.1/tcp/9000'] }

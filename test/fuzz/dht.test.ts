@@ -2,8 +2,6 @@
  * What a peer can send to the DHT, against noise and against bent truth: messages, records, names
  * and addresses are decoded or refused with a coded error, in bounded time and memory. Whatever a
  * decoder accepts it gives back the same from its own encoding.
- *
- * FUZZ_CASES sets the cases per decoder (10,000; 10⁶ before a release), FUZZ_SEED repeats a run.
  */
 
 import assert from 'node:assert/strict'
@@ -26,9 +24,8 @@ import {
   PEERS_MAX,
 } from '../../src/dht/wire.ts'
 import { dataName, NETWORK, recordBytes, signerOf, WORK_BITS } from '../support/dht-fixture.ts'
+import { CASES, SEED } from '../support/fuzz.ts'
 
-const CASES = Number(process.env.FUZZ_CASES ?? 10_000)
-const SEED = Number(process.env.FUZZ_SEED ?? Date.now() % 2 ** 31)
 /** Far above what one case takes; a decoder that needs longer has found a bomb. */
 const CASE_MS_MAX = 500
 

@@ -2,8 +2,6 @@
  * What a peer may send on an MCP stream, whole or bent, against the decoder and against a server:
  * the decoder returns a message or throws a coded error; the server ends the stream or answers,
  * holds nothing back, and serves the next peer.
- *
- * FUZZ_CASES sets the cases (10,000; 10⁶ before a release), FUZZ_SEED repeats a run.
  */
 
 import assert from 'node:assert/strict'
@@ -20,10 +18,9 @@ import {
 } from '../../src/mcp/protocol.ts'
 import { readTools } from '../../src/mcp/tool-list.ts'
 import type { Channel } from '../../src/net/index.ts'
+import { CASES, SEED } from '../support/fuzz.ts'
 import { duo, scratch } from '../support/mcp-fixture.ts'
 
-const CASES = Number(process.env.FUZZ_CASES ?? 10_000)
-const SEED = Number(process.env.FUZZ_SEED ?? Date.now() % 2 ** 31)
 /** A stream costs a hundred times what a decoder does. */
 const STREAMS = Math.ceil(CASES / 20)
 

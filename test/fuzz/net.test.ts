@@ -2,8 +2,6 @@
  * What strangers on the link say by mDNS, and `peers.json` as a disk may give it back, against
  * noise and against bent truth: a decoder returns a value, within its limits and soon, or refuses
  * as it promises: mDNS with silence, the file with a coded error.
- *
- * FUZZ_CASES sets the cases per decoder (10,000; 10⁶ before a release), FUZZ_SEED repeats a run.
  */
 
 import assert from 'node:assert/strict'
@@ -26,9 +24,8 @@ import {
   parsePeers,
   REMEMBERED_MAX,
 } from '../../src/net/peers-file.ts'
+import { CASES, SEED } from '../support/fuzz.ts'
 
-const CASES = Number(process.env.FUZZ_CASES ?? 10_000)
-const SEED = Number(process.env.FUZZ_SEED ?? Date.now() % 2 ** 31)
 /** Far above what one case takes; a decoder that needs longer has found a bomb. */
 const CASE_MS_MAX = 500
 

@@ -2,8 +2,6 @@
  * The frames of rpc against noise and against bent truth: a decoder returns a request or an answer,
  * or throws a coded error, and nothing else. What it accepts its encoder gives back, and the id
  * that is read of a request before the rest is the id of the request.
- *
- * FUZZ_CASES sets the cases per decoder (10,000; 10⁶ before a release), FUZZ_SEED repeats a run.
  */
 
 import assert from 'node:assert/strict'
@@ -20,9 +18,8 @@ import {
   peekRequestId,
 } from '../../src/rpc/protocol.ts'
 import { type Cbor, encodeCbor } from '../../src/wire/index.ts'
+import { CASES, SEED } from '../support/fuzz.ts'
 
-const CASES = Number(process.env.FUZZ_CASES ?? 10_000)
-const SEED = Number(process.env.FUZZ_SEED ?? Date.now() % 2 ** 31)
 /** Far above what one case takes; a decoder that needs longer has found a bomb. */
 const CASE_MS_MAX = 500
 

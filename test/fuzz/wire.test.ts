@@ -1,8 +1,6 @@
 /**
  * Every decoder of `wire`, `identity` and `ip` against noise and against bent truth: it returns a
  * value or throws a coded error, and nothing else. What a decoder accepts, its encoder gives back.
- *
- * FUZZ_CASES sets the cases per decoder (10,000; 10⁶ before a release), FUZZ_SEED repeats a run.
  */
 
 import assert from 'node:assert/strict'
@@ -21,9 +19,8 @@ import {
   Reader,
   VARINT_BYTES_MAX,
 } from '../../src/wire/index.ts'
+import { CASES, SEED } from '../support/fuzz.ts'
 
-const CASES = Number(process.env.FUZZ_CASES ?? 10_000)
-const SEED = Number(process.env.FUZZ_SEED ?? Date.now() % 2 ** 31)
 const BYTES_MAX = 4_096
 
 /** Truths to bend: small, and of every shape that the decoders know. */
