@@ -13,6 +13,7 @@ export const ACTIONS = [
   'dht.put',
   'rpc.call',
   'mcp.call',
+  'pubsub.message',
 ] as const
 export type Action = (typeof ACTIONS)[number]
 

@@ -1,0 +1,161 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { FakeClock } from '../../test/support/fake-clock.ts'
+import { silentLog } from '../base/index.ts'
+import type { PeerId } from '../identity/index.ts'
+import { type Admission, Checks } from './checks.ts'
+import { cborCodec } from './codec.ts'
+import { pubsubConfig } from './config.ts'
+import { PubsubError } from './errors.ts'
+import { Subscription } from './subscription.ts'
+import { type TopicRules, Topics } from './topics.ts'
+
+const [self, source, author] = ['self', 'source', 'author'] as [PeerId, PeerId, PeerId]
+
+/** Checks for topic `t`, which is read here, in network `n`. */
+function setup(rules: TopicRules<unknown> = {}, { config = {}, barred = [] as PeerId[] } = {}) {
+  const clock = new FakeClock(5_000)
+  const refused: string[] = []
+  const asked: string[] = []
+  const policy: Admission = {
+    admit(peer, action) {
+      asked.push(`${action} ${peer}`)
+      if (barred.includes(peer)) throw PubsubError.STREAM_REFUSED({ reason: 'test' })
+    },
+  }
+  let received = 0
+  const topics = new Topics('n', 100, () => undefined)
+  topics.define('t', rules)
+  const reader = new Subscription<unknown>({ queueMax: 1_000, dropped() {}, left() {} })
+  topics.use('t').readers.add(reader)
+  const metrics = {
+    refusals: { add: (_: number | undefined, { reason = '' } = {}) => void refused.push(reason) },
+    received: {
+      add(amount = 1) {
+        received += amount
+      },
+    },
+  }
+  const checks = new Checks(
+    { self: () => self, topics, policy, clock, log: silentLog, metrics },
+    pubsubConfig.parse(config),
+  )
+  const judge = (data: Uint8Array, by = author) =>
+    checks.judge(source, 'n/t', { author: by, sequence: 255n, data })
+  return { checks, judge, clock, refused, asked, topics, reader, received: () => received }
+}
+
+test('admits() passes what is within every limit, and asks the policy for who hands it on', () => {
+  const { checks, asked, refused } = setup()
+  assert.equal(checks.admits(source, 'n/t', 100), true)
+  assert.deepEqual(asked, ['pubsub.message source'])
+  assert.deepEqual(refused, [])
+})
+
+test('admits() refuses topics that nobody reads here, before anything is asked', () => {
+  const { checks, asked, refused, topics } = setup()
+  topics.use('known')
+  for (const wire of ['t', 'n/known', 'n/other', '']) {
+    assert.equal(checks.admits(source, wire, 1), false)
+  }
+  assert.deepEqual(refused, Array(4).fill('not subscribed'))
+  assert.deepEqual(asked, [])
+})
+
+test('admits() refuses a message above its topic’s size without taking quota for it', () => {
+  const { checks, asked, refused } = setup({ bytesMax: 10 })
+  assert.deepEqual(
+    [checks.admits(source, 'n/t', 11), checks.admits(source, 'n/t', 10)],
+    [false, true],
+  )
+  assert.deepEqual(refused, ['size'])
+  assert.equal(asked.length, 1)
+})
+
+test('admits() refuses whom the policy refuses', () => {
+  const { checks, refused } = setup({}, { barred: [source] })
+  assert.equal(checks.admits(source, 'n/t', 1), false)
+  assert.deepEqual(refused, ['quota'])
+})
+
+test('admits() bounds the bytes of one peer, and those of all', () => {
+  const size = 512 * 1_024
+  const perPeer = { bytesPerPeerPerSecondMax: size, bytesPerSecondMax: 2 * size }
+  const { checks, refused } = setup({ bytesMax: size }, { config: perPeer })
+  const from = (peer: string) => checks.admits(peer as PeerId, 'n/t', size)
+  assert.deepEqual(['a', 'a', 'a', 'b', 'b', 'c'].map(from), [true, true, false, true, true, false])
+  assert.deepEqual(refused, ['bytes', 'total'])
+})
+
+test('admits() bounds the number of messages of all peers', async () => {
+  const { checks, refused, clock } = setup({}, { config: { messagesPerSecondMax: 2 } })
+  const admitted = () =>
+    ['a', 'b', 'c', 'd', 'e'].filter((peer) => checks.admits(peer as PeerId, 'n/t', 1)).length
+  assert.equal(admitted(), 4)
+  assert.deepEqual(refused, ['total'])
+  await clock.advance(1_000)
+  assert.equal(admitted(), 2)
+})
+
+test('judge() delivers a good message to every reader, as its schema returns it', async () => {
+  const schema = (value: unknown) => ({ seen: value })
+  const { judge, reader, received, topics } = setup({ schema })
+  const second = new Subscription<unknown>({ queueMax: 1, dropped() {}, left() {} })
+  topics.use('t').readers.add(second)
+  assert.equal(judge(cborCodec.encode({ a: 1 })), 'accept')
+  const expected = {
+    topic: 't',
+    from: author,
+    value: { seen: { a: 1 } },
+    atMs: 5_000,
+    id: 'author/ff',
+  }
+  assert.deepEqual((await reader.next()).value, expected)
+  assert.deepEqual((await second.next()).value, expected)
+  assert.equal(received(), 1)
+})
+
+test('judge() rejects what the codec cannot read, and ignores what the schema refuses', () => {
+  const schema = () => assert.fail('not like this')
+  const { judge, refused, received } = setup({ schema })
+  assert.equal(judge(Uint8Array.of(0xff)), 'reject')
+  assert.equal(judge(cborCodec.encode(1)), 'ignore')
+  assert.deepEqual(refused, ['decode', 'schema'])
+  assert.equal(received(), 0)
+})
+
+test('judge() asks for the author too, once, when another handed the message on', () => {
+  const { judge, asked, refused } = setup({}, { barred: [author] })
+  assert.equal(judge(cborCodec.encode(1)), 'ignore')
+  assert.equal(judge(cborCodec.encode(1), source), 'accept')
+  assert.deepEqual(asked, ['pubsub.message author'])
+  assert.deepEqual(refused, ['author quota'])
+})
+
+test('judge() ignores our own messages that come back', () => {
+  const { judge, refused } = setup()
+  assert.equal(judge(cborCodec.encode(1), self), 'ignore')
+  assert.deepEqual(refused, ['own'])
+})
+
+test('judge() holds each author to the rate of the topic', async () => {
+  const { judge, refused, clock } = setup({ perPeerPerSecond: 1 })
+  const data = cborCodec.encode(1)
+  assert.deepEqual([judge(data), judge(data), judge(data)], ['accept', 'accept', 'ignore'])
+  assert.equal(judge(data, 'other' as PeerId), 'accept')
+  await clock.advance(1_000)
+  assert.equal(judge(data), 'accept')
+  assert.deepEqual(refused, ['rate'])
+})
+
+test('judge() ignores topics that are forgotten by now', () => {
+  const { checks } = setup()
+  const signed = { author, sequence: 1n, data: cborCodec.encode(1) }
+  assert.equal(checks.judge(source, 'n/gone', signed), 'ignore')
+})
+
+test('the room’s configuration refuses meshes that cannot be', () => {
+  for (const wrong of [{ meshPeers: 3 }, { meshPeersMin: 7 }, { meshPeersMax: 5 }]) {
+    assert.equal(pubsubConfig.safeParse(wrong).success, false)
+  }
+})

@@ -1,0 +1,255 @@
+import assert from 'node:assert/strict'
+import { getEventListeners } from 'node:events'
+import { test } from 'node:test'
+import { coded } from '../../test/support/expect.ts'
+import { FakeClock } from '../../test/support/fake-clock.ts'
+import { Registry, silentLog } from '../base/index.ts'
+import type { PeerId } from '../identity/index.ts'
+import { cborCodec } from './codec.ts'
+import { pubsubConfig } from './config.ts'
+import type { Guard, Router } from './gossip.ts'
+import { pubsubMetrics } from './metrics.ts'
+import { Pubsub } from './pubsub.ts'
+
+const peer = 'peer' as PeerId
+
+/** A router that notes what it is told; `listeners` is how many there are for every topic. */
+function fakeRouter() {
+  const told: string[] = []
+  const sent: Uint8Array[] = []
+  const watching = new Set<() => void>()
+  const state: { up: boolean; listeners: number; guard?: Guard; publish?: () => never } = {
+    up: true,
+    listeners: 0,
+  }
+  const router: Router = {
+    self: 'self' as PeerId,
+    get isUp() {
+      return state.up
+    },
+    guard(guard) {
+      state.guard = guard
+    },
+    learn: (wire) => void told.push(`learn ${wire}`),
+    join: (wire) => void told.push(`join ${wire}`),
+    leave: (wire) => void told.push(`leave ${wire}`),
+    listeners: () => state.listeners,
+    async publish(_wire, data) {
+      state.publish?.()
+      sent.push(data)
+      return state.listeners
+    },
+    onChange(changed) {
+      watching.add(changed)
+      return () => watching.delete(changed)
+    },
+  }
+  const come = (listeners: number) => {
+    state.listeners = listeners
+    for (const changed of watching) changed()
+  }
+  return { router, state, told, sent, watching, come }
+}
+
+function setup(config = {}, network = 'main') {
+  const fake = fakeRouter()
+  const clock = new FakeClock()
+  const registry = new Registry()
+  const pubsub = new Pubsub(
+    {
+      gossip: fake.router,
+      policy: { admit() {} },
+      network,
+      clock,
+      log: silentLog,
+      metrics: pubsubMetrics(registry),
+    },
+    pubsubConfig.parse(config),
+  )
+  const arrives = (wire: string, value: unknown) =>
+    fake.state.guard?.judge(peer, wire, {
+      author: peer,
+      sequence: 1n,
+      data: cborCodec.encode(value),
+    })
+  const count = async (line: string) => {
+    const { body } = await registry.prometheusText()
+    return Number(
+      body
+        .split('\n')
+        .find((text) => text.startsWith(`${line} `))
+        ?.slice(line.length),
+    )
+  }
+  return { ...fake, pubsub, clock, arrives, count }
+}
+
+test('publish() hands the bytes to those who listen, and says to how many', async () => {
+  const { pubsub, state, sent, count } = setup()
+  state.listeners = 3
+  assert.deepEqual(await pubsub.publish('t', { a: 1 }), { topic: 't', peers: 3, state: 'sent' })
+  assert.deepEqual(sent, [cborCodec.encode({ a: 1 })])
+  assert.equal(await count('p2p_pubsub_published{outcome="sent"}'), 1)
+})
+
+test('publish() with nobody there sends nothing, and says so', async () => {
+  const { pubsub, sent, count } = setup()
+  const nobody = { topic: 't', peers: 0, state: 'nobody-listens' }
+  assert.deepEqual(await pubsub.publish('t', 1), nobody)
+  assert.deepEqual(sent, [])
+  assert.equal(await count('p2p_pubsub_published{outcome="nobody_listens"}'), 1)
+})
+
+test('publish() waits for somebody as long as it was told, and no longer', async () => {
+  const { pubsub, clock, come, watching } = setup()
+  const patient = pubsub.publish('t', 1, { waitForPeersMs: 1_000 })
+  await clock.advance(999)
+  come(0)
+  come(1)
+  assert.equal((await patient).peers, 1)
+
+  come(0)
+  const hasty = pubsub.publish('t', 1, { waitForPeersMs: 1_000 })
+  await clock.advance(1_000)
+  assert.equal((await hasty).state, 'nobody-listens')
+  assert.deepEqual([watching.size, clock.waiting], [0, 0])
+})
+
+test('publish() ends with the reason of its signal', async () => {
+  const { pubsub, clock, watching } = setup()
+  await assert.rejects(
+    pubsub.publish('t', 1, { signal: AbortSignal.abort(new RangeError('before')) }),
+    RangeError,
+  )
+  const giveUp = new AbortController()
+  const waiting = pubsub.publish('t', 1, { waitForPeersMs: 1_000, signal: giveUp.signal })
+  giveUp.abort(new RangeError('meanwhile'))
+  await assert.rejects(waiting, RangeError)
+  assert.deepEqual([watching.size, clock.waiting], [0, 0])
+})
+
+test('publish() refuses what the topic’s own rules refuse', async () => {
+  const { pubsub, state, sent, count } = setup()
+  state.listeners = 1
+  const schema = (value: unknown) => (typeof value === 'string' ? value : assert.fail('no text'))
+  pubsub.topic('t', { schema, bytesMax: 10 })
+  await assert.rejects(pubsub.publish('t', 5), coded('PUBSUB_VALUE_REFUSED'))
+  await assert.rejects(pubsub.publish('t', 0.5), coded('PUBSUB_VALUE_REFUSED'))
+  await assert.rejects(pubsub.publish('t', 'x'.repeat(11)), coded('PUBSUB_TOO_LARGE'))
+  assert.deepEqual(sent, [])
+  assert.equal(await count('p2p_pubsub_published{outcome="refused"}'), 3)
+  assert.equal((await pubsub.publish('t', 'short')).state, 'sent')
+})
+
+test('publish() says that the router failed', async () => {
+  const { pubsub, state } = setup()
+  state.listeners = 1
+  state.publish = () => assert.fail('broken')
+  await assert.rejects(pubsub.publish('t', 1), coded('PUBSUB_PUBLISH_FAILED'))
+})
+
+test('the first subscriber joins, the last one leaves', async () => {
+  const { pubsub, told, arrives } = setup()
+  const first = pubsub.subscribe('t')
+  const second = pubsub.subscribe<number>('t')
+  assert.deepEqual(told, ['learn t', 'join t'])
+  arrives('t', 7)
+  for await (const { value } of second) {
+    assert.equal(value, 7)
+    break
+  }
+  assert.deepEqual(told, ['learn t', 'join t'])
+  await first[Symbol.asyncDispose]()
+  assert.deepEqual(told, ['learn t', 'join t', 'leave t'])
+})
+
+test('a signal ends a subscription', async () => {
+  const { pubsub, told } = setup()
+  const done = new AbortController()
+  const read: unknown[] = []
+  const loop = (async () => {
+    for await (const message of pubsub.subscribe('t', { signal: done.signal })) read.push(message)
+  })()
+  done.abort()
+  await loop
+  assert.deepEqual([read, told.at(-1)], [[], 'leave t'])
+  assert.throws(() => pubsub.subscribe('t', { signal: AbortSignal.abort(new RangeError()) }))
+  assert.equal(told.at(-1), 'leave t')
+})
+
+test('a signal that outlives its subscriptions holds on to none of them', async () => {
+  const { pubsub } = setup()
+  const { signal } = new AbortController()
+  await pubsub.subscribe('t', { signal })[Symbol.asyncDispose]()
+  assert.deepEqual(getEventListeners(signal, 'abort'), [])
+})
+
+test('a slow subscriber loses the oldest messages, and they are counted', async () => {
+  const { pubsub, arrives, count } = setup({ queueMax: 2 })
+  const slow = pubsub.subscribe<number>('t')
+  const slower = pubsub.subscribe<number>('t', { queueMax: 1 })
+  for (const n of [1, 2, 3]) assert.equal(arrives('t', n), 'accept')
+  assert.equal(await count('p2p_pubsub_dropped'), 3)
+  for (const [one, oldest] of [
+    [slow, 2],
+    [slower, 3],
+  ] as const) {
+    for await (const { value } of one) {
+      assert.equal(value, oldest)
+      break
+    }
+  }
+})
+
+test('stop() ends what is read, and nothing can be begun after it', async () => {
+  const { pubsub, told } = setup()
+  const iterator = pubsub.subscribe('t')[Symbol.asyncIterator]()
+  const waiting = iterator.next()
+  await pubsub.stop()
+  assert.equal((await waiting).done, true)
+  assert.equal(told.at(-1), 'leave t')
+  assert.throws(() => pubsub.subscribe('t'), coded('PUBSUB_NOT_RUNNING'))
+  await assert.rejects(pubsub.publish('t', 1), coded('PUBSUB_NOT_RUNNING'))
+  await pubsub.stop()
+})
+
+test('nothing can be begun while the host is down', async () => {
+  const { pubsub, state } = setup()
+  state.up = false
+  pubsub.topic('t', {})
+  assert.throws(() => pubsub.subscribe('t'), coded('PUBSUB_NOT_RUNNING'))
+})
+
+test('subscribe() takes no more topics than peers would note', async () => {
+  const { pubsub } = setup({ topicsPerPeerMax: 2 })
+  const first = pubsub.subscribe('1')
+  pubsub.subscribe('2')
+  pubsub.subscribe('2')
+  assert.throws(() => pubsub.subscribe('3'), coded('PUBSUB_TOPICS_EXHAUSTED'))
+  await first[Symbol.asyncDispose]()
+  pubsub.subscribe('3')
+})
+
+test('topics() lists what is known, by our own names', async () => {
+  const { pubsub, come, state } = setup({}, 'lab')
+  pubsub.topic('defined', {})
+  pubsub.subscribe('read')
+  await pubsub.publish('told', 1)
+  come(2)
+  assert.deepEqual(pubsub.topics(), [
+    { topic: 'defined', peers: 2, subscribed: false },
+    { topic: 'read', peers: 2, subscribed: true },
+    { topic: 'told', peers: 2, subscribed: false },
+  ])
+  assert.deepEqual(
+    ['lab/read', 'read', 'lab/other'].map((wire) => state.guard?.knows(wire)),
+    [true, false, false],
+  )
+})
+
+test('a message of another network’s topic is not admitted', () => {
+  const { pubsub, state } = setup({}, 'lab')
+  pubsub.subscribe('t')
+  const admitted = ['t', 'lab/t'].map((wire) => state.guard?.admits(peer, wire, 1))
+  assert.deepEqual(admitted, [false, true])
+})
