@@ -138,3 +138,19 @@ function catchQuota(work: () => void) {
   }
   return assert.fail('was admitted')
 }
+
+test('reconfigure() applies to peers that were seen before; what they spent stays spent', async () => {
+  const { policy, admitted, clock } = setup({ ratePerPeer: 10, burstSeconds: 1 })
+  assert.equal(admitted(alice, 'connect', 20), 10)
+  policy.reconfigure(accessConfig.parse({ ratePerPeer: 100, burstSeconds: 1 }))
+  assert.equal(admitted(alice, 'connect', 200), 0)
+  await clock.advance(500)
+  assert.equal(admitted(alice, 'connect', 200), 50)
+  assert.equal(admitted(bob, 'connect', 200), 100)
+
+  policy.reconfigure(accessConfig.parse({ blocked: [alice], granted: [bob] }))
+  assert.throws(() => policy.admit(alice, 'connect'), coded('ACCESS_DENIED'))
+  policy.reconfigure(accessConfig.parse({ ratePerPeer: 5, burstSeconds: 1, rateTotal: 5 }))
+  await clock.advance(60_000)
+  assert.equal(admitted(alice, 'connect', 20) + admitted(bob, 'connect', 20), 5)
+})

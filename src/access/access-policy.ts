@@ -22,6 +22,7 @@ const COSTS: Readonly<Record<Action, number>> = {
   'dht.put': 5,
   'rpc.call': 1,
   'mcp.call': 1,
+  'pubsub.message': 1,
 }
 
 export interface AccessPolicyDeps {
@@ -30,30 +31,39 @@ export interface AccessPolicyDeps {
   readonly metrics: AccessMetrics
 }
 
+/** The configuration as it is asked for at every step. */
+interface Rules {
+  readonly blocked: ReadonlySet<PeerId>
+  readonly granted: ReadonlySet<PeerId>
+  readonly stranger: Rate
+  readonly friend: Rate
+  readonly all: Rate
+}
+
 export class AccessPolicy implements Policy {
   readonly #deps: AccessPolicyDeps
-  readonly #blocked: ReadonlySet<PeerId>
-  readonly #granted: ReadonlySet<PeerId>
-  readonly #stranger: Rate
-  readonly #friend: Rate
   readonly #quotas: Quotas
+  #rules: Rules
 
   constructor(deps: AccessPolicyDeps, config: AccessConfig) {
-    const rate = (perSecond: number) => ({ perSecond, burst: perSecond * config.burstSeconds })
     this.#deps = deps
-    this.#blocked = new Set(config.blocked)
-    this.#granted = new Set(config.granted)
-    this.#stranger = rate(config.ratePerPeer)
-    this.#friend = rate(config.rateGranted)
-    this.#quotas = new Quotas(rate(config.rateTotal), deps.clock.now())
+    this.#rules = rulesOf(config)
+    this.#quotas = new Quotas(this.#rules.all, deps.clock.now())
+  }
+
+  /** From the next question on; what a peer has spent stays spent. */
+  reconfigure(config: AccessConfig): void {
+    this.#rules = rulesOf(config)
+    this.#quotas.setRate(this.#rules.all, this.#deps.clock.now())
   }
 
   admit(peer: PeerId, action: Action): void {
     const cost = Object.hasOwn(COSTS, action) ? COSTS[action] : undefined
     if (cost === undefined) throw this.#deny(peer, action, 'no grant allows it to any peer')
-    if (this.#blocked.has(peer)) throw this.#deny(peer, action, 'the peer is blocked here')
+    const { blocked, granted, stranger, friend } = this.#rules
+    if (blocked.has(peer)) throw this.#deny(peer, action, 'the peer is blocked here')
 
-    const rate = this.#granted.has(peer) ? this.#friend : this.#stranger
+    const rate = granted.has(peer) ? friend : stranger
     const shortage = this.#quotas.take(peer, cost, rate, this.#deps.clock.now())
     if (shortage === undefined) return
     this.#deps.metrics.refusals.add(1, { action, reason: shortage.of })
@@ -65,5 +75,16 @@ export class AccessPolicy implements Policy {
     this.#deps.metrics.refusals.add(1, { action: known, reason: 'denied' })
     this.#deps.log.warn('peer was refused', { peer, action: known, missing })
     return AccessError.DENIED({ peer, action, missing })
+  }
+}
+
+function rulesOf(config: AccessConfig): Rules {
+  const rate = (perSecond: number) => ({ perSecond, burst: perSecond * config.burstSeconds })
+  return {
+    blocked: new Set(config.blocked),
+    granted: new Set(config.granted),
+    stranger: rate(config.ratePerPeer),
+    friend: rate(config.rateGranted),
+    all: rate(config.rateTotal),
   }
 }

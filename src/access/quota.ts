@@ -30,7 +30,7 @@ export interface Shortage {
 }
 
 export class TokenBucket {
-  readonly #rate: Rate
+  #rate: Rate
   #milliTokens: number
   #filledAtMs: number
 
@@ -38,6 +38,14 @@ export class TokenBucket {
     this.#rate = rate
     this.#milliTokens = filled === 'full' ? rate.burst * MILLI : 0
     this.#filledAtMs = nowMs
+  }
+
+  /** What was saved at the old rate stays, as far as the new burst holds it. */
+  setRate(rate: Rate, nowMs: number): void {
+    if (rate === this.#rate) return
+    this.#fill(nowMs)
+    this.#rate = rate
+    this.#fill(nowMs)
   }
 
   /** Milliseconds until `cost` can be taken; zero when it can be taken now. */
@@ -77,6 +85,11 @@ export class Quotas {
     this.#node = new TokenBucket(node, nowMs, 'full')
   }
 
+  /** The rate of all peers together. */
+  setRate(node: Rate, nowMs: number): void {
+    this.#node.setRate(node, nowMs)
+  }
+
   /** Takes `cost` from the peer's bucket and the node's, or from neither and says what lacks. */
   take(peer: PeerId, cost: number, rate: Rate, nowMs: number): Shortage | undefined {
     const bucket = this.#bucketOf(peer, rate, nowMs)
@@ -91,6 +104,7 @@ export class Quotas {
 
   #bucketOf(peer: PeerId, rate: Rate, nowMs: number): TokenBucket {
     const known = this.#peers.get(peer)
+    known?.setRate(rate, nowMs)
     const bucket = known ?? new TokenBucket(rate, nowMs, this.#makeRoom(nowMs))
     this.#peers.delete(peer)
     this.#peers.set(peer, bucket)

@@ -28,8 +28,9 @@ export {
   LOG_LEVELS,
   type Logger,
   type LogLevel,
+  type LogLevels,
   type LogOptions,
-  shortenPeerIds,
+  type RootLogger,
   silentLog,
   withCorrelation,
 } from './log.ts'

@@ -2,17 +2,10 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setImmediate } from 'node:timers/promises'
 import { defineErrors } from './errors.ts'
-import {
-  correlationId,
-  createLog,
-  type LogOptions,
-  shortenPeerIds,
-  silentLog,
-  withCorrelation,
-} from './log.ts'
+import { correlationId, createLog, type LogOptions, silentLog, withCorrelation } from './log.ts'
 
 const PEER = '12D3KooWD3eckifWpRn9wQpMG9R9hX3sD158z7EqHWmweQAJU5SA'
-const SHORT = '12D3KooW…AJU5SA'
+const SHORT = '…AJU5SA'
 
 function setup(options: Partial<LogOptions> = {}) {
   const lines: Record<string, unknown>[] = []
@@ -48,11 +41,12 @@ test('peer ids are shortened wherever they stand in the fields', () => {
   const [line = {}] = lines
   assert.equal(line.peer, SHORT)
   assert.equal(line.address, `/ip4/192.0.2.1/tcp/9000/p2p/${SHORT}`)
-  assert.equal(shortenPeerIds('12D3KooW short'), '12D3KooW short')
 })
 
 test('secrets are cut by name, at every depth', () => {
   const { lines, log } = setup()
+  log.child(`connection:${PEER}`).info('of a library')
+  assert.equal(lines.pop()?.module, `connection:${SHORT}`)
   const secret = 'swordfish'
   log.info('request', {
     authorization: secret,
@@ -145,4 +139,19 @@ test('the silent log and its children say nothing', () => {
   for (const level of ['debug', 'info', 'warn', 'error'] as const) {
     silentLog.child('any')[level]('nothing', { x: 1 })
   }
+})
+
+test('setLevels() applies to loggers that were made before', () => {
+  const { lines, log } = setup({ level: 'warn' })
+  const net = log.child('net')
+  net.info('not yet')
+  log.setLevels({ level: 'warn', modules: { net: 'info' } })
+  net.info('now')
+  log.child('dht').info('not this one')
+  log.setLevels({ level: 'silent' })
+  net.error('no more')
+  assert.deepEqual(
+    lines.map(({ msg }) => msg),
+    ['now'],
+  )
 })

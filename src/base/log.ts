@@ -1,13 +1,14 @@
 /**
  * Structured logging over pino: a message that never varies, and fields that do.
  *
- * Lines go to standard error, because standard output belongs to protocols. Peer ids are
- * shortened in every field, secrets are cut by name, and the correlation id of the request that
- * runs is added by itself.
+ * Lines go to standard error, because standard output belongs to protocols. Every field passes
+ * `redact.ts` on its way, whoever wrote it, and the correlation id of the request that runs is
+ * added by itself.
  */
 
 import { AsyncLocalStorage } from 'node:async_hooks'
 import pino from 'pino'
+import { redactFields, redactText } from './redact.ts'
 
 /** What varies from line to line; names are constant, values anything that JSON can hold. */
 export type Fields = Readonly<Record<string, unknown>>
@@ -35,17 +36,27 @@ export const silentLog: Logger = {
   child: () => silentLog,
 }
 
-export interface LogOptions {
+/** What is written and what is not; it may change while the loggers live. */
+export interface LogLevels {
   /** The level of every module that has none of its own. */
   readonly level: LogLevel
   /** Levels by module name; a name covers what begins with it and a colon. */
   readonly modules?: Readonly<Record<string, LogLevel>>
+}
+
+export interface LogOptions extends LogLevels {
   /** Where lines go; standard error unless a test wants to read them. */
   readonly write?: (line: string) => void
 }
 
+/** The logger that all others of a node come from; its levels are those of all of them. */
+export interface RootLogger extends Logger {
+  /** From the next line on, of loggers made before as well. */
+  setLevels(levels: LogLevels): void
+}
+
 /** The root of all loggers of a node: JSON lines, one for each call. */
-export function createLog(options: LogOptions): Logger {
+export function createLog(options: LogOptions): RootLogger {
   const destination =
     options.write === undefined ? pino.destination({ fd: 2, sync: true }) : { write: options.write }
   const root = pino(
@@ -61,7 +72,11 @@ export function createLog(options: LogOptions): Logger {
     },
     destination,
   )
-  return loggerFor(root, '', options)
+  const state: LevelState = { levels: options }
+  const setLevels = (levels: LogLevels) => {
+    state.levels = levels
+  }
+  return { ...loggerFor(root, '', state), setLevels }
 }
 
 /** Runs `work`, and all that it starts, under the correlation id of one request. */
@@ -74,23 +89,26 @@ export function correlationId(): string | undefined {
   return correlation.getStore()
 }
 
-/** Long enough to tell peers apart in a log, too short to find one by. */
-export function shortenPeerIds(text: string): string {
-  return text.replace(PEER_ID, (id) => `${id.slice(0, 8)}…${id.slice(-6)}`)
+const correlation = new AsyncLocalStorage<string>()
+
+/** Replaced as a whole when levels change, which is how a logger sees that they did. */
+interface LevelState {
+  levels: LogLevels
 }
 
-const correlation = new AsyncLocalStorage<string>()
-const PEER_ID = /\b(?:12D3KooW|16Uiu2HA|Qm)[1-9A-HJ-NP-Za-km-z]{30,}\b/g
-const SECRET =
-  /^(?:authorization|cookie|body)$|(?:token|password|secret|mnemonic)$|(?:private|api)[_-]?key/i
-
-function loggerFor(root: pino.Logger, module: string, options: LogOptions): Logger {
-  const level = levelOf(module, options)
-  const log = module === '' ? root : root.child({ module })
-  log.level = level
+function loggerFor(root: pino.Logger, module: string, state: LevelState): Logger {
+  const log = module === '' ? root : root.child({ module: redactText(module) })
+  let seen: LogLevels | undefined
+  const isOn = (name: string) => {
+    if (seen !== state.levels) {
+      seen = state.levels
+      log.level = levelOf(module, seen)
+    }
+    return log.isLevelEnabled(name)
+  }
   const at = (name: 'debug' | 'info' | 'warn' | 'error') => {
     return (message: string, fields: Fields = {}) => {
-      if (log.isLevelEnabled(name)) log[name](clean(fields), message)
+      if (isOn(name)) log[name](redactFields(fields), message)
     }
   }
   return {
@@ -98,46 +116,14 @@ function loggerFor(root: pino.Logger, module: string, options: LogOptions): Logg
     info: at('info'),
     warn: at('warn'),
     error: at('error'),
-    child: (name) => loggerFor(root, name, options),
+    child: (name) => loggerFor(root, name, state),
   }
 }
 
 /** The longest module name that covers this one decides. */
-function levelOf(module: string, options: LogOptions): LogLevel {
-  const covers = Object.entries(options.modules ?? {})
+function levelOf(module: string, { level, modules = {} }: LogLevels): LogLevel {
+  const covers = Object.entries(modules)
     .filter(([name]) => module === name || module.startsWith(`${name}:`))
     .sort(([a], [b]) => b.length - a.length)
-  return covers[0]?.[1] ?? options.level
-}
-
-function clean(fields: Fields): Fields {
-  return Object.fromEntries(
-    Object.entries(fields).map(([name, value]) => [name, cleanValue(name, value, 0)]),
-  )
-}
-
-const DEPTH_MAX = 4
-
-function cleanValue(name: string, value: unknown, depth: number): unknown {
-  if (SECRET.test(name)) return '[redacted]'
-  if (typeof value === 'string') return shortenPeerIds(value)
-  if (value instanceof Error) return describe(value)
-  if (typeof value !== 'object' || value === null) return value
-  if (ArrayBuffer.isView(value)) return `[${value.byteLength} bytes]`
-  if (depth >= DEPTH_MAX) return '[deeper]'
-  if (Array.isArray(value)) return value.map((item) => cleanValue('', item, depth + 1))
-  return Object.fromEntries(
-    Object.entries(value).map(([key, item]) => [
-      shortenPeerIds(key),
-      cleanValue(key, item, depth + 1),
-    ]),
-  )
-}
-
-function describe(error: Error, depth = 0): string {
-  const code = 'code' in error && typeof error.code === 'string' ? `${error.code}: ` : ''
-  const { cause: inner } = error
-  const more = inner instanceof Error && depth < DEPTH_MAX
-  const cause = more ? ` (${describe(inner, depth + 1)})` : ''
-  return shortenPeerIds(`${code}${error.message}${cause}`)
+  return covers[0]?.[1] ?? level
 }
