@@ -151,14 +151,25 @@ test('what waits in a paused stream still arrives after the stream has closed', 
   assert.deepEqual(last, Uint8Array.of(9))
 })
 
-test('write() waits until the stream takes more', async () => {
+test('write() waits while 64 KiB wait to be sent, and no sooner', async () => {
   const { stream, channel } = setup()
   stream.accepts = false
-  const writing = channel.write(Uint8Array.of(1))
-  assert.equal(await Promise.race([writing, settled('waits')]), 'waits')
-  stream.safeDispatchEvent('drain')
-  await writing
+  await channel.write(Uint8Array.of(1))
+  await settled('sent')
+  for (let i = 0; i < 64; i += 1) await channel.write(new Uint8Array(1_022))
+  const waiting = channel.write(Uint8Array.of(2))
+  assert.equal(await Promise.race([waiting, settled('waits')]), 'waits')
   assert.deepEqual(stream.sent, [Uint8Array.of(1, 1)])
+  stream.safeDispatchEvent('drain')
+  await waiting
+  assert.equal(stream.sent.length, 2)
+})
+
+test('the frames of one turn of the event loop leave as one', async () => {
+  const { stream, channel } = setup()
+  await Promise.all([1, 2, 3].map((byte) => channel.write(Uint8Array.of(byte))))
+  await settled('sent')
+  assert.deepEqual(stream.sent, [Uint8Array.of(1, 1, 1, 2, 1, 3)])
 })
 
 test('write() keeps the frames of two writers apart', async () => {
@@ -173,12 +184,34 @@ test('write() keeps the frames of two writers apart', async () => {
 test('write() to a reader that takes nothing breaks the channel in the end', async () => {
   const { stream, channel, clock } = setup()
   stream.accepts = false
-  const writing = channel.write(Uint8Array.of(1))
+  await channel.write(Uint8Array.of(1))
+  await settled('handed on')
+  const writing = channel.write(new Uint8Array(600 * 1_024))
   const check = assert.rejects(writing, coded('NET_CHANNEL_BROKEN'))
-  await clock.advance(30_000)
+  await clock.advance(29_999)
+  assert.equal(stream.wasReset, false)
+  await clock.advance(1)
   await check
   assert.equal(stream.wasReset, true)
   assert.equal(clock.waiting, 0)
+})
+
+test('a stream that takes something now and then is not given up', async () => {
+  const { stream, channel, clock } = setup()
+  stream.accepts = false
+  for (let i = 0; i < 5; i += 1) {
+    await channel.write(Uint8Array.of(1))
+    await settled('handed on')
+    await clock.advance(20_000)
+    stream.safeDispatchEvent('drain')
+    await settled('took it')
+  }
+  await channel.write(Uint8Array.of(1))
+  await settled('handed on')
+  await clock.advance(29_999)
+  assert.equal(stream.wasReset, false)
+  await clock.advance(1)
+  assert.equal(stream.wasReset, true)
 })
 
 test('write() given up in the middle of a frame breaks the channel, before it does not', async () => {

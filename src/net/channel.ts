@@ -3,8 +3,7 @@
  *
  * Reading: bytes wait unsplit, and no more than about one frame is cut out ahead of the reader.
  * When 256 KiB wait besides, the stream is paused, so that a slow reader slows the sender and not
- * our memory. Writing: slices of 256 KiB, each after the one before has been taken; the stream's
- * own `onDrain()` never renews its promise (@libp2p/utils 7.4.1), so the event is waited for.
+ * our memory. Writing is `channel-writer.ts`.
  *
  * States: open → (closed here | the other side said goodbye) → gone; or broken, from any of them.
  */
@@ -13,6 +12,7 @@ import type { Stream } from '@libp2p/interface'
 import { assert, type Clock, race } from '../base/index.ts'
 import type { PeerId } from '../identity/index.ts'
 import { encodeFrame, FrameSplitter } from '../wire/index.ts'
+import { ChannelWriter } from './channel-writer.ts'
 import type { NetConfig } from './config.ts'
 import { NetError, reasonOf } from './errors.ts'
 import type { CallOptions, Channel, Protocol } from './host.ts'
@@ -29,7 +29,6 @@ export interface ChannelDeps {
   readonly clock: Clock
 }
 
-const SLICE_BYTES = 256 * 1_024
 const UNREAD_BYTES_MAX = 256 * 1_024
 /** Small pieces cost more than their bytes, so their number is bounded as well. */
 const UNREAD_PIECES_MAX = 256
@@ -43,15 +42,15 @@ export class StreamChannel implements Channel {
   readonly #timeouts: ChannelTimeouts
   readonly #splitter: FrameSplitter
   readonly #gone = new AbortController()
+  readonly #writer: ChannelWriter
   #unread: Uint8Array[] = []
   #unreadBytes = 0
   #frames: Uint8Array[] = []
-  #changed = Promise.withResolvers<void>()
   #reading = false
+  #wakeReader: (() => void) | undefined
   #saidGoodbye = false
   #ended = false
   #failure: Error | undefined
-  #writing: Promise<void> = Promise.resolve()
   #closing: Promise<void> | undefined
 
   constructor(deps: ChannelDeps, timeouts: ChannelTimeouts) {
@@ -59,7 +58,11 @@ export class StreamChannel implements Channel {
     this.#timeouts = timeouts
     this.peer = deps.peer
     this.#splitter = new FrameSplitter(deps.protocol.framing, deps.protocol.frameBytesMax)
-    this.#listen(deps.stream)
+    const { stream, clock } = deps
+    const fail = (cause: unknown) => stream.abort(this.#break(reasonOf(cause), cause))
+    const failure = () => this.#failure
+    this.#writer = new ChannelWriter({ stream, clock, fail, failure }, timeouts.writeStallTimeoutMs)
+    this.#listen(stream)
   }
 
   get closed(): AbortSignal {
@@ -81,7 +84,7 @@ export class StreamChannel implements Channel {
           return undefined
         }
         if (this.#failure !== undefined) throw this.#failure
-        await race(this.#changed.promise, signal)
+        await this.#change(signal)
       }
     } finally {
       this.#reading = false
@@ -97,9 +100,7 @@ export class StreamChannel implements Channel {
       throw NetError.CHANNEL_CLOSED({ peer, protocol: protocol.id })
     }
     const bytes = encodeFrame(protocol.framing, frame, protocol.frameBytesMax)
-    const sent = this.#writing.then(() => this.#send(bytes, signal))
-    this.#writing = sent.catch(() => undefined)
-    await race(sent, signal)
+    await this.#writer.write(bytes, signal)
   }
 
   close(): Promise<void> {
@@ -184,50 +185,13 @@ export class StreamChannel implements Channel {
     if (error !== undefined) this.#break(reasonOf(error), error)
     else if (!this.#saidGoodbye) this.#break(LOST)
     this.#gone.abort(this.#failure)
+    this.#writer.stop()
     this.#wake()
-  }
-
-  async #send(bytes: Uint8Array, signal: AbortSignal | undefined): Promise<void> {
-    const { stream } = this.#deps
-    for (let at = 0; at < bytes.length; at += SLICE_BYTES) {
-      if (this.#failure !== undefined) throw this.#failure
-      if (at === 0) signal?.throwIfAborted()
-      try {
-        stream.send(bytes.subarray(at, at + SLICE_BYTES))
-        await this.#room(signal)
-      } catch (cause) {
-        // A frame that stays half written would garble every later one.
-        const isWhole = at + SLICE_BYTES >= bytes.length
-        if (isWhole && signal?.aborted === true) throw cause
-        const broken = this.#break(reasonOf(cause), cause)
-        stream.abort(broken)
-        throw signal?.aborted === true ? cause : broken
-      }
-    }
-  }
-
-  /** Waits until the stream has handed on what it was given. */
-  async #room(signal: AbortSignal | undefined): Promise<void> {
-    const { stream, clock } = this.#deps
-    while (stream.writableNeedsDrain || stream.writeBufferLength > SLICE_BYTES) {
-      if (this.#failure !== undefined) throw this.#failure
-      using stall = clock.deadline(this.#timeouts.writeStallTimeoutMs, signal)
-      const moved = Promise.withResolvers<void>()
-      const go = () => moved.resolve()
-      for (const event of ['drain', 'idle', 'close'] as const) stream.addEventListener(event, go)
-      try {
-        await race(moved.promise, stall.signal)
-      } finally {
-        for (const event of ['drain', 'idle', 'close'] as const) {
-          stream.removeEventListener(event, go)
-        }
-      }
-    }
   }
 
   async #sayGoodbye(): Promise<void> {
     const { stream, clock } = this.#deps
-    await this.#writing
+    await this.#writer.flush()
     using deadline = clock.deadline(this.#timeouts.closeTimeoutMs)
     try {
       await race(stream.close({ signal: deadline.signal }), deadline.signal)
@@ -260,6 +224,7 @@ export class StreamChannel implements Channel {
   #break(reason: string, cause?: unknown): Error {
     const { peer, protocol } = this.#deps
     this.#failure ??= NetError.CHANNEL_BROKEN({ peer, protocol: protocol.id, reason }, cause)
+    this.#writer.wake()
     this.#wake()
     return this.#failure
   }
@@ -272,7 +237,25 @@ export class StreamChannel implements Channel {
   }
 
   #wake(): void {
-    this.#changed.resolve()
-    this.#changed = Promise.withResolvers()
+    this.#wakeReader?.()
+  }
+
+  /** Waits for the next frame, the end, or a failure. */
+  #change(signal: AbortSignal | undefined): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const settle = () => {
+        this.#wakeReader = undefined
+        signal?.removeEventListener('abort', giveUp)
+      }
+      const giveUp = () => {
+        settle()
+        reject(signal?.reason as Error)
+      }
+      this.#wakeReader = () => {
+        settle()
+        resolve()
+      }
+      signal?.addEventListener('abort', giveUp, { once: true })
+    })
   }
 }

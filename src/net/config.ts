@@ -14,61 +14,80 @@ export const DEFAULT_LISTEN: readonly string[] = [
   '/ip4/0.0.0.0/tcp/9000',
 ]
 
+/** Which versions of IP a node speaks. */
+export const FAMILIES = ['any', 'ip4', 'ip6'] as const
+export type Family = (typeof FAMILIES)[number]
+
+const KINDS: Readonly<Record<Family, readonly string[]>> = {
+  any: ['/ip4/', '/dns4/', '/ip6/', '/dns6/'],
+  ip4: ['/ip4/', '/dns4/'],
+  ip6: ['/ip6/', '/dns6/'],
+}
+
 /** The `[network]` section and the connection limits of `[resources]`. */
-export const netConfig = z.strictObject({
-  listen: z
-    .array(z.string().max(512))
-    .max(32)
-    .optional()
-    .describe('Multiaddrs to listen on. Absent: the defaults, whose ports may move when busy'),
-  announce: z
-    .array(z.string().max(512))
-    .max(16)
-    .default([])
-    .describe('Multiaddrs told to others in place of those we listen on'),
+export const netConfig = z
+  .strictObject({
+    family: z
+      .enum(FAMILIES)
+      .default('any')
+      .describe('The version of IP that is listened on and dialled, on the link too; any for both'),
+    listen: z
+      .array(z.string().max(512))
+      .max(32)
+      .optional()
+      .describe('Multiaddrs to listen on. Absent: the defaults, whose ports may move when busy'),
+    announce: z
+      .array(z.string().max(512))
+      .max(16)
+      .default([])
+      .describe('Multiaddrs told to others in place of those we listen on'),
 
-  connectionsMax: count(1_000).describe('Open connections; more inbound ones are refused'),
-  connectionsPerPeerMax: count(8, 1_000).describe('Inbound connections of one peer id'),
-  connectionsPerHostMax: count(64).describe('Inbound connections from one IPv4 or IPv6 /56'),
-  connectionsPerSiteMax: count(256).describe('Inbound connections from one IPv4 /24 or IPv6 /48'),
-  pendingMax: count(256).describe('Inbound connections that are not yet encrypted'),
-  pendingPerHostMax: count(4).describe(
-    'Of these, from one IPv4 or IPv6 /56; half of all for loopback',
-  ),
-  pendingPerSiteMax: count(16).describe('Of these, from one IPv4 /24 or IPv6 /48'),
-  inboundPerSecondMax: count(64, 10_000).describe('New connections a second from one address'),
+    connectionsMax: count(1_000).describe('Open connections; more inbound ones are refused'),
+    connectionsPerPeerMax: count(8, 1_000).describe('Inbound connections of one peer id'),
+    connectionsPerHostMax: count(64).describe('Inbound connections from one IPv4 or IPv6 /56'),
+    connectionsPerSiteMax: count(256).describe('Inbound connections from one IPv4 /24 or IPv6 /48'),
+    pendingMax: count(256).describe('Inbound connections that are not yet encrypted'),
+    pendingPerHostMax: count(4).describe(
+      'Of these, from one IPv4 or IPv6 /56; half of all for loopback',
+    ),
+    pendingPerSiteMax: count(16).describe('Of these, from one IPv4 /24 or IPv6 /48'),
+    inboundPerSecondMax: count(64, 10_000).describe('New connections a second from one address'),
 
-  connectionTimeoutMs: ms(30_000).describe('All of one connect, over all addresses of a peer'),
-  addressTimeoutMs: ms(5_000).describe('One address of a peer, up to the encrypted connection'),
-  upgradeTimeoutMs: ms(5_000).describe('An inbound connection must be encrypted by then'),
-  negotiationTimeoutMs: ms(10_000).describe('A stream must have agreed on its protocol by then'),
-  closeTimeoutMs: ms(1_000).describe('How long a goodbye may take before the line is cut'),
-  lingerTimeoutMs: ms(10_000).describe('How long a closed channel waits for the other goodbye'),
-  writeStallTimeoutMs: ms(30_000).describe('A channel whose reader takes nothing is broken then'),
-  dialsMax: count(32, 1_000).describe('Peers connected to at once; more wait'),
-  dialsWaitingMax: count(512).describe('Connects that may wait; more are refused as busy'),
-  addressesPerDialMax: count(24, 64).describe('Addresses of one peer tried in one connect'),
+    connectionTimeoutMs: ms(30_000).describe('All of one connect, over all addresses of a peer'),
+    addressTimeoutMs: ms(5_000).describe('One address of a peer, up to the encrypted connection'),
+    upgradeTimeoutMs: ms(5_000).describe('An inbound connection must be encrypted by then'),
+    negotiationTimeoutMs: ms(10_000).describe('A stream must have agreed on its protocol by then'),
+    closeTimeoutMs: ms(1_000).describe('How long a goodbye may take before the line is cut'),
+    lingerTimeoutMs: ms(10_000).describe('How long a closed channel waits for the other goodbye'),
+    writeStallTimeoutMs: ms(30_000).describe('A channel whose reader takes nothing is broken then'),
+    dialsMax: count(32, 1_000).describe('Peers connected to at once; more wait'),
+    dialsWaitingMax: count(512).describe('Connects that may wait; more are refused as busy'),
+    addressesPerDialMax: count(24, 64).describe('Addresses of one peer tried in one connect'),
 
-  streamsPerConnectionMax: count(512, 10_000).describe('Streams on one connection, each way'),
-  streamWindowBytes: z
-    .int()
-    .min(256 * KIB)
-    .max(16 * MIB)
-    .default(2 * MIB)
-    .describe('Bytes of one stream on their way to a reader that is slow'),
-  connectionWindowBytes: z
-    .int()
-    .min(256 * KIB)
-    .max(64 * MIB)
-    .default(8 * MIB)
-    .describe('The same for all streams of one QUIC connection'),
-  idleTimeoutMs: ms(30_000, 1_000).describe('A silent QUIC connection is dead after this'),
-  keepAliveMs: ms(10_000, 100).describe('How often an idle connection is kept open'),
-  livenessMs: ms(60_000, 1_000).describe('How often a connection must answer a ping to live'),
+    streamsPerConnectionMax: count(512, 10_000).describe('Streams on one connection, each way'),
+    streamWindowBytes: z
+      .int()
+      .min(256 * KIB)
+      .max(16 * MIB)
+      .default(2 * MIB)
+      .describe('Bytes of one stream on their way to a reader that is slow'),
+    connectionWindowBytes: z
+      .int()
+      .min(256 * KIB)
+      .max(64 * MIB)
+      .default(8 * MIB)
+      .describe('The same for all streams of one QUIC connection'),
+    idleTimeoutMs: ms(30_000, 1_000).describe('A silent QUIC connection is dead after this'),
+    keepAliveMs: ms(10_000, 100).describe('How often an idle connection is kept open'),
+    livenessMs: ms(60_000, 1_000).describe('How often a connection must answer a ping to live'),
 
-  peersMax: count(4_096).describe('Peers remembered with addresses and protocols'),
-  peerAgeMaxMs: ms(3_600_000).describe('How long a peer that is not seen again is remembered'),
-})
+    peersMax: count(4_096).describe('Peers remembered with addresses and protocols'),
+    peerAgeMaxMs: ms(3_600_000).describe('How long a peer that is not seen again is remembered'),
+  })
+  .refine(({ family, listen = [] }) => listen.every((one) => isOfFamily(one, family)), {
+    error: 'wanted addresses of the version of IP that family names',
+    path: ['listen'],
+  })
 
 export type NetConfig = z.infer<typeof netConfig>
 
@@ -78,5 +97,11 @@ export function listenIsDefault(config: NetConfig): boolean {
 }
 
 export function listenAddresses(config: NetConfig): readonly string[] {
-  return config.listen ?? DEFAULT_LISTEN
+  return (config.listen ?? DEFAULT_LISTEN).filter((address) => isOfFamily(address, config.family))
+}
+
+/** Whether an address may be used; one that says nothing of IP, as a plain name, may. */
+export function isOfFamily(address: string, family: Family): boolean {
+  const isOf = (one: Family) => KINDS[one].some((kind) => address.startsWith(kind))
+  return isOf(family) || !isOf('any')
 }

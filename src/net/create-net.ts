@@ -16,6 +16,7 @@ import type { NetMetrics } from './metrics.ts'
 import { type Names, systemNames } from './names.ts'
 import { PeerAddresses } from './peer-addresses.ts'
 import { type Probe, probeByBinding } from './ports.ts'
+import { QUIC_NEEDS_KEY } from './private-key.ts'
 import { loadQuic } from './quic.ts'
 import { type TransportFactory, watchedTransport } from './transport-watch.ts'
 
@@ -33,6 +34,8 @@ export interface NetDeps {
   readonly names?: Names
   /** In place of really binding ports to see whether they are free. */
   readonly probe?: Probe
+  /** What rooms above put into libp2p itself, such as GossipSub; made from its components. */
+  readonly services?: Readonly<Record<string, (components: unknown) => unknown>>
 }
 
 /** A host with everything it needs; `start` makes it listen. */
@@ -60,16 +63,16 @@ export async function createNet(deps: NetDeps, config: NetConfig): Promise<Libp2
       log,
       gater,
       agent: deps.agent,
-      transports: transports.map((make) =>
-        watchedTransport(make, meter, config.streamsPerConnectionMax),
-      ),
+      services: deps.services ?? {},
+      transports: transports.map((make) => watchedTransport(make, meter)),
     },
     config,
   )
   const book = new AddressBook({ peersMax: config.peersMax, ageMaxMs: config.peerAgeMaxMs }, clock)
   const addresses = new PeerAddresses({ self: keys.signer.peer, libp2p, book }, config)
   const names = deps.names ?? systemNames
-  const dialler = new Dialler({ libp2p, names, clock, metrics, addresses }, config)
+  const { dialling } = libp2p.services
+  const dialler = new Dialler({ libp2p: dialling, names, clock, metrics, addresses }, config)
   const probe = deps.probe ?? probeByBinding
   return new Libp2pHost(
     { libp2p, dialler, addresses, meter, quic: facility, policy, clock, log, metrics, probe },
@@ -84,7 +87,9 @@ async function transportsOf(
   if (deps.transports !== undefined) {
     return { transports: deps.transports, facility: { state: 'off' } }
   }
-  const quic = await loadQuic(config)
+  const hasKey = deps.keys.raw !== undefined
+  const noQuic = { transport: undefined, facility: QUIC_NEEDS_KEY }
+  const quic = hasKey ? await loadQuic(config, deps.clock) : noQuic
   const transports = [quic.transport, tcpTransport(config)].filter((make) => make !== undefined)
   return { transports, facility: quic.facility }
 }

@@ -1,17 +1,18 @@
 /**
  * Connecting: which addresses, in which order, for how long, and what became of each.
  *
- * Addresses are tried one after another, best first, each with a deadline of its own under the
- * deadline of all; those where nobody answered the last time come last. Callers who want the same
- * peer share one attempt, and for a while after one that failed there is no other.
+ * Addresses are tried best first, the next soon after (`dial-race.ts`), each with a deadline of its
+ * own under the deadline of all; those where nobody answered the last time come last. Callers who
+ * want the same peer share one attempt, and for a while after one that failed there is no other.
  */
 
-import type { Connection, Libp2p } from '@libp2p/interface'
-import { multiaddr } from '@multiformats/multiaddr'
+import type { Connection } from '@libp2p/interface'
+import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
 import { type Clock, hasCode, race, WorkQueue } from '../base/index.ts'
 import { type PeerId, peerId } from '../identity/index.ts'
 import type { NetConfig } from './config.ts'
 import { DialPauses } from './dial-pauses.ts'
+import { raceTries } from './dial-race.ts'
 import { type Attempt, NetError, reasonOf } from './errors.ts'
 import type { CallOptions } from './host.ts'
 import type { NetMetrics } from './metrics.ts'
@@ -20,7 +21,8 @@ import type { PeerAddresses } from './peer-addresses.ts'
 import { type Address, compareAddresses, parseMultiaddr, withPeer } from './transports.ts'
 
 export interface DiallerDeps {
-  readonly libp2p: Pick<Libp2p, 'dial'>
+  /** Dials one address. */
+  readonly libp2p: { dial(to: Multiaddr, options: { signal: AbortSignal }): Promise<Connection> }
   readonly names: Names
   readonly clock: Clock
   readonly metrics: Pick<NetMetrics, 'dials'>
@@ -110,25 +112,32 @@ export class Dialler {
     const { clock } = this.#deps
     using total = clock.deadline(this.#config.connectionTimeoutMs, this.#stopped.signal)
     const tried: Attempt[] = []
-    const attempted: string[] = []
     const given =
       address === undefined && peer !== undefined
         ? parsed(await this.#deps.addresses.of(peer))
         : [address].filter((one) => one !== undefined)
-    const candidates = await this.#candidates(given, tried, total.signal)
+    const found = await this.#candidates(given, tried, total.signal)
     const dead = (one: Address) => peer !== undefined && this.#pauses.isDead(peer, one.text)
-    for (const candidate of candidates.toSorted((a, b) => Number(dead(a)) - Number(dead(b)))) {
-      const expected = peer ?? candidate.peer
-      const text = expected === undefined ? candidate.text : withPeer(candidate.text, expected)
-      try {
-        total.signal.throwIfAborted()
-        attempted.push(candidate.text)
-        return await this.#tryOne(text, candidate.transport, total.signal)
-      } catch (error) {
-        tried.push({ address: text, reason: this.#reason(error, total.signal) })
-      }
+    const candidates = found.toSorted((a, b) => Number(dead(a)) - Number(dead(b)))
+    const full = ({ text, peer: named }: Address): string => {
+      const expected = peer ?? named
+      return expected === undefined ? text : withPeer(text, expected)
     }
-    if (address === undefined && peer !== undefined && attempted.length > 0) {
+    const { won, begun, failures } = await raceTries(
+      candidates.map((one) => async (signal) => {
+        // It may have dialled us in the meantime.
+        const existing = peer === undefined ? undefined : this.existing(peer)
+        return existing ?? this.#tryOne(full(one), one.transport, signal)
+      }),
+      { clock, signal: total.signal, discard: (late) => late.abort(tooLate()) },
+    )
+    if (won !== undefined) return won
+    for (const [index, candidate] of candidates.entries()) {
+      const error: unknown = failures.get(index) ?? total.signal.reason
+      tried.push({ address: full(candidate), reason: this.#reason(error, total.signal) })
+    }
+    const attempted = candidates.slice(0, begun).map(({ text }) => text)
+    if (address === undefined && peer !== undefined && begun > 0) {
       // What there was no time for is new the next time.
       const names = total.signal.aborted ? [] : given.map(({ text }) => text)
       this.#pauses.failed(peer, [...names, ...attempted], tried)
@@ -170,10 +179,14 @@ export class Dialler {
   #reason(error: unknown, total: AbortSignal): string {
     if (!hasCode(error, 'BASE_DEADLINE')) return reasonOf(error)
     const { addressTimeoutMs, connectionTimeoutMs } = this.#config
-    return total.aborted
+    return error === total.reason
       ? `not reached within the ${connectionTimeoutMs} ms for all addresses`
       : `no answer within ${addressTimeoutMs} ms`
   }
+}
+
+function tooLate(): Error {
+  return NetError.CONNECTION_DROPPED({ reason: 'another address answered first' })
 }
 
 /** Addresses that a peer has and we cannot dial are left out. */

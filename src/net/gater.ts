@@ -9,7 +9,7 @@ import type { Policy } from '../access/index.ts'
 import type { Logger } from '../base/index.ts'
 import { type PeerId, peerId } from '../identity/index.ts'
 import type { Scope } from '../ip/index.ts'
-import type { NetConfig } from './config.ts'
+import { isOfFamily, type NetConfig } from './config.ts'
 import { NetError, reasonOf } from './errors.ts'
 import { type Inbound, InboundLimits } from './limits.ts'
 import type { NetMetrics } from './metrics.ts'
@@ -29,7 +29,7 @@ export interface GaterDeps {
 }
 
 type GaterConfig = ConstructorParameters<typeof InboundLimits>[0] &
-  Pick<NetConfig, 'connectionsPerPeerMax'>
+  Pick<NetConfig, 'connectionsPerPeerMax' | 'family'>
 
 export function connectionGater(deps: GaterDeps, config: GaterConfig): ConnectionGater {
   const limits = new InboundLimits(config)
@@ -51,7 +51,8 @@ export function connectionGater(deps: GaterDeps, config: GaterConfig): Connectio
   }
 
   return {
-    denyDialMultiaddr: (address) => !isDiallable(address),
+    denyDialMultiaddr: (address) =>
+      !isDiallable(address) || !isOfFamily(address.toString(), config.family),
 
     denyInboundConnection(connection) {
       const inbound: Inbound = {

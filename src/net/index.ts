@@ -5,6 +5,17 @@
  * whose keys are proven. Start reading at `host.ts`, then `create-net.ts`.
  */
 
+/** What every room wants besides a host, for a program that uses these rooms without a node. */
+export { AccessPolicy, accessConfig, accessMetrics } from '../access/index.ts'
+export {
+  createLog,
+  Registry,
+  secureRandom,
+  silentLog,
+  startAll,
+  stopAll,
+  systemClock,
+} from '../base/index.ts'
 export { Bootstrap, type BootstrapConfig, type BootstrapDeps } from './bootstrap.ts'
 export type { BootstrapAttempt, BootstrapReport } from './bootstrap-report.ts'
 export {
@@ -23,6 +34,7 @@ export type { Libp2pHost } from './libp2p-host.ts'
 export { Mdns, type MdnsConfig, type MdnsDeps } from './mdns.ts'
 export { type NetMetrics, netMetrics } from './metrics.ts'
 export type { Names } from './names.ts'
+export { portHolder } from './port-holder.ts'
 export type { Probe } from './ports.ts'
 export { loadQuic, type Quic } from './quic.ts'
 export type { TransportFactory } from './transport-watch.ts'

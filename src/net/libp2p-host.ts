@@ -3,7 +3,7 @@
  * streams; above it there are peers, protocols and frames.
  */
 
-import type { Connection, Libp2p, Stream } from '@libp2p/interface'
+import type { Connection, Libp2p, NewStreamOptions, Stream } from '@libp2p/interface'
 import { peerIdFromString } from '@libp2p/peer-id'
 import { multiaddr } from '@multiformats/multiaddr'
 import type { Policy } from '../access/index.ts'
@@ -13,6 +13,7 @@ import type { ByteMeter } from './byte-meter.ts'
 import { StreamChannel } from './channel.ts'
 import { listenAddresses, listenIsDefault, type NetConfig } from './config.ts'
 import type { Dialler } from './dialler.ts'
+import type { EarlyStreamOptions } from './early-protocol.ts'
 import { NetError, reasonOf } from './errors.ts'
 import type { NetEvents } from './events.ts'
 import type { Facility } from './facility.ts'
@@ -148,10 +149,14 @@ export class Libp2pHost implements Host {
     const connection = await dialler.reach(peer, signal === undefined ? {} : { signal })
     using deadline = clock.deadline(this.#config.negotiationTimeoutMs, signal)
     try {
-      const stream = await connection.newStream(protocol.id, {
+      const spoken = await this.protocolsOf(peer)
+      const options: NewStreamOptions & EarlyStreamOptions = {
         signal: deadline.signal,
         maxOutboundStreams: protocol.outboundMax,
-      })
+        // Who said what it speaks, and not this, is asked before anything is sent.
+        early: spoken.length === 0 || spoken.includes(protocol.id),
+      }
+      const stream = await connection.newStream(protocol.id, options)
       return this.#channel(stream, peer, protocol)
     } catch (cause) {
       signal?.throwIfAborted()

@@ -28,7 +28,7 @@ test('libp2p speaks at debug level under its own module, with peer ids shortened
     )
   const [{ module, scope, said, msg } = {}] = lines
   assert.deepEqual([module, scope, msg], ['libp2p:tcp', 'inbound:7', 'libp2p'])
-  assert.equal(said, 'dial of 12D3KooW…ozpMeg failed - no route')
+  assert.equal(said, 'dial of …ozpMeg failed - no route')
 })
 
 test('nothing is formatted when nobody reads it', () => {

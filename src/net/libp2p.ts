@@ -5,20 +5,28 @@
 
 import { noise } from '@chainsafe/libp2p-noise'
 import { yamux } from '@chainsafe/libp2p-yamux'
-import { privateKeyFromRaw } from '@libp2p/crypto/keys'
 import { type Identify, identify, identifyPush } from '@libp2p/identify'
-import { type ConnectionGater, FaultTolerance, type Libp2p } from '@libp2p/interface'
+import {
+  type Connection,
+  type ConnectionGater,
+  FaultTolerance,
+  type Libp2p,
+  type PeerStore,
+} from '@libp2p/interface'
 import type { TransportManager } from '@libp2p/interface-internal'
 import { type Ping, ping } from '@libp2p/ping'
 import { tcp } from '@libp2p/tcp'
-import { multiaddr } from '@multiformats/multiaddr'
+import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p, type Libp2pOptions } from 'libp2p'
 import { base32 } from 'multiformats/bases/base32'
 import type { Clock, Logger } from '../base/index.ts'
 import type { NodeKeys } from '../identity/index.ts'
 import { boundedDatastore } from './bounded-datastore.ts'
 import type { NetConfig } from './config.ts'
+import { withEarlyStreams } from './early-protocol.ts'
+import { NetError } from './errors.ts'
 import { libp2pLogger } from './libp2p-log.ts'
+import { privateKeyOf } from './private-key.ts'
 import type { TransportFactory } from './transport-watch.ts'
 import { compareAddresses, parseAny, scopeOfAddress } from './transports.ts'
 
@@ -28,6 +36,8 @@ export type NetServices = {
   identifyPush: unknown
   ping: Ping
   listening: Pick<TransportManager, 'listen'>
+  /** One address, past libp2p's queue, where dials to one peer wait for each other. */
+  dialling: { dial(to: Multiaddr, options: { signal: AbortSignal }): Promise<Connection> }
 }
 
 export interface Libp2pDeps {
@@ -38,6 +48,8 @@ export interface Libp2pDeps {
   readonly transports: readonly TransportFactory[]
   /** What we call ourselves in identify, such as `p2p-foundation/0.1.0`. */
   readonly agent: string
+  /** Services of rooms above, which this one knows nothing of. */
+  readonly services: Readonly<Record<string, (components: unknown) => unknown>>
 }
 
 const STREAMS_OF_SERVICE_MAX = 4
@@ -51,7 +63,7 @@ export async function buildLibp2p(
   deps: Libp2pDeps,
   config: NetConfig,
 ): Promise<Libp2p<NetServices>> {
-  const privateKey = privateKeyFromRaw(deps.keys.raw)
+  const privateKey = privateKeyOf(deps.keys)
   const { connectionsMax, peersMax, peerAgeMaxMs } = config
   const pinned = `/peers/${privateKey.publicKey.toCID().toString(base32)}`
   return createLibp2p<NetServices>({
@@ -68,20 +80,7 @@ export async function buildLibp2p(
     transportManager: { faultTolerance: FaultTolerance.FATAL_ALL },
     transports: [...deps.transports],
     connectionEncrypters: [noise()],
-    streamMuxers: [
-      yamux({
-        maxInboundStreams: config.streamsPerConnectionMax,
-        maxOutboundStreams: config.streamsPerConnectionMax,
-        // The other side may open streams before our own half of the upgrade is done.
-        maxEarlyStreams: config.streamsPerConnectionMax,
-        enableKeepAlive: true,
-        keepAliveInterval: config.keepAliveMs,
-        streamOptions: {
-          maxStreamWindowSize: config.streamWindowBytes,
-          maxReadBufferLength: 2 * config.streamWindowBytes,
-        },
-      }),
-    ],
+    streamMuxers: [streamMuxer(config)],
     connectionGater: deps.gater,
     connectionManager: connectionManager(config),
     connectionMonitor: {
@@ -90,8 +89,24 @@ export async function buildLibp2p(
       pingTimeout: { minTimeout: 5_000, maxTimeout: 30_000 },
       abortConnectionOnPingFailure: true,
     },
-    services: services(config, connectionsMax),
+    services: { ...deps.services, ...services(config, connectionsMax) },
   })
+}
+
+function streamMuxer(config: NetConfig): NonNullable<Libp2pOptions['streamMuxers']>[number] {
+  const make = yamux({
+    maxInboundStreams: config.streamsPerConnectionMax,
+    maxOutboundStreams: config.streamsPerConnectionMax,
+    // The other side may open streams before our own half of the upgrade is done.
+    maxEarlyStreams: config.streamsPerConnectionMax,
+    enableKeepAlive: true,
+    keepAliveInterval: config.keepAliveMs,
+    streamOptions: {
+      maxStreamWindowSize: config.streamWindowBytes,
+      maxReadBufferLength: 2 * config.streamWindowBytes,
+    },
+  })
+  return () => withEarlyStreams(make())
 }
 
 /** TCP with every option named. */
@@ -171,6 +186,30 @@ function services(
     listening: (components) => {
       const { transportManager } = components as unknown as { transportManager: TransportManager }
       return { listen: (where) => transportManager.listen(where) }
+    },
+    dialling: (components) => diallingOf(components),
+  }
+}
+
+interface DiallingComponents {
+  readonly transportManager: Pick<TransportManager, 'dial'>
+  readonly connectionGater: Pick<ConnectionGater, 'denyDialMultiaddr'>
+  readonly peerStore: Pick<PeerStore, 'merge'>
+}
+
+/** As libp2p's own queue dials: the gater is asked first, and what answered is remembered. */
+function diallingOf(components: DiallingComponents): NetServices['dialling'] {
+  return {
+    async dial(to, options) {
+      const { transportManager, connectionGater, peerStore } = components
+      if ((await connectionGater.denyDialMultiaddr?.(to)) === true) {
+        throw NetError.CONNECTION_DROPPED({ reason: 'we dial no address of this kind' })
+      }
+      const connection = await transportManager.dial(to, options)
+      const { remotePeer, remoteAddr } = connection
+      // Whoever waits for the connection need not wait for the store.
+      void peerStore.merge(remotePeer, { multiaddrs: [remoteAddr] }).catch(() => undefined)
+      return connection
     },
   }
 }

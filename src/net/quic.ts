@@ -1,8 +1,12 @@
 /** The QUIC transport, when its native part loads on this machine; else why not, and what helps. */
 
+import { privateKeyToProtobuf } from '@libp2p/crypto/keys'
+import { type Clock, systemClock } from '../base/index.ts'
 import type { NetConfig } from './config.ts'
 import { reasonOf } from './errors.ts'
 import type { Facility } from './facility.ts'
+import { loadAddon, type QuicAddon, type QuicSettings } from './quic-addon.ts'
+import { type QuicComponents, QuicTransport } from './quic-transport.ts'
 import type { TransportFactory } from './transport-watch.ts'
 
 export interface Quic {
@@ -11,28 +15,18 @@ export interface Quic {
 }
 
 const SOCKET_BUFFER_BYTES = 512 * 1_024
+/** Handshakes come without an address that was proven, so only their number in all is bounded. */
+const HANDSHAKES_PER_PENDING = 4
 
-/** `load` imports the addon; a test lets it fail. */
+/** `load` loads the native part; a test lets it fail. */
 export async function loadQuic(
   config: NetConfig,
-  load: () => Promise<typeof import('@chainsafe/libp2p-quic')> = () =>
-    import('@chainsafe/libp2p-quic'),
+  clock: Clock = systemClock,
+  load: () => Promise<QuicAddon> = loadAddon,
 ): Promise<Quic> {
   try {
-    const { quic } = await load()
-    const transport = quic({
-      handshakeTimeout: config.addressTimeoutMs,
-      maxIdleTimeout: config.idleTimeoutMs,
-      keepAliveInterval: config.keepAliveMs,
-      maxConcurrentStreamLimit: config.streamsPerConnectionMax,
-      maxStreamData: config.streamWindowBytes,
-      maxConnectionData: config.connectionWindowBytes,
-      receiveBufferSize: SOCKET_BUFFER_BYTES,
-      sendBufferSize: SOCKET_BUFFER_BYTES,
-      ipv4: true,
-      ipv6: true,
-    })
-    return { transport, facility: { state: 'active' } }
+    const addon = await load()
+    return { transport: factory(addon, clock, config), facility: { state: 'active' } }
   } catch (error) {
     return {
       transport: undefined,
@@ -42,5 +36,34 @@ export async function loadQuic(
         remedy: 'install it with: npm install --include=optional (TCP works without it)',
       },
     }
+  }
+}
+
+function factory(addon: QuicAddon, clock: Clock, config: NetConfig): TransportFactory {
+  return (components) => {
+    const { privateKey, logger } = components as unknown as QuicComponents
+    const settings = new addon.QuinnConfig(settingsOf(privateKeyToProtobuf(privateKey), config))
+    return new QuicTransport(
+      { addon, settings, clock, logger },
+      {
+        streamsMax: config.streamsPerConnectionMax,
+        handshakesMax: HANDSHAKES_PER_PENDING * config.pendingMax,
+        handshakeTimeoutMs: config.idleTimeoutMs,
+      },
+    )
+  }
+}
+
+function settingsOf(privateKeyProto: Uint8Array, config: NetConfig): QuicSettings {
+  return {
+    privateKeyProto,
+    handshakeTimeout: config.addressTimeoutMs,
+    maxIdleTimeout: config.idleTimeoutMs,
+    keepAliveInterval: config.keepAliveMs,
+    maxConcurrentStreamLimit: config.streamsPerConnectionMax,
+    maxStreamData: config.streamWindowBytes,
+    maxConnectionData: config.connectionWindowBytes,
+    receiveBufferSize: SOCKET_BUFFER_BYTES,
+    sendBufferSize: SOCKET_BUFFER_BYTES,
   }
 }

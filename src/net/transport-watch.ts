@@ -1,31 +1,31 @@
 /**
  * Stands between a libp2p transport and the upgrader, where every connection passes before its
- * first byte: its bytes are counted from there, and QUIC gets our muxer. Dials obey their signal
- * even where the transport does not.
+ * first byte: its bytes are counted from there. Dials obey their signal even where the transport
+ * does not, connections over TCP write in bulk, and encryption begins without a round trip.
  */
 
 import type { MultiaddrConnection, Transport, Upgrader } from '@libp2p/interface'
 import type { Libp2pOptions } from 'libp2p'
 import { race } from '../base/index.ts'
 import type { ByteMeter } from './byte-meter.ts'
+import { encryptEarly } from './early-protocol.ts'
 import { NetError } from './errors.ts'
-import { type NativeConnection, quicMuxer } from './quic-muxer.ts'
+import { QuicMuxerFactory } from './quic-connection.ts'
+import { corkWrites } from './tcp-cork.ts'
 
+/** The only one that we offer (`libp2p.ts`). */
+const ENCRYPTION = '/noise'
 const GIVEN_UP = 'its dial was given up'
 
 /** Makes a transport from libp2p's components, as libp2p's own factories do. */
 export type TransportFactory = NonNullable<Libp2pOptions['transports']>[number]
 
-export function watchedTransport(
-  make: TransportFactory,
-  meter: ByteMeter,
-  streamsMax: number,
-): TransportFactory {
+export function watchedTransport(make: TransportFactory, meter: ByteMeter): TransportFactory {
   return (components) => {
     const transport = make(components)
     const dial = transport.dial.bind(transport)
     const createListener = transport.createListener.bind(transport)
-    const watch = (upgrader: Upgrader) => watchedUpgrader(upgrader, meter, streamsMax)
+    const watch = (upgrader: Upgrader) => watchedUpgrader(upgrader, meter)
     return Object.assign(transport, {
       dial: ((address, options) => {
         const dialled = dial(address, { ...options, upgrader: watch(options.upgrader) })
@@ -51,18 +51,21 @@ function dropIfLate(dialled: ReturnType<Transport['dial']>, signal: AbortSignal)
   )
 }
 
-function watchedUpgrader(upgrader: Upgrader, meter: ByteMeter, streamsMax: number): Upgrader {
+function watchedUpgrader(upgrader: Upgrader, meter: ByteMeter): Upgrader {
   const prepared = <Options extends object>(connection: MultiaddrConnection, options: Options) => {
-    const native = nativeConnection(options)
-    if (native === undefined) {
+    const { muxerFactory } = options as { muxerFactory?: unknown }
+    if (muxerFactory instanceof QuicMuxerFactory) {
+      const { native } = muxerFactory
+      meter.sample(connection, () => {
+        const { udpRxBytes, udpTxBytes } = native.stats()
+        return { in: udpRxBytes, out: udpTxBytes }
+      })
+    } else {
+      corkWrites(connection)
+      if (connection.direction === 'outbound') encryptEarly(connection, ENCRYPTION)
       meter.watch(connection)
-      return options
     }
-    meter.sample(connection, () => {
-      const { udpRxBytes, udpTxBytes } = native.stats()
-      return { in: udpRxBytes, out: udpTxBytes }
-    })
-    return { ...options, muxerFactory: quicMuxer(native, connection, streamsMax) }
+    return options
   }
   return {
     upgradeInbound: (connection, options) =>
@@ -73,12 +76,4 @@ function watchedUpgrader(upgrader: Upgrader, meter: ByteMeter, streamsMax: numbe
     getStreamMuxers: () => upgrader.getStreamMuxers(),
     getConnectionEncrypters: () => upgrader.getConnectionEncrypters(),
   }
-}
-
-/** The addon's connection, which its muxer factory (version 2.1.1, pinned) holds in `init`. */
-function nativeConnection(options: object): NativeConnection | undefined {
-  const { muxerFactory } = options as {
-    muxerFactory?: { protocol?: string; init?: { connection?: NativeConnection } }
-  }
-  return muxerFactory?.protocol === 'quic' ? muxerFactory.init?.connection : undefined
 }
