@@ -4,6 +4,7 @@
  */
 
 import { McpServer, type McpServerFactory } from '@modelcontextprotocol/server'
+import type { PeerId } from '../identity/index.ts'
 import type { JsonObject } from '../wire/index.ts'
 import { McpError } from './errors.ts'
 import { rpcError } from './protocol.ts'
@@ -13,10 +14,12 @@ import type { ToolInfo } from './tool.ts'
 export interface AggregateDeps {
   readonly services: Pick<Services, 'list' | 'callTool' | 'events'>
   readonly version: string
+  /** Whose stream it is: tools of this process are told. */
+  readonly peer: PeerId
 }
 
 /** Makes one server for each stream, in whichever protocol era the stream is opened. */
-export function aggregateFactory({ services, version }: AggregateDeps): McpServerFactory {
+export function aggregateFactory({ services, version, peer }: AggregateDeps): McpServerFactory {
   return () => {
     const mcp = new McpServer(
       { name: 'p2p-foundation', version },
@@ -28,7 +31,8 @@ export function aggregateFactory({ services, version }: AggregateDeps): McpServe
       const [service, tool] = partName(params.name)
       const args = (params.arguments ?? {}) as JsonObject
       try {
-        const result = await services.callTool(service, tool, args, { signal: mcpReq.signal })
+        const { signal } = mcpReq
+        const result = await services.callTool(service, tool, args, { signal, caller: peer })
         return { ...result, content: [...result.content] as never[] }
       } catch (error) {
         throw asRpcError(error)

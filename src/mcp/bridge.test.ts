@@ -94,6 +94,17 @@ test('a request that takes too long is answered and cancelled', async () => {
   assert.equal(requests.inWork, 0)
 })
 
+test('a caller that says that it waits longer is given longer', async () => {
+  const { clock, requests, peer, backend } = await setup({ requestTimeoutMs: 1_000 })
+  const params = { _meta: { 'p2p-foundation/timeout': 2_000 } }
+  await peer.write(encodeMessage({ jsonrpc: '2.0', id: 2, method: 'm', params }))
+  await backend.read()
+  await clock.advance(1_999)
+  assert.equal(requests.inWork, 1)
+  await clock.advance(1)
+  assert.equal(requests.inWork, 0)
+})
+
 test('requests that wait are answered when the service ends', async () => {
   const { backend, reads, peer, ran } = await setup()
   await backend.close()

@@ -6,12 +6,13 @@
  * and after a while the stream is dropped. Nothing of one stream is seen by another.
  */
 
-import { type Clock, every, type Logger, withCorrelation } from '../base/index.ts'
+import { type Clock, type Deadline, every, type Logger, withCorrelation } from '../base/index.ts'
 import type { Channel } from '../net/index.ts'
 import { McpError } from './errors.ts'
 import type { StreamGate } from './gate.ts'
 import type { Pipe } from './pipe.ts'
 import {
+  calledTool,
   correlationOf,
   encodeMessage,
   parseFrame,
@@ -19,6 +20,7 @@ import {
   type RpcMessage,
   readMessage,
   refusalFrame,
+  timeoutOf,
 } from './protocol.ts'
 
 /** How long a peer or a service may leave a frame unread. */
@@ -38,11 +40,16 @@ export class Bridge {
   readonly #ended = new AbortController()
   #backend: Pipe | undefined
   #lastFrameMs: number
+  /** When each write that has not ended began, oldest first; and the one timer that looks. */
+  readonly #writes = new Set<{ readonly sinceMs: number }>()
+  #stall: Deadline | undefined
+  readonly #stuck = Promise.withResolvers<never>()
   #lastWrite: Promise<void> = Promise.resolve()
 
   constructor(deps: BridgeDeps) {
     this.#deps = deps
     this.#lastFrameMs = deps.clock.now()
+    this.#stuck.promise.catch(() => {})
   }
 
   /** Carries frames until either side ends, starting with the one that was read already. */
@@ -51,17 +58,17 @@ export class Bridge {
     const { channel, clock, idleMs } = this.#deps
     const { signal } = this.#ended
     try {
-      await this.#toBackend(first)
+      await Promise.race([this.#toBackend(first), this.#stuck.promise])
       const watch = every(clock, idleMs / IDLE_CHECKS, () => this.#endWhenIdle(), signal)
       const answers = this.#fromBackend(backend)
       const left = [this.#fromPeer(), watch, aborted(channel.closed)]
-      const how = await Promise.race([...left, answers])
+      const how = await Promise.race([...left, answers, this.#stuck.promise])
       if (how !== undefined) await this.#sayEnded(how)
     } catch (error) {
       // Ending it ourselves stops the reads that wait, which is no failure.
       if (!signal.aborted) throw error
     } finally {
-      this.#ended.abort()
+      this.end()
       await Promise.all([backend.close(), channel.close().catch(() => {})])
     }
   }
@@ -78,8 +85,11 @@ export class Bridge {
     const { gate, log, channel } = this.#deps
     if (message.kind === 'answer') return gate.wasAsked(message.id)
     try {
-      if (message.kind === 'request') gate.enter(message.id, message.method)
-      else gate.admit()
+      if (message.kind === 'request') {
+        gate.enter(message.id, message.method, timeoutOf(message))
+        const tool = calledTool(message)
+        if (tool !== undefined) gate.calls(message.id, tool)
+      } else gate.admit()
       log.debug('request of a peer', { peer: channel.peer, method: message.method })
       return true
     } catch (error) {
@@ -103,6 +113,12 @@ export class Bridge {
     })
     const told = [this.refuse(id, error), this.#write(this.#backend, cancelled)]
     void Promise.all(told).catch((cause: unknown) => this.#drop(cause))
+  }
+
+  /** Nothing more is carried, and no timer stays behind. */
+  end(): void {
+    this.#ended.abort()
+    this.#stall?.[Symbol.dispose]()
   }
 
   async #fromPeer(): Promise<void> {
@@ -160,8 +176,31 @@ export class Bridge {
   }
 
   async #write(pipe: Pick<Pipe, 'write'> | undefined, frame: Uint8Array): Promise<void> {
-    using deadline = this.#deps.clock.deadline(WRITE_TIMEOUT_MS, this.#ended.signal)
-    await pipe?.write(frame, { signal: deadline.signal })
+    this.#ended.signal.throwIfAborted()
+    const write = { sinceMs: this.#deps.clock.now() }
+    this.#writes.add(write)
+    if (this.#stall === undefined) this.#watchWrites(WRITE_TIMEOUT_MS)
+    try {
+      await pipe?.write(frame, { signal: this.#ended.signal })
+    } finally {
+      this.#writes.delete(write)
+    }
+  }
+
+  /** One timer for all writes, most of which end before it could be set. */
+  #watchWrites(ms: number): void {
+    const { clock } = this.#deps
+    const stall = clock.deadline(ms)
+    this.#stall = stall
+    const check = () => {
+      this.#stall = undefined
+      const [oldest] = this.#writes
+      if (oldest === undefined) return
+      const leftMs = oldest.sinceMs + WRITE_TIMEOUT_MS - clock.now()
+      if (leftMs > 0) this.#watchWrites(leftMs)
+      else this.#stuck.reject(stall.signal.reason)
+    }
+    stall.signal.addEventListener('abort', check, { once: true })
   }
 
   #endWhenIdle(): void {

@@ -87,6 +87,11 @@ export const McpError = defineErrors('MCP', {
       `Cannot call tool "${f.tool}": peer ${f.peer} did not answer (${f.reason})`,
     retryable: true,
   },
+  PEER_SILENT: {
+    says: (f: { peer: PeerId; afterMs: number }) =>
+      `Cannot wait for peer ${f.peer}: it did not answer a ping within ${f.afterMs} ms`,
+    retryable: true,
+  },
   PEER_REFUSED: {
     says: (f: { peer: PeerId; tool: string; code: string; message: string }) =>
       `Cannot call tool "${f.tool}": peer ${f.peer} refused with ${f.code}: ${f.message}`,

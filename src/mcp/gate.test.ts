@@ -13,8 +13,9 @@ function setup({ concurrentMax = 2, admit = () => {} } = {}) {
   const clock = new FakeClock()
   const registry = new Registry()
   const metrics = mcpMetrics(registry)
+  const calls: unknown[] = []
   const gate = new RequestGate(
-    { policy: { admit }, clock, metrics },
+    { policy: { admit }, clock, metrics, served: (call) => calls.push(call) },
     { concurrentMax, requestTimeoutMs: 1_000 },
   )
   const expired: RpcId[] = []
@@ -23,7 +24,7 @@ function setup({ concurrentMax = 2, admit = () => {} } = {}) {
     const { body } = await registry.prometheusText()
     return body.includes(`mcp_requests_total{direction="inbound",outcome="${outcome}"} 1`)
   }
-  return { gate, clock, stream, expired, counted }
+  return { gate, clock, stream, expired, counted, calls }
 }
 
 test('enter() refuses one request more than the node takes, over all streams', () => {
@@ -64,6 +65,23 @@ test('a request that takes too long expires once, and its answer is not wanted',
   assert.equal(gate.inWork, 0)
   assert.equal(a.answered(1, false), false)
   assert.ok(await counted('deadline'))
+})
+
+test('a caller may ask for up to four times as long, and for no less than usual', async () => {
+  const { clock, stream, expired } = setup()
+  const a = stream()
+  a.enter('long', 'm', 2_500)
+  await clock.advance(2_499)
+  assert.deepEqual(expired, [])
+  await clock.advance(1)
+  a.enter('endless', 'm', 1_000_000)
+  a.enter('short', 'm', 1)
+  await clock.advance(999)
+  assert.deepEqual(expired, ['long'])
+  await clock.advance(1)
+  assert.deepEqual(expired, ['long', 'short'])
+  await clock.advance(3_000)
+  assert.deepEqual(expired, ['long', 'short', 'endless'])
 })
 
 test('an answer is wanted once, and only to what was asked', () => {
@@ -107,4 +125,29 @@ test('wasAsked() lets each answer of the peer pass once, of the last 64 question
   assert.equal(gate.wasAsked(64), true)
   assert.equal(gate.wasAsked(64), false)
   assert.equal(gate.wasAsked(null), false)
+})
+
+test('every call of a tool is told once it has ended, with how, and no other request is', async () => {
+  const { clock, stream, calls } = setup({ concurrentMax: 9 })
+  const gate = stream()
+  for (const id of [1, 2, 3, 4, 5]) gate.enter(id, 'tools/call')
+  for (const id of [1, 2, 3, 4]) gate.calls(id, `tool-${id}`)
+  await clock.advance(10)
+  gate.answered(1, false)
+  gate.answered(1, false)
+  gate.answered(2, true)
+  gate.answered(5, false)
+  gate.calls(1, 'gone')
+  await clock.advance(990)
+  gate.enter(6, 'tools/call')
+  gate.calls(6, 'tool-6')
+  gate.close()
+  const peer = ALICE
+  assert.deepEqual(calls, [
+    { tool: 'tool-1', peer, ms: 10, code: 'ok' },
+    { tool: 'tool-2', peer, ms: 10, code: 'error' },
+    { tool: 'tool-3', peer, ms: 1_000, code: 'deadline' },
+    { tool: 'tool-4', peer, ms: 1_000, code: 'deadline' },
+    { tool: 'tool-6', peer, ms: 0, code: 'failed' },
+  ])
 })

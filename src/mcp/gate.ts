@@ -8,6 +8,7 @@ import type { Clock, Deadline } from '../base/index.ts'
 import type { PeerId } from '../identity/index.ts'
 import type { McpConfig } from './config.ts'
 import { McpError } from './errors.ts'
+import type { McpEvents } from './events.ts'
 import type { McpMetrics } from './metrics.ts'
 import type { RpcId } from './protocol.ts'
 
@@ -16,11 +17,15 @@ const LISTEN = 'subscriptions/listen'
 const LISTENS_PER_STREAM_MAX = 8
 /** Requests of a service to the peer (elicitation, sampling) that wait on one stream. */
 const ASKED_PER_STREAM_MAX = 64
+/** A caller may ask for this many times `requestTimeoutMs` and no more: places are few. */
+const TIMEOUTS_PER_REQUEST_MAX = 4
 
 export interface GateDeps {
   readonly policy: Pick<Policy, 'admit'>
   readonly clock: Clock
   readonly metrics: Pick<McpMetrics, 'requests' | 'requestSeconds'>
+  /** Is told of every call of a tool that was admitted and has ended. */
+  readonly served?: (call: McpEvents['callServed']) => void
 }
 
 export class RequestGate {
@@ -40,12 +45,12 @@ export class RequestGate {
 
   /** For one stream of `peer`; `expired` is told of each request that took too long. */
   forStream(peer: PeerId, expired: (id: RpcId, error: Error) => void): StreamGate {
-    const { concurrentMax, requestTimeoutMs } = this.#config
     return new StreamGate(peer, {
       ...this.#deps,
-      requestTimeoutMs,
+      requestTimeoutMs: () => this.#config.requestTimeoutMs,
       expired,
       enter: () => {
+        const { concurrentMax } = this.#config
         if (this.#inWork >= concurrentMax) {
           throw McpError.BUSY({ what: 'the number of requests in work', limit: concurrentMax })
         }
@@ -59,7 +64,8 @@ export class RequestGate {
 }
 
 interface StreamDeps extends GateDeps {
-  readonly requestTimeoutMs: number
+  /** Asked for at each request: a stream lives long, and the configuration may change. */
+  readonly requestTimeoutMs: () => number
   readonly expired: (id: RpcId, error: Error) => void
   readonly enter: () => void
   readonly leave: () => void
@@ -69,6 +75,8 @@ interface InWork {
   readonly startedMs: number
   /** A request that only listens has none. */
   readonly deadline: Deadline | undefined
+  /** Only where it is the call of a tool. */
+  tool?: string
 }
 
 export class StreamGate {
@@ -83,14 +91,23 @@ export class StreamGate {
     this.#deps = deps
   }
 
-  /** Admits a request and starts its deadline; throws the reason when it must be refused. */
-  enter(id: RpcId, method: string): void {
+  /**
+   * Admits a request and starts its deadline, a later one where the caller asks for it; throws the
+   * reason when the request must be refused.
+   */
+  enter(id: RpcId, method: string, askedMs = 0): void {
     try {
-      this.#enter(id, method)
+      this.#enter(id, method, askedMs)
     } catch (error) {
       this.#count('refused')
       throw error
     }
+  }
+
+  /** Notes which tool the request calls, for whoever is told of its end. */
+  calls(id: RpcId, tool: string): void {
+    const request = this.#inWork.get(id)
+    if (request !== undefined) request.tool = tool
   }
 
   /** Admits a message that wants no answer; the caller drops it when this throws. */
@@ -103,7 +120,7 @@ export class StreamGate {
     if (id === null) return false
     const request = this.#take(id)
     if (request === undefined) return false
-    this.#count(failed ? 'error' : 'ok')
+    this.#count(failed ? 'error' : 'ok', request)
     const seconds = (this.#deps.clock.now() - request.startedMs) / 1_000
     this.#deps.metrics.requestSeconds.observe(seconds, { direction: 'inbound' })
     return true
@@ -129,13 +146,13 @@ export class StreamGate {
   /** The stream is gone: nothing of it is in work any more. */
   close(): void {
     for (const id of [...this.#inWork.keys()]) {
-      this.#take(id)
-      this.#count('failed')
+      this.#count('failed', this.#take(id))
     }
   }
 
-  #enter(id: RpcId, method: string): void {
-    const { policy, clock, requestTimeoutMs, expired } = this.#deps
+  #enter(id: RpcId, method: string, askedMs: number): void {
+    const { policy, clock, expired } = this.#deps
+    const requestTimeoutMs = this.#deps.requestTimeoutMs()
     policy.admit(this.#peer, 'mcp.call')
     if (this.#inWork.has(id)) {
       throw McpError.REQUEST_INVALID({ found: 'the id of another request that is in work' })
@@ -150,12 +167,15 @@ export class StreamGate {
       return
     }
     this.#deps.enter()
-    const deadline = clock.deadline(requestTimeoutMs)
+    const longestMs = TIMEOUTS_PER_REQUEST_MAX * requestTimeoutMs
+    const timeoutMs = Math.max(requestTimeoutMs, Math.min(askedMs, longestMs))
+    const deadline = clock.deadline(timeoutMs)
     this.#inWork.set(id, { startedMs, deadline })
     const expire = () => {
-      if (this.#take(id) === undefined) return
-      this.#count('deadline')
-      expired(id, McpError.REQUEST_TIMEOUT({ method, afterMs: requestTimeoutMs }))
+      const request = this.#take(id)
+      if (request === undefined) return
+      this.#count('deadline', request)
+      expired(id, McpError.REQUEST_TIMEOUT({ method, afterMs: timeoutMs }))
     }
     deadline.signal.addEventListener('abort', expire, { once: true })
   }
@@ -172,7 +192,11 @@ export class StreamGate {
     return request
   }
 
-  #count(outcome: string): void {
-    this.#deps.metrics.requests.add(1, { direction: 'inbound', outcome })
+  #count(outcome: string, request?: InWork): void {
+    const { clock, metrics, served } = this.#deps
+    metrics.requests.add(1, { direction: 'inbound', outcome })
+    if (request?.tool === undefined) return
+    const { tool, startedMs } = request
+    served?.({ tool, peer: this.#peer, ms: clock.now() - startedMs, code: outcome })
   }
 }

@@ -95,16 +95,16 @@ export class HostedService {
     this.#set('stopped', 'it was withdrawn')
   }
 
-  /** Calls a tool of our own server process. */
+  /** Calls a tool of our own server process; it has `requestTimeoutMs` unless told otherwise. */
   async callTool(
     tool: string,
     args: ToolArgs,
-    options: { readonly signal?: AbortSignal } = {},
+    options: { readonly signal?: AbortSignal; readonly timeoutMs?: number } = {},
   ): Promise<ToolResult> {
     const service = this.spec.name
     const main = this.#main
     if (main === undefined || this.#state !== 'ready') throw this.#notReady(this.#state)
-    const { requestTimeoutMs: timeoutMs } = this.#config
+    const { timeoutMs = this.#config.requestTimeoutMs } = options
     using deadline = this.#deps.clock.deadline(timeoutMs, options.signal)
     const { signal } = deadline
     try {

@@ -21,12 +21,27 @@ export {
 } from './gateway.ts'
 export { type McpMetrics, mcpMetrics } from './metrics.ts'
 export { Neighbours, type NeighboursDeps } from './neighbours.ts'
+export {
+  type ArgsOf,
+  type StandardSchema,
+  type Tool,
+  type ToolContext,
+  type ToolOptions,
+  type ToolReturn,
+  tool,
+} from './own-tool.ts'
 export { mcpProtocol } from './protocol.ts'
 export { type RouteOptions, Router, type RouterDeps } from './router.ts'
 export { Scores } from './scores.ts'
 export type { Found, ToolQuery } from './search.ts'
 export { InboundStreams, type McpServerDeps } from './server.ts'
-export { type LocalCalls, Services, type ServicesDeps } from './services.ts'
+export {
+  type ExposeOptions,
+  type LocalCallOptions,
+  type LocalCalls,
+  Services,
+  type ServicesDeps,
+} from './services.ts'
 export {
   type SessionCall,
   type SessionCallOptions,
@@ -34,14 +49,15 @@ export {
   type SessionsDeps,
 } from './session.ts'
 export { readServiceSpec } from './spec.ts'
-export type {
-  Attempt,
-  CallResult,
-  ServiceSource,
-  ServiceSpec,
-  ServiceStatus,
-  ToolArgs,
-  ToolEntry,
-  ToolInfo,
-  ToolResult,
+export {
+  type Attempt,
+  type CallResult,
+  type ServiceSource,
+  type ServiceSpec,
+  type ServiceStatus,
+  type ToolArgs,
+  type ToolEntry,
+  type ToolInfo,
+  type ToolResult,
+  z,
 } from './tool.ts'

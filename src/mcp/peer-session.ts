@@ -30,6 +30,10 @@ export interface PeerSession {
   /** Grows with every message of the peer. */
   framesRead(): number
   end(): void
+  /** Drops the stream: what waits for an answer on it fails with this reason. */
+  drop(reason: Error): void
+  /** Why it was dropped. */
+  readonly lost: Error | undefined
 }
 
 /** Opens a stream, selects the service and agrees on a protocol era. */
@@ -65,5 +69,18 @@ export async function openSession(
     signal.removeEventListener('abort', drop)
   }
   client.onclose = () => closed.resolve()
-  return { client, closed: closed.promise, framesRead: () => transport.framesRead, end }
+  let lost: Error | undefined
+  return {
+    client,
+    closed: closed.promise,
+    framesRead: () => transport.framesRead,
+    end,
+    drop: (reason) => {
+      lost ??= reason
+      channel.abort(reason)
+    },
+    get lost() {
+      return lost
+    },
+  }
 }

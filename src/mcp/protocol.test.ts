@@ -13,6 +13,8 @@ import {
   refusalFrame,
   SERVICE_META,
   selectedService,
+  TIMEOUT_META,
+  timeoutOf,
 } from './protocol.ts'
 
 const read = (message: object) => readMessage(parseFrame(encodeMessage(message)))
@@ -82,6 +84,15 @@ test('selectedService() reads the name from the meta of a request', () => {
   assert.equal(selectedService(request({})), undefined)
   assert.equal(selectedService(request('x')), undefined)
   assert.throws(() => selectedService(request({ [SERVICE_META]: 7 })), invalid)
+})
+
+test('timeoutOf() reads a whole number of milliseconds, and nothing else', () => {
+  const request = (ms: unknown) =>
+    read({ jsonrpc: '2.0', id: 1, method: 'm', params: { _meta: { [TIMEOUT_META]: ms } } })
+  assert.equal(timeoutOf(request(60_000)), 60_000)
+  for (const ms of [undefined, 0, -1, 1.5, '9', 1e300])
+    assert.equal(timeoutOf(request(ms)), undefined)
+  assert.equal(timeoutOf(read({ jsonrpc: '2.0', id: 1, result: {} })), undefined)
 })
 
 test('a refusal arrives with its code, its sentence and its verdict', () => {

@@ -15,6 +15,8 @@ import { McpError } from './errors.ts'
 export const FRAME_BYTES_MAX = 16 * 1024 * 1024
 export const SERVICE_META = 'p2p-foundation/service'
 export const CORRELATION_META = 'p2p-foundation/correlation'
+/** How long the caller waits, in milliseconds, where that is longer than usual. */
+export const TIMEOUT_META = 'p2p-foundation/timeout'
 
 const STREAMS_MAX = 128
 const ID_CHARS_MAX = 256
@@ -87,6 +89,23 @@ export function correlationOf(message: RpcMessage): string | undefined {
   const meta = message.params._meta
   const id = isJsonObject(meta) ? meta[CORRELATION_META] : undefined
   return typeof id === 'string' && /^[A-Za-z0-9._-]{1,64}$/.test(id) ? id : undefined
+}
+
+/** The tool that a request calls; none when it is not a call, or names none. */
+export function calledTool(message: RpcMessage): string | undefined {
+  if (message.kind !== 'request' || message.method !== 'tools/call') return undefined
+  const { name } = message.params
+  return typeof name === 'string' ? name.slice(0, TOOL_SHOWN_MAX) : undefined
+}
+
+const TOOL_SHOWN_MAX = 128
+
+/** How long the caller says that it waits; none when it does not, or not in our form. */
+export function timeoutOf(message: RpcMessage): number | undefined {
+  if (message.kind === 'answer') return undefined
+  const meta = message.params._meta
+  const ms = isJsonObject(meta) ? meta[TIMEOUT_META] : undefined
+  return typeof ms === 'number' && Number.isSafeInteger(ms) && ms > 0 ? ms : undefined
 }
 
 /** What a peer is told about an error of ours, inside the `data` of a JSON-RPC error. */

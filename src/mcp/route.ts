@@ -32,6 +32,8 @@ export interface Wanted extends SessionCallOptions {
   readonly args: ToolArgs
   /** Aborts when the caller gives up or the call's whole time is over. */
   readonly signal: AbortSignal
+  /** When `signal` aborts at the latest. */
+  readonly dueMs: number
   /** The caller's own signal: giving up is nobody's failure. */
   readonly caller: AbortSignal | undefined
   /** Is told that what was known of the tool led to a failure. */
@@ -61,16 +63,10 @@ export class Route {
    * did, and nothing that they may have done stands against asking somebody else.
    */
   async tryEach(offers: readonly ToolEntry[]): Promise<CallResult | undefined> {
-    const { host, scores } = this.#deps
-    const connected = new Set(host.connections().map(({ peer }) => peer))
     // One try for each peer: who lists a tool twice does not take the place of somebody else.
     const untried = new Map(offers.toReversed().map((offer) => [offer.peer, offer]))
     for (const peer of this.#tried) untried.delete(peer)
-    const ranked = rank([...untried.values()], {
-      self: host.self,
-      scoreOf: (peer) => scores.get(peer),
-      isConnected: (peer) => connected.has(peer),
-    }).slice(0, this.#config.attemptsMax)
+    const ranked = this.#ranked([...untried.values()]).slice(0, this.#config.attemptsMax)
     for (const [i, offer] of ranked.entries()) {
       if (this.#wanted.signal.aborted) return undefined
       const result = await this.#attempt(offer, i + 1 < ranked.length)
@@ -85,6 +81,18 @@ export class Route {
   unavailable(): CodedError {
     const facts = { tool: this.#wanted.tool, attempts: this.attempts }
     return McpError.TOOL_UNAVAILABLE(facts, new AggregateError(this.#failures))
+  }
+
+  /** Best first. A single offer is the usual case, and needs no look at who is connected. */
+  #ranked(offers: readonly ToolEntry[]): readonly ToolEntry[] {
+    if (offers.length < 2) return offers
+    const { host, scores } = this.#deps
+    const connected = new Set(host.connections().map(({ peer }) => peer))
+    return rank(offers, {
+      self: host.self,
+      scoreOf: (peer) => scores.get(peer),
+      isConnected: (peer) => connected.has(peer),
+    })
   }
 
   async #attempt(offer: ToolEntry, hasNext: boolean): Promise<ToolResult | undefined> {
@@ -119,17 +127,23 @@ export class Route {
    */
   async #send(offer: ToolEntry, hasNext: boolean): Promise<ToolResult> {
     const { clock } = this.#deps
-    if (!hasNext || !offer.idempotent) return this.#call(offer, this.#wanted.signal)
-    using deadline = clock.deadline(this.#config.attemptTimeoutMs, this.#wanted.signal)
-    return await this.#call(offer, deadline.signal)
+    const { dueMs, signal } = this.#wanted
+    const leftMs = Math.max(1, dueMs - clock.now())
+    if (!hasNext || !offer.idempotent) return this.#call(offer, { signal, timeoutMs: leftMs })
+    const timeoutMs = Math.min(leftMs, this.#config.attemptTimeoutMs)
+    using deadline = clock.deadline(timeoutMs, signal)
+    return await this.#call(offer, { signal: deadline.signal, timeoutMs })
   }
 
-  #call({ peer, service, tool }: ToolEntry, signal: AbortSignal): Promise<ToolResult> {
+  #call(
+    { peer, service, tool }: ToolEntry,
+    options: { readonly signal: AbortSignal; readonly timeoutMs: number },
+  ): Promise<ToolResult> {
     const { local, sessions, host } = this.#deps
     const { args, onprogress } = this.#wanted
     return peer === host.self
-      ? local.callTool(service, tool, args, { signal })
-      : sessions.callTool(peer, { service, tool, args }, { signal, onprogress })
+      ? local.callTool(service, tool, args, options)
+      : sessions.callTool(peer, { service, tool, args }, { ...options, onprogress })
   }
 
   #note({ peer }: ToolEntry, startedMs: number, code: string): void {

@@ -131,6 +131,20 @@ async function failure(call: Promise<unknown>, clock: FakeClock, ms = 0): Promis
   return error
 }
 
+test('call() hands on how much of its time is left', async () => {
+  const left: (number | undefined)[] = []
+  const slow: Answer = async ({ timeoutMs }, peer) => {
+    left.push(timeoutMs)
+    await clock.sleep(4_000)
+    return unreachable({}, peer)
+  }
+  const { router, clock } = setup([slow, slow])
+  const call = router.call('echo', {}, { timeoutMs: 60_000 }).catch(() => {})
+  await clock.advance(8_000)
+  await call
+  assert.deepEqual(left, [10_000, 56_000], 'one attempt of several has its own limit')
+})
+
 test('call() gives the answer with who gave it and how', async () => {
   const { router, called, clock } = setup([ok])
   const result = await router.call('echo', { a: 1 })

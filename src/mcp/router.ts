@@ -37,6 +37,9 @@ export interface RouteOptions extends SessionCallOptions {
   readonly timeoutMs?: number
 }
 
+/** Of ids, drawn at once. */
+const POOL_BYTES = 4_096
+
 /** How many silent peers an error names; the rest would only fill the screen. */
 const SILENT_MAX = 8
 
@@ -46,11 +49,13 @@ const CUT_SHORT = ['BASE_DEADLINE', 'MCP_TOOL_NOT_FOUND', 'MCP_TOOL_UNAVAILABLE'
 export class Router {
   readonly #deps: RouterDeps
   readonly #config: RouterConfig
+  readonly #ids: Random
   #calls = 0
 
   constructor(deps: RouterDeps, config: RouterConfig) {
     this.#deps = deps
     this.#config = config
+    this.#ids = pooled(deps.random)
   }
 
   /** How many calls were asked of it so far. */
@@ -62,7 +67,7 @@ export class Router {
   async call(tool: string, args: ToolArgs, options: RouteOptions = {}): Promise<CallResult> {
     this.#calls += 1
     // A call that came with no id of its own is given one, for our log and that of the peer.
-    const id = correlationId() ?? newId(this.#deps.random)
+    const id = correlationId() ?? newId(this.#ids)
     return withCorrelation(id, () => this.#call(tool, args, options))
   }
 
@@ -75,6 +80,7 @@ export class Router {
       tool,
       args,
       signal: deadline.signal,
+      dueMs: clock.now() + timeoutMs,
       onprogress: options.onprogress,
       caller: options.signal,
       onfailure: () => directory.forget(query),
@@ -122,6 +128,20 @@ export class Router {
       throw McpError.TOOL_AMBIGUOUS({ tool, services: services.sort() })
     }
     return offers.filter(({ service }) => service === services[0])
+  }
+}
+
+/** Asking the operating system for each id anew costs more than all else that a router does. */
+function pooled(random: Random): Random {
+  let pool: Uint8Array = new Uint8Array()
+  return {
+    int: (below) => random.int(below),
+    bytes: (count) => {
+      if (pool.length < count) pool = random.bytes(Math.max(count, POOL_BYTES))
+      const taken = pool.subarray(0, count)
+      pool = pool.subarray(count)
+      return taken
+    },
   }
 }
 

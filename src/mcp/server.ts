@@ -12,7 +12,7 @@ import { Bridge } from './bridge.ts'
 import { ByteBudget } from './byte-budget.ts'
 import type { McpConfig } from './config.ts'
 import { McpError } from './errors.ts'
-import { RequestGate } from './gate.ts'
+import { type GateDeps, RequestGate } from './gate.ts'
 import type { McpMetrics } from './metrics.ts'
 import { type Pipe, pipePair } from './pipe.ts'
 import {
@@ -56,7 +56,8 @@ export class InboundStreams implements Service {
   constructor(deps: McpServerDeps, config: InboundConfig) {
     this.#deps = deps
     this.#config = config
-    this.#gate = new RequestGate(deps, config)
+    const served: GateDeps['served'] = (call) => deps.services.events.emit('callServed', call)
+    this.#gate = new RequestGate({ ...deps, served }, config)
   }
 
   async start(): Promise<void> {
@@ -113,6 +114,7 @@ export class InboundStreams implements Service {
       )
     } finally {
       gate.close()
+      bridge.end()
       await channel.close().catch(() => {})
     }
   }
@@ -143,7 +145,7 @@ export class InboundStreams implements Service {
   #openAggregate(channel: Channel): Pipe {
     const { services, version, log } = this.#deps
     const [outer, inner] = pipePair()
-    serveStdio(aggregateFactory({ services, version }), {
+    serveStdio(aggregateFactory({ services, version, peer: channel.peer }), {
       transport: new ChannelTransport(inner, { budget: this.#answers }),
       maxSubscriptions: LISTENS_PER_STREAM_MAX,
       onerror: (error) => log.debug('stream of a peer', { peer: channel.peer, error }),

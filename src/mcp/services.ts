@@ -1,19 +1,22 @@
 /**
- * The services of this node: third-party MCP servers under names, started, watched, withdrawn.
+ * The services of this node, under names: third-party MCP servers, started and watched, and tools
+ * that run in this process.
  *
  * A service belongs to whoever exposed it and goes with them, unless it is detached: then it is
  * kept in a file and comes back with the node.
  */
 
-import { type Clock, Emitter, type Logger, type Random, type Service } from '../base/index.ts'
+import { type Clock, Emitter, type Logger, type Random, race, type Service } from '../base/index.ts'
 import type { PeerId } from '../identity/index.ts'
 import { McpError } from './errors.ts'
 import type { McpEvents } from './events.ts'
 import { type HostedConfig, HostedService } from './hosted-service.ts'
 import type { McpMetrics } from './metrics.ts'
+import { OwnService, type OwnServiceConfig } from './own-service.ts'
+import type { Tool } from './own-tool.ts'
 import type { Pipe } from './pipe.ts'
 import { loadServices, SERVICES_MAX, saveServices } from './service-file.ts'
-import { readServiceSpec } from './spec.ts'
+import { readOwnTools, readServiceSpec } from './spec.ts'
 import type { ServiceSpec, ServiceStatus, ToolArgs, ToolResult } from './tool.ts'
 
 export interface ServicesDeps {
@@ -25,28 +28,46 @@ export interface ServicesDeps {
   readonly path: string
 }
 
+/** How long a call of a local tool may take, and for whom it is. */
+export interface LocalCallOptions {
+  readonly signal?: AbortSignal
+  /** `requestTimeoutMs` unless given. */
+  readonly timeoutMs?: number
+  /** The peer that asks, or null for this node itself. Tools of this process must know. */
+  readonly caller?: PeerId | null
+}
+
 /** Tools of this node itself, called as those of a peer are. */
 export interface LocalCalls {
   callTool(
     service: string,
     tool: string,
     args: ToolArgs,
-    options?: { readonly signal?: AbortSignal },
+    options?: LocalCallOptions,
   ): Promise<ToolResult>
 }
+
+export interface ExposeOptions {
+  /** Kept across restarts of the node. */
+  readonly detached: boolean
+  /** Gives up: whatever was started by then is ended. */
+  readonly signal?: AbortSignal
+}
+
+type Hosted = HostedService | OwnService
 
 export class Services implements Service, LocalCalls {
   readonly name = 'mcp services'
   readonly events: Emitter<McpEvents>
   readonly #deps: ServicesDeps
-  readonly #config: HostedConfig
-  readonly #byName = new Map<string, HostedService>()
+  readonly #config: HostedConfig & OwnServiceConfig
+  readonly #byName = new Map<string, Hosted>()
   /** Detached services that have been up once: those in the file. */
   readonly #kept = new Set<HostedService>()
   /** Writes of the file, one after the other. */
   #saved: Promise<void> = Promise.resolve()
 
-  constructor(deps: ServicesDeps, config: HostedConfig) {
+  constructor(deps: ServicesDeps, config: HostedConfig & OwnServiceConfig) {
     this.#deps = deps
     this.#config = config
     this.events = new Emitter((error) => deps.log.error('listener failed', { error }))
@@ -65,6 +86,7 @@ export class Services implements Service, LocalCalls {
     const hosted = [...this.#byName.values()]
     this.#byName.clear()
     await Promise.all(hosted.map((service) => service.stop()))
+    if (hosted.length > 0) this.#changed()
     await this.#saved
   }
 
@@ -77,28 +99,41 @@ export class Services implements Service, LocalCalls {
   }
 
   /** Starts a service and resolves once it is ready; nothing of it stays behind otherwise. */
-  async expose(given: ServiceSpec, options: { detached: boolean }): Promise<ServiceStatus> {
+  async expose(given: ServiceSpec, options: ExposeOptions): Promise<ServiceStatus> {
+    const { signal } = options
+    signal?.throwIfAborted()
     const spec = readServiceSpec(given)
-    if (this.#byName.has(spec.name)) throw McpError.SERVICE_EXISTS({ service: spec.name })
-    if (this.#byName.size >= SERVICES_MAX) throw McpError.SERVICES_FULL({ limit: SERVICES_MAX })
+    this.#checkRoom(spec.name)
     const hosted = this.#add(spec, options.detached)
+    const started = hosted.start()
     try {
-      await hosted.start()
+      await race(started, signal)
       if (options.detached) {
         this.#kept.add(hosted)
         await this.#save()
       }
     } catch (error) {
       await this.#remove(hosted)
+      await started.catch(() => {})
       throw error
     }
+    return hosted.status
+  }
+
+  /** Offers tools of this process under a name; they are gone with it. */
+  exposeTools(name: string, given: readonly Tool[]): ServiceStatus {
+    const own = readOwnTools(name, given)
+    this.#checkRoom(name)
+    const hosted = new OwnService(own, this.#deps, this.#config)
+    this.#byName.set(name, hosted)
+    this.#changed()
     return hosted.status
   }
 
   /** Withdraws a service and ends its processes. */
   async unexpose(name: string): Promise<void> {
     const hosted = this.#need(name)
-    const kept = this.#kept.has(hosted)
+    const kept = hosted instanceof HostedService && this.#kept.has(hosted)
     await this.#remove(hosted)
     if (kept) await this.#save()
   }
@@ -107,9 +142,13 @@ export class Services implements Service, LocalCalls {
     service: string,
     tool: string,
     args: ToolArgs,
-    options: { readonly signal?: AbortSignal } = {},
+    options: LocalCallOptions = {},
   ): Promise<ToolResult> {
-    return this.#need(service).callTool(tool, args, options)
+    const hosted = this.#need(service)
+    if (hosted instanceof HostedService) return hosted.callTool(tool, args, options)
+    const { caller } = options
+    if (caller === undefined) throw McpError.REQUEST_INVALID({ found: 'a call of nobody' })
+    return hosted.callTool(tool, args, { ...options, caller })
   }
 
   /** A server of its own for one stream of `peer`, as frames. */
@@ -119,18 +158,28 @@ export class Services implements Service, LocalCalls {
 
   #add(spec: ServiceSpec, detached: boolean): HostedService {
     const { clock, random, log, metrics } = this.#deps
-    const changed = () => this.events.emit('servicesChanged', { services: this.list() })
-    const deps = { clock, random, log, metrics, changed }
+    const deps = { clock, random, log, metrics, changed: () => this.#changed() }
     const hosted = new HostedService({ spec, detached }, deps, this.#config)
     this.#byName.set(spec.name, hosted)
-    changed()
+    this.#changed()
     return hosted
   }
 
-  async #remove(hosted: HostedService): Promise<void> {
-    if (this.#byName.get(hosted.spec.name) === hosted) this.#byName.delete(hosted.spec.name)
-    this.#kept.delete(hosted)
+  #changed(): void {
+    this.events.emit('servicesChanged', { services: this.list() })
+  }
+
+  #checkRoom(name: string): void {
+    if (this.#byName.has(name)) throw McpError.SERVICE_EXISTS({ service: name })
+    if (this.#byName.size >= SERVICES_MAX) throw McpError.SERVICES_FULL({ limit: SERVICES_MAX })
+  }
+
+  async #remove(hosted: Hosted): Promise<void> {
+    const { name } = hosted.status
+    if (this.#byName.get(name) === hosted) this.#byName.delete(name)
+    if (hosted instanceof HostedService) this.#kept.delete(hosted)
     await hosted.stop()
+    if (hosted instanceof OwnService) this.#changed()
   }
 
   async #save(): Promise<void> {
@@ -142,7 +191,7 @@ export class Services implements Service, LocalCalls {
     await save
   }
 
-  #need(name: string): HostedService {
+  #need(name: string): Hosted {
     const hosted = this.#byName.get(name)
     if (hosted !== undefined) return hosted
     throw McpError.SERVICE_UNKNOWN({ service: name.slice(0, 64), known: this.#byName.size })

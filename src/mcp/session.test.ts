@@ -12,7 +12,14 @@ import {
   fixtureSpec,
   scratch,
 } from '../../test/support/mcp-fixture.ts'
-import { type CodedError, Registry, silentLog, withCorrelation } from '../base/index.ts'
+import {
+  type CodedError,
+  correlationId,
+  Registry,
+  silentLog,
+  withCorrelation,
+} from '../base/index.ts'
+import type { PeerId } from '../identity/index.ts'
 import type { Channel } from '../net/index.ts'
 import { mcpConfig } from './config.ts'
 import { mcpMetrics } from './metrics.ts'
@@ -20,6 +27,7 @@ import { encodeMessage, parseFrame } from './protocol.ts'
 import { Sessions } from './session.ts'
 
 type Sent = { id?: number; method: string; params?: { _meta?: Record<string, unknown> } }
+type Ping = (peer: PeerId, options?: { signal?: AbortSignal }) => Promise<number>
 type Reply = (message: Sent) => object | undefined
 
 const DISCOVERED = {
@@ -33,7 +41,7 @@ const CONTENT = { content: [{ type: 'text', text: 'ok' }], resultType: 'complete
 const CALL = { service: 'calc', tool: 'add', args: { a: 1 } }
 
 /** Sessions with a peer that answers as `reply` says; what is `undefined` it keeps to itself. */
-async function setup(reply: Reply, config = {}) {
+async function setup(reply: Reply, config = {}, ping: Ping = async () => 1) {
   const clock = new FakeClock()
   const sent: Sent[] = []
   const channels: Channel[] = []
@@ -54,6 +62,7 @@ async function setup(reply: Reply, config = {}) {
       serve(far).catch(() => {})
       return near
     },
+    ping,
   }
   const metrics = mcpMetrics(new Registry())
   const deps = { host, clock, log: silentLog, metrics, network: 'test' }
@@ -123,6 +132,98 @@ test('a peer that falls silent fails the call as sent, and its stream is not use
   await sessions.stop()
 })
 
+test('a peer that does not answer a ping either fails its calls at once, and its stream', async () => {
+  const pings: PeerId[] = []
+  const dead: Ping = (peer, { signal } = {}) => {
+    pings.push(peer)
+    return new Promise((_, reject) => {
+      signal?.addEventListener('abort', () => reject(signal.reason as Error))
+    })
+  }
+  const { sessions, clock, channels } = await setup(() => undefined, {}, dead)
+  const calls = [CALL, { ...CALL, service: 'other' }, CALL].map((call) =>
+    assert.rejects(sessions.callTool(BOB, call), failed(true)),
+  )
+  await clock.advance(1_499)
+  assert.deepEqual(pings, [])
+  await clock.advance(3_501)
+  await Promise.all(calls)
+  assert.deepEqual(pings, [BOB], 'one ping for all of them')
+  const again = assert.rejects(sessions.callTool(BOB, CALL), /did not answer a ping within 3000 ms/)
+  await clock.advance(5_000)
+  await again
+  assert.equal(channels.length, 3, 'on a stream of its own')
+  await sessions.stop()
+})
+
+test('a peer that is slow and alive is left alone', async () => {
+  let pings = 0
+  const alive: Ping = async () => {
+    pings += 1
+    return 1
+  }
+  const { sessions, clock, sent } = await setup(() => undefined, {}, alive)
+  const call = sessions.callTool(BOB, CALL)
+  call.catch(() => {})
+  await clock.advance(29_000)
+  assert.equal(await Promise.race([call, settled('waits')]), 'waits')
+  assert.ok(pings > 5 && pings <= 20, `${pings} pings`)
+  assert.notEqual(sent.at(-1)?.method, 'notifications/cancelled')
+  await sessions.stop()
+})
+
+test('a peer that speaks no ping is taken for alive', async () => {
+  const { sessions, clock } = await setup(
+    () => undefined,
+    {},
+    async () => {
+      throw new TypeError('unsupported')
+    },
+  )
+  const call = sessions.callTool(BOB, CALL)
+  call.catch(() => {})
+  await clock.advance(20_000)
+  assert.equal(await Promise.race([call, settled('waits')]), 'waits')
+  await sessions.stop()
+})
+
+test('a session is in the context of none of its callers', async () => {
+  const seen: (string | undefined)[] = []
+  const progress = { method: 'notifications/progress', params: { progress: 1 } }
+  const { sessions, channels } = await setup(({ id, params }) => {
+    seen.push(correlationId())
+    const told = { ...progress.params, progressToken: params?._meta?.progressToken }
+    const frame = encodeMessage({ jsonrpc: '2.0', method: progress.method, params: told })
+    void channels[0]?.write(frame)
+    return id === undefined ? undefined : { result: CONTENT }
+  })
+  const heard: (string | undefined)[] = []
+  const onprogress = () => void heard.push(correlationId())
+  await withCorrelation('first', () => sessions.callTool(BOB, CALL, { onprogress }))
+  await withCorrelation('second', () => sessions.callTool(BOB, CALL, { onprogress }))
+  assert.deepEqual(seen, [undefined, undefined])
+  assert.deepEqual(heard, ['first', 'second'])
+  await sessions.stop()
+})
+
+test('callTool() tells the peer how long it waits where that is long', async () => {
+  const { sessions, sent } = await setup(() => ({ result: CONTENT }))
+  await sessions.callTool(BOB, CALL, { timeoutMs: 30_000 })
+  assert.equal(sent.at(-1)?.params?._meta?.['p2p-foundation/timeout'], undefined)
+  await sessions.callTool(BOB, CALL, { timeoutMs: 60_000.5 })
+  assert.equal(sent.at(-1)?.params?._meta?.['p2p-foundation/timeout'], 60_001)
+  await sessions.stop()
+})
+
+test('callTool() waits as long as it is told, not longer', async () => {
+  const { sessions, clock } = await setup(() => undefined)
+  const call = assert.rejects(sessions.callTool(BOB, CALL, { timeoutMs: 50_000 }), failed(true))
+  await clock.advance(49_999)
+  await clock.advance(1)
+  await call
+  await sessions.stop()
+})
+
 test('a caller that gives up ends its call alone', async () => {
   const { sessions, clock, channels } = await setup(({ params }) =>
     (params as { name?: string }).name === 'add' ? undefined : { result: CONTENT },
@@ -166,7 +267,7 @@ test('a peer whose service is gone is not asked again on the same stream', async
 
 test('a peer that cannot be reached fails the call as not sent', async () => {
   const metrics = mcpMetrics(new Registry())
-  const host = { open: () => Promise.reject(new Error('no route')) }
+  const host = { open: () => Promise.reject(new Error('no route')), ping: async () => 1 }
   const deps = { host, clock: new FakeClock(), log: silentLog, metrics, network: 'test' }
   const sessions = new Sessions(deps, mcpConfig.parse({}))
   await assert.rejects(sessions.callTool(BOB, CALL), failed(false))
@@ -181,6 +282,7 @@ test('opening a stream has a deadline of its own', async () => {
       new Promise<never>((_, reject) => {
         signal?.addEventListener('abort', () => reject(signal.reason as Error))
       }),
+    ping: async () => 1,
   }
   const deps = { host, clock, log: silentLog, metrics, network: 'test' }
   const sessions = new Sessions(deps, mcpConfig.parse({ attemptTimeoutMs: 1_000 }))
@@ -240,3 +342,9 @@ test('an answer above the limit of a frame fails the call with the reason', asyn
   const call = { service: 'fix', tool: 'big', args: { mib: 17 } }
   await assert.rejects(net.sessions.callTool(BOB, call), /limit is 16777216/)
 })
+
+/** Lets everything that is ready run first. */
+async function settled<T>(value: T): Promise<T> {
+  await new Promise((resolve) => setImmediate(resolve))
+  return value
+}

@@ -7,25 +7,30 @@
  * error of the tool would be the same at every peer.
  */
 
+import { AsyncLocalStorage, AsyncResource } from 'node:async_hooks'
 import type { Client, ProgressCallback } from '@modelcontextprotocol/client'
-import { CodedError, correlationId, every, type Service } from '../base/index.ts'
+import { CodedError, correlationId, type Deadline, every, type Service } from '../base/index.ts'
 import type { PeerId } from '../identity/index.ts'
 import { ByteBudget } from './byte-budget.ts'
 import type { McpConfig } from './config.ts'
 import { McpError } from './errors.ts'
+import { Liveness, type LivenessDeps } from './liveness.ts'
 import type { McpMetrics } from './metrics.ts'
 import { openSession, type PeerSession, type PeerSessionDeps } from './peer-session.ts'
-import { CORRELATION_META, FRAME_BYTES_MAX } from './protocol.ts'
+import { CORRELATION_META, FRAME_BYTES_MAX, TIMEOUT_META } from './protocol.ts'
 import type { ToolArgs, ToolInfo, ToolResult } from './tool.ts'
 import { callTool, failureOf, SDK_SLACK_MS } from './tool-call.ts'
 import { listTools } from './tool-list.ts'
 
 const SESSIONS_MAX = 256
 const IDLE_MS = 300_000
+/** A peer allows as much unless it was configured otherwise. */
+const USUAL_TIMEOUT_MS = 30_000
 const SWEEP_MS = 30_000
 const REQUESTS_WAITING_BYTES_MAX = 4 * FRAME_BYTES_MAX
 
-export interface SessionsDeps extends Omit<PeerSessionDeps, 'budget'> {
+export interface SessionsDeps extends Omit<PeerSessionDeps, 'budget' | 'host'> {
+  readonly host: PeerSessionDeps['host'] & LivenessDeps['host']
   readonly metrics: Pick<McpMetrics, 'requests' | 'requestSeconds'>
 }
 
@@ -40,6 +45,8 @@ export interface SessionCall {
 
 export interface SessionCallOptions {
   readonly signal?: AbortSignal
+  /** For the whole call; `requestTimeoutMs` unless given. The peer is told where it is longer. */
+  readonly timeoutMs?: number
   readonly onprogress?: ProgressCallback | undefined
 }
 
@@ -54,6 +61,8 @@ type Work<T> = (client: Client, signal: AbortSignal) => Promise<T>
 
 interface Kept {
   readonly opened: Promise<PeerSession>
+  /** Once it is open. */
+  session: PeerSession | undefined
   readonly end: () => void
   usedMs: number
   users: number
@@ -67,11 +76,15 @@ export class Sessions implements Service {
   readonly #kept = new Map<string, Kept>()
   readonly #budget = new ByteBudget(REQUESTS_WAITING_BYTES_MAX)
   readonly #stopped = new AbortController()
+  readonly #liveness: Liveness
+  /** A session serves many calls: what it does is in the context of none of them. */
+  readonly #apart = AsyncLocalStorage.snapshot()
   #sweeping: Promise<void> = Promise.resolve()
 
   constructor(deps: SessionsDeps, config: SessionsConfig) {
     this.#deps = deps
     this.#config = config
+    this.#liveness = new Liveness(deps)
   }
 
   async start(): Promise<void> {
@@ -81,6 +94,7 @@ export class Sessions implements Service {
 
   async stop(): Promise<void> {
     this.#stopped.abort(McpError.PIPE_ENDED({ wanted: 'go on' }))
+    this.#liveness.stop()
     for (const kept of this.#kept.values()) kept.end()
     await this.#sweeping
   }
@@ -92,12 +106,17 @@ export class Sessions implements Service {
     options: SessionCallOptions = {},
   ): Promise<ToolResult> {
     const { service, tool, args } = call
-    const { onprogress } = options
-    const timeoutMs = this.#config.requestTimeoutMs
+    const { requestTimeoutMs } = this.#config
+    const { timeoutMs = requestTimeoutMs } = options
+    const onprogress = options.onprogress && AsyncResource.bind(options.onprogress)
     const correlation = correlationId()
-    const meta = correlation === undefined ? {} : { meta: { [CORRELATION_META]: correlation } }
-    return this.#use({ peer, service, tool }, options.signal, (client, signal) =>
-      callTool(client, { tool, args, ...meta }, { signal, timeoutMs, onprogress }),
+    const meta = {
+      ...(correlation === undefined ? {} : { [CORRELATION_META]: correlation }),
+      ...(timeoutMs <= USUAL_TIMEOUT_MS ? {} : { [TIMEOUT_META]: Math.ceil(timeoutMs) }),
+    }
+    using deadline = this.#deps.clock.deadline(timeoutMs, options.signal)
+    return await this.#use({ peer, service, tool }, deadline, (client, signal) =>
+      callTool(client, { tool, args, meta }, { signal, timeoutMs, onprogress }),
     )
   }
 
@@ -107,22 +126,23 @@ export class Sessions implements Service {
     service: string,
     options: { readonly signal?: AbortSignal } = {},
   ): Promise<readonly ToolInfo[]> {
-    const timeout = this.#config.requestTimeoutMs + SDK_SLACK_MS
-    return this.#use({ peer, service, tool: 'tools/list' }, options.signal, (client, signal) =>
+    const { requestTimeoutMs } = this.#config
+    const timeout = requestTimeoutMs + SDK_SLACK_MS
+    using deadline = this.#deps.clock.deadline(requestTimeoutMs, options.signal)
+    return await this.#use({ peer, service, tool: 'tools/list' }, deadline, (client, signal) =>
       listTools(client, { signal, timeout }),
     )
   }
 
-  async #use<T>(target: Target, given: AbortSignal | undefined, work: Work<T>): Promise<T> {
+  async #use<T>(target: Target, { signal }: Deadline, work: Work<T>): Promise<T> {
     const { clock, metrics } = this.#deps
     const startedMs = clock.now()
-    using deadline = clock.deadline(this.#config.requestTimeoutMs, given)
     const kept = this.#get(target)
     kept.users += 1
     let outcome = 'ok'
     try {
-      const session = await this.#opened(kept, target, deadline.signal)
-      return await this.#ask({ session, kept }, target, { signal: deadline.signal, work })
+      const session = kept.session ?? (await this.#opened(kept, target, signal))
+      return await this.#ask({ session, kept }, target, { signal, work })
     } catch (error) {
       outcome = outcomeOf(error)
       throw error
@@ -130,7 +150,7 @@ export class Sessions implements Service {
       kept.users -= 1
       kept.usedMs = clock.now()
       metrics.requests.add(1, { direction: 'outbound', outcome })
-      metrics.requestSeconds.observe((clock.now() - startedMs) / 1_000, { direction: 'outbound' })
+      metrics.requestSeconds.observe((kept.usedMs - startedMs) / 1_000, { direction: 'outbound' })
     }
   }
 
@@ -159,6 +179,13 @@ export class Sessions implements Service {
       throw McpError.PEER_FAILED({ peer, tool, sent: false, reason: 'its stream just ended' })
     }
     const heard = session.framesRead()
+    const unwatch = this.#liveness.watch(peer, {
+      heard: session.framesRead,
+      lost: (reason) => {
+        session.drop(reason)
+        kept.end()
+      },
+    })
     try {
       return await work(session.client, signal)
     } catch (cause) {
@@ -175,7 +202,10 @@ export class Sessions implements Service {
       }
       // A stream on which nothing at all was heard is no good for the next call either.
       if (session.framesRead() === heard) kept.end()
-      throw McpError.PEER_FAILED({ peer, tool, sent: true, reason: failure.reason }, cause)
+      const reason = session.lost?.message ?? failure.reason
+      throw McpError.PEER_FAILED({ peer, tool, sent: true, reason }, cause)
+    } finally {
+      unwatch()
     }
   }
 
@@ -194,13 +224,17 @@ export class Sessions implements Service {
       ended.abort(McpError.PIPE_ENDED({ wanted: 'go on' }))
     }
     const kept: Kept = {
-      opened: this.#open(peer, service, ended.signal),
+      opened: this.#apart(() => this.#open(peer, service, ended.signal)),
+      session: undefined,
       end,
       usedMs: this.#deps.clock.now(),
       users: 0,
     }
     this.#kept.set(key, kept)
-    kept.opened.then((session) => session.closed.then(drop), drop)
+    kept.opened.then((session) => {
+      kept.session = session
+      void session.closed.then(drop)
+    }, drop)
     return kept
   }
 

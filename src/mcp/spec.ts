@@ -3,7 +3,9 @@
 import { isAbsolute } from 'node:path'
 import { isJsonObject, type Json, type JsonObject } from '../wire/index.ts'
 import { McpError } from './errors.ts'
+import type { Tool } from './own-tool.ts'
 import type { ServiceSource, ServiceSpec } from './tool.ts'
+import { TOOLS_MAX } from './tool-list.ts'
 
 const NAME = /^[a-z0-9][a-z0-9-]{0,62}$/
 const ENV_NAME = /^[A-Za-z_][A-Za-z0-9_]{0,127}$/
@@ -19,10 +21,35 @@ export function isServiceName(text: string): boolean {
 export function readServiceSpec(value: unknown): ServiceSpec {
   const spec = objectIn(value, 'the service', ['name', 'source'])
   const { name } = spec
-  if (typeof name !== 'string' || !isServiceName(name)) {
-    throw invalid('its name', name, 'lower-case letters, digits and hyphens, at most 63')
+  return { name: readName(name), source: readSource(spec.source) }
+}
+
+/** Reads what a program offers under `name`: at least one tool, each with a name of its own. */
+export function readOwnTools(
+  name: string,
+  tools: readonly Tool[],
+): { readonly name: string; readonly tools: readonly Tool[] } {
+  const names = new Set<string>()
+  if (tools.length === 0 || tools.length > TOOLS_MAX) {
+    throw invalid('the number of its tools', tools.length, `1 to ${TOOLS_MAX}`)
   }
-  return { name, source: readSource(spec.source) }
+  for (const tool of tools) {
+    if (!isTool(tool)) throw invalid('one of its tools', tool, 'what tool(…) makes')
+    if (names.has(tool.info.name)) {
+      throw invalid('the name of two of its tools', tool.info.name, 'a name of its own for each')
+    }
+    names.add(tool.info.name)
+  }
+  return { name: readName(name), tools: [...tools] }
+}
+
+function isTool(value: unknown): value is Tool {
+  return typeof value === 'object' && value !== null && 'info' in value && 'run' in value
+}
+
+function readName(name: unknown): string {
+  if (typeof name === 'string' && isServiceName(name)) return name
+  throw invalid('its name', name, 'lower-case letters, digits and hyphens, at most 63')
 }
 
 function readSource(value: Json | undefined): ServiceSource {

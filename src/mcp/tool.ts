@@ -3,6 +3,9 @@
 import type { PeerId } from '../identity/index.ts'
 import type { JsonObject } from '../wire/index.ts'
 
+/** Zod as we use it: who writes tools needs no second copy, whose schemas might not be ours. */
+export { z } from 'zod'
+
 /** A call's arguments, by name; the tool's own server checks them. */
 export type ToolArgs = JsonObject
 

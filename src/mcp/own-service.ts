@@ -1,0 +1,191 @@
+/**
+ * A service whose tools run in this process, behind the same door as any other: peers come to it
+ * over the bridge, admitted, counted and timed there, and speak MCP with a server of the SDK.
+ *
+ * A tool that goes on after its caller gave up keeps its place, or it could be started without
+ * bound.
+ */
+
+import { McpServer } from '@modelcontextprotocol/server'
+import { serveStdio } from '@modelcontextprotocol/server/stdio'
+import {
+  type Clock,
+  correlationId,
+  hasCode,
+  type Logger,
+  newId,
+  packageVersion,
+  type Random,
+  race,
+  withCorrelation,
+} from '../base/index.ts'
+import type { PeerId } from '../identity/index.ts'
+import type { JsonObject } from '../wire/index.ts'
+import { ByteBudget } from './byte-budget.ts'
+import type { McpConfig } from './config.ts'
+import { McpError } from './errors.ts'
+import type { Tool } from './own-tool.ts'
+import { type Pipe, pipePair } from './pipe.ts'
+import { correlationOf, FRAME_BYTES_MAX, rpcError } from './protocol.ts'
+import { SessionCount } from './session-count.ts'
+import type { ServiceStatus, ToolArgs, ToolResult } from './tool.ts'
+import { ChannelTransport } from './transport.ts'
+
+/** As many as a node has connections: a session here costs memory and no process. */
+const SESSIONS_MAX = 1_000
+const LISTENS_PER_STREAM_MAX = 8
+const ANSWERS_WAITING_BYTES_MAX = 4 * FRAME_BYTES_MAX
+/** How long a withdrawn service waits for its tools to heed their signal. */
+const STOP_TIMEOUT_MS = 1_000
+/** JSON-RPC 2.0 §5.1. */
+const INVALID_PARAMS = -32_602
+
+export interface OwnServiceDeps {
+  readonly clock: Clock
+  readonly random: Random
+  readonly log: Logger
+}
+
+export type OwnServiceConfig = Pick<McpConfig, 'requestTimeoutMs' | 'concurrentMax'>
+
+/** Who asks for a tool, and for how long. */
+export interface OwnCallOptions {
+  /** Null for this node itself. */
+  readonly caller: PeerId | null
+  readonly signal?: AbortSignal
+  readonly timeoutMs?: number
+}
+
+/** Up from its first moment to its last: there is no process that could end. */
+export class OwnService {
+  readonly name: string
+  readonly #deps: OwnServiceDeps
+  readonly #config: OwnServiceConfig
+  readonly #log: Logger
+  readonly #tools: ReadonlyMap<string, Tool>
+  readonly #sessions: SessionCount
+  readonly #answers = new ByteBudget(ANSWERS_WAITING_BYTES_MAX)
+  readonly #stopped = new AbortController()
+  readonly #running = new Set<Promise<unknown>>()
+
+  constructor(
+    { name, tools }: { readonly name: string; readonly tools: readonly Tool[] },
+    deps: OwnServiceDeps,
+    config: OwnServiceConfig,
+  ) {
+    this.name = name
+    this.#deps = deps
+    this.#config = config
+    this.#log = deps.log.child(`mcp:${name}`)
+    this.#tools = new Map(tools.map((each) => [each.info.name, each]))
+    this.#sessions = new SessionCount(name, SESSIONS_MAX)
+  }
+
+  get status(): ServiceStatus {
+    const tools = [...this.#tools.values()].map(({ info }) => info)
+    return { name: this.name, state: 'ready', tools, restarts: 0, detached: false }
+  }
+
+  /** Ends its streams and tells the tools that run; those that do not heed it are left behind. */
+  async stop(): Promise<void> {
+    this.#stopped.abort(this.#withdrawn())
+    await this.#sessions.closeAll()
+    using deadline = this.#deps.clock.deadline(STOP_TIMEOUT_MS)
+    const late = new Promise<void>((resolve) => {
+      deadline.signal.addEventListener('abort', () => resolve(), { once: true })
+    })
+    await Promise.race([Promise.allSettled(this.#running), late])
+  }
+
+  /** Calls a tool for whoever asked this node, not for a stream. */
+  async callTool(tool: string, args: ToolArgs, options: OwnCallOptions): Promise<ToolResult> {
+    const { clock } = this.#deps
+    const { caller, timeoutMs = this.#config.requestTimeoutMs } = options
+    using deadline = clock.deadline(timeoutMs, options.signal)
+    const signal = AbortSignal.any([deadline.signal, this.#stopped.signal])
+    try {
+      return await this.#run(tool, args, { caller, signal, correlation: correlationId() })
+    } catch (cause) {
+      if (!signal.aborted || hasCode(cause, 'MCP_BUSY')) throw cause
+      const reason = cause instanceof Error ? cause.message : 'it was given up'
+      throw McpError.SERVICE_FAILED({ service: this.name, tool, sent: true, reason }, cause)
+    }
+  }
+
+  /** A server of its own for one stream of `peer`, as frames. */
+  async openSession(peer: PeerId): Promise<Pipe> {
+    if (this.#stopped.signal.aborted) throw this.#withdrawn()
+    return this.#sessions.open(peer, async () => {
+      const [outer, inner] = pipePair()
+      serveStdio(() => this.#serverFor(peer), {
+        transport: new ChannelTransport(inner, { budget: this.#answers }),
+        maxSubscriptions: LISTENS_PER_STREAM_MAX,
+        onerror: (error) => this.#log.debug('stream of a peer', { peer, error }),
+      })
+      return outer
+    })
+  }
+
+  #serverFor(peer: PeerId): McpServer {
+    const info = { name: this.name, version: packageVersion() }
+    const mcp = new McpServer(info, { capabilities: { tools: {} } })
+    const listed = [...this.#tools.values()].map((each) => each.listed)
+    mcp.server.setRequestHandler('tools/list', () => ({ tools: listed as never[] }))
+    mcp.server.setRequestHandler('tools/call', async ({ params }, { mcpReq }) => {
+      const { signal, _meta = {} } = mcpReq
+      const args = (params.arguments ?? {}) as ToolArgs
+      const meta = { _meta: _meta as JsonObject }
+      const correlation = correlationOf({ kind: 'notification', method: '', params: meta })
+      try {
+        const result = await this.#run(params.name, args, { caller: peer, signal, correlation })
+        return { ...result, content: [...result.content] as never[] }
+      } catch (error) {
+        throw asRpcError(error)
+      }
+    })
+    return mcp
+  }
+
+  async #run(
+    name: string,
+    args: ToolArgs,
+    asked: {
+      readonly caller: PeerId | null
+      readonly signal: AbortSignal
+      readonly correlation: string | undefined
+    },
+  ): Promise<ToolResult> {
+    const tool = this.#tools.get(name)
+    if (tool === undefined) {
+      const message = `Tool ${name.slice(0, 128)} not found`
+      throw McpError.TOOL_ERROR({ tool: name.slice(0, 128), rpcCode: INVALID_PARAMS, message })
+    }
+    const { concurrentMax } = this.#config
+    if (this.#running.size >= concurrentMax) {
+      throw McpError.BUSY({ what: `the tools of "${this.name}" that run`, limit: concurrentMax })
+    }
+    const { caller, signal, correlation = newId(this.#deps.random) } = asked
+    signal.throwIfAborted()
+    const context = { caller, signal, log: this.#log, correlationId: correlation }
+    const work = withCorrelation(correlation, () => tool.run(args, context))
+    this.#running.add(work)
+    const ended = () => this.#running.delete(work)
+    work.then(ended, ended)
+    return race(work, signal)
+  }
+
+  #withdrawn() {
+    const reason = 'it was withdrawn'
+    return McpError.SERVICE_NOT_READY({ service: this.name, state: 'stopped', reason })
+  }
+}
+
+/** The SDK sends `code`, `message` and `data` of whatever is thrown. */
+function asRpcError(error: unknown): Error {
+  if (hasCode(error, 'MCP_TOOL_ERROR')) {
+    const { rpcCode, message } = error.facts as { rpcCode: number; message: string }
+    return Object.assign(McpError.RPC({ message }, error), { code: rpcCode })
+  }
+  const { code, message, data } = rpcError(error)
+  return Object.assign(McpError.RPC({ message }, error), { code, data })
+}
