@@ -70,7 +70,7 @@ export async function signRecord(
   checkClaim(claim)
   const bytes = claimBytes(claim, rules.network)
   const nonce = await solveWork(bytes, rules.workBits, options)
-  return { ...claim, nonce, signature: signer.sign(bytes) }
+  return { ...claim, nonce, signature: await signer.sign(bytes) }
 }
 
 export function encodeRecord(record: DhtRecord): Uint8Array {

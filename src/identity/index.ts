@@ -6,7 +6,13 @@
  */
 
 export { IdentityError } from './errors.ts'
-export { generateKeys, loadKeys, loadOrCreateKeys, type NodeKeys } from './keyring.ts'
+export {
+  generateKeys,
+  type LocalKeys,
+  loadKeys,
+  loadOrCreateKeys,
+  type NodeKeys,
+} from './keyring.ts'
 export {
   type PeerId,
   peerId,
@@ -16,6 +22,7 @@ export {
   publicKeyOf,
 } from './peer.ts'
 export {
+  type LocalSigner,
   SIGNATURE_BYTES,
   type SignedField,
   type Signer,

@@ -11,7 +11,7 @@ import { link, mkdir, open, unlink } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { equalBytes, type Random, toHex } from '../base/index.ts'
 import { IdentityError } from './errors.ts'
-import { SEED_BYTES, type Signer, signerFromSeed } from './signed.ts'
+import { type LocalSigner, SEED_BYTES, type Signer, signerFromSeed } from './signed.ts'
 
 const MODE = 0o600
 const HEAD = Uint8Array.of(0x08, 0x01, 0x12, 0x40)
@@ -19,22 +19,28 @@ const FILE_BYTES_MAX = 1_024
 /** No symbolic link in place of the file, and no waiting for the writer of a pipe. */
 const READ_FLAGS = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK
 
-/** A node's secret, and the signer that uses it. */
+/** Who a node is, and its secret unless somebody else keeps that. */
 export interface NodeKeys {
   readonly signer: Signer
   /** The 64 bytes that libp2p calls a raw Ed25519 private key: seed, then public key. */
+  readonly raw?: Uint8Array
+}
+
+/** Keys whose secret is in this process. */
+export interface LocalKeys extends NodeKeys {
+  readonly signer: LocalSigner
   readonly raw: Uint8Array
 }
 
 /** Reads the key in `file`; makes one where there is none. */
-export async function loadOrCreateKeys(file: string, random: Random): Promise<NodeKeys> {
+export async function loadOrCreateKeys(file: string, random: Random): Promise<LocalKeys> {
   return (
     (await loadKeys(file)) ?? (await createKeys(file, random)) ?? loadOrCreateKeys(file, random)
   )
 }
 
 /** Reads the key in `file`, or resolves with `undefined` where there is none. */
-export async function loadKeys(file: string): Promise<NodeKeys | undefined> {
+export async function loadKeys(file: string): Promise<LocalKeys | undefined> {
   try {
     await using handle = await open(file, READ_FLAGS)
     const stat = await handle.stat()
@@ -55,12 +61,12 @@ export async function loadKeys(file: string): Promise<NodeKeys | undefined> {
 }
 
 /** New keys that are nowhere on disk. */
-export function generateKeys(random: Random): NodeKeys {
+export function generateKeys(random: Random): LocalKeys {
   return keysFromSeed(random.bytes(SEED_BYTES))
 }
 
 /** Resolves with `undefined` when another process was faster: then its keys are there to load. */
-async function createKeys(file: string, random: Random): Promise<NodeKeys | undefined> {
+async function createKeys(file: string, random: Random): Promise<LocalKeys | undefined> {
   const keys = generateKeys(random)
   const whole = Buffer.concat([HEAD, keys.raw]).toString('base64')
   const draft = `${file}.${toHex(random.bytes(6))}.tmp`
@@ -82,7 +88,7 @@ async function createKeys(file: string, random: Random): Promise<NodeKeys | unde
   return keys
 }
 
-function parseKeys(text: string, file: string): NodeKeys {
+function parseKeys(text: string, file: string): LocalKeys {
   const bytes = Buffer.from(text.trim(), 'base64')
   const whole = HEAD.length + 2 * SEED_BYTES
   if (bytes.length !== whole || bytes.toString('base64') !== text.trim()) {
@@ -95,7 +101,7 @@ function parseKeys(text: string, file: string): NodeKeys {
   return keys
 }
 
-function keysFromSeed(seed: Uint8Array): NodeKeys {
+function keysFromSeed(seed: Uint8Array): LocalKeys {
   const signer = signerFromSeed(seed)
   return { signer, raw: Uint8Array.from([...seed, ...signer.publicKey]) }
 }

@@ -24,6 +24,11 @@ export interface Signer {
   /** The raw Ed25519 public key, 32 bytes. */
   readonly publicKey: Uint8Array
   /** Signs `bytes` as they are; callers frame them with `signedBytes` first. */
+  sign(bytes: Uint8Array): Uint8Array | Promise<Uint8Array>
+}
+
+/** A signer whose key is in this process: it signs at once. */
+export interface LocalSigner extends Signer {
   sign(bytes: Uint8Array): Uint8Array
 }
 
@@ -44,7 +49,7 @@ export function verifySignature(peer: PeerId, bytes: Uint8Array, signature: Uint
 }
 
 /** A signer over a 32-byte Ed25519 seed. */
-export function signerFromSeed(seed: Uint8Array): Signer {
+export function signerFromSeed(seed: Uint8Array): LocalSigner {
   const pkcs8 = Buffer.concat([PKCS8_HEAD, seed])
   const key = createPrivateKey({ key: pkcs8, format: 'der', type: 'pkcs8' })
   const spki = createPublicKey(key).export({ format: 'der', type: 'spki' })

@@ -7,10 +7,11 @@ import { join } from 'node:path'
 import { AccessPolicy, accessMetrics } from '../access/index.ts'
 import type { Clock, Logger, Random, Registry, Service } from '../base/index.ts'
 import { Dht, dhtMetrics, SqliteStore } from '../dht/index.ts'
-import type { NodeKeys } from '../identity/index.ts'
+import type { NodeKeys, PeerId } from '../identity/index.ts'
 import {
   Directory,
   InboundStreams,
+  type LocalCalls,
   LocalCatalog,
   type McpMetrics,
   mcpMetrics,
@@ -21,9 +22,12 @@ import {
   Sessions,
 } from '../mcp/index.ts'
 import { Bootstrap, createNet, type Libp2pHost, Mdns, netMetrics } from '../net/index.ts'
+import { gossipService, Pubsub, pubsubMetrics } from '../pubsub/index.ts'
 import { RpcClient, RpcServer, rpcMetrics } from '../rpc/index.ts'
+import type { Injected, NodeDht } from './injected.ts'
 import type { ResolvedConfig } from './load-config.ts'
 import { nodeMetrics } from './metrics.ts'
+import { Topics } from './topics.ts'
 
 /** What a node is made from, besides its configuration. */
 export interface Given {
@@ -33,15 +37,20 @@ export interface Given {
   readonly random: Random
   readonly log: Logger
   readonly version: string
+  readonly injected: Injected
 }
 
 /** The parts of a node that others hold on to, and all its services in start order. */
 export interface Parts {
   readonly services: readonly Service[]
+  readonly policy: AccessPolicy
   readonly host: Libp2pHost
   readonly bootstrap: Bootstrap
   readonly mdns: Mdns | null
-  readonly dht: Dht | null
+  /** The one that finds things: ours, or one that was handed in. */
+  readonly dht: NodeDht | null
+  readonly ownDht: Dht | null
+  readonly topics: Topics | null
   readonly mcp: McpParts | null
 }
 
@@ -55,7 +64,7 @@ export interface McpParts {
 }
 
 export async function compose(config: ResolvedConfig, given: Given): Promise<Parts> {
-  const { keys, registry, clock, random, version } = given
+  const { keys, registry, clock, random, version, injected } = given
   const { network, dataDir } = config
   const agent = `p2p-foundation/${version}`
   const forRoom = (name: string) => ({ clock, random, log: given.log.child(name), network })
@@ -65,30 +74,30 @@ export async function compose(config: ResolvedConfig, given: Given): Promise<Par
   const access = { ...forRoom('access'), metrics: accessMetrics(registry) }
   const policy = new AccessPolicy(access, config.access)
 
-  // How we reach each other.
+  // How we reach each other. Topics ride on libp2p itself, so their part is made before the host.
+  const telling = { ...forRoom('pubsub'), policy, metrics: pubsubMetrics(registry) }
+  const gossip = config.pubsub.enabled ? await gossipService(telling, config.pubsub) : null
   const net = { ...forRoom('net'), keys, policy, metrics: netMetrics(registry), agent }
-  const host = await createNet(net, config.net)
-  const bootstrap = new Bootstrap(
-    { ...forRoom('net'), host, file: join(dataDir, 'peers.json') },
-    { ...BOOTSTRAP, addresses: config.bootstrap.nodes },
+  const { transports } = injected
+  const host = await createNet(
+    {
+      ...net,
+      ...(transports && { transports }),
+      ...(gossip && { services: { pubsub: gossip.service } }),
+    },
+    config.net,
   )
-  const mdns = config.bootstrap.mdns
-    ? new Mdns(
-        {
-          ...forRoom('net'),
-          self: host.self,
-          addresses: () => host.addresses(),
-          found: (peer, addresses) => bootstrap.found(peer, addresses),
-        },
-        { ...MDNS, network },
-      )
-    : null
+  const { bootstrap, mdns } = composeMeeting(config, given, host)
 
-  // How we find and ask each other.
+  // How we find, tell and ask each other.
   const finding = { ...forRoom('dht'), host, policy, signer: keys.signer }
-  const storage = config.dht.enabled ? new SqliteStore(join(dataDir, 'records.sqlite')) : null
+  const wantsDht = config.dht.enabled && injected.dht === undefined
+  const storage = wantsDht ? new SqliteStore(join(dataDir, 'records.sqlite')) : null
   const metrics = dhtMetrics(registry)
-  const dht = storage && new Dht({ ...finding, storage, metrics }, config.dht)
+  const ownDht = storage && new Dht({ ...finding, storage, metrics }, config.dht)
+  const dht = injected.dht ?? ownDht
+  const pubsub = gossip && new Pubsub({ ...telling, gossip }, config.pubsub)
+  const topics = pubsub && new Topics({ pubsub, codec: injected.codec })
   const asking = { ...forRoom('rpc'), host, policy, metrics: rpcMetrics(registry) }
   const rpcServer = new RpcServer(asking, config.rpc)
   const rpcClient = new RpcClient(asking, config.rpc)
@@ -97,16 +106,42 @@ export async function compose(config: ResolvedConfig, given: Given): Promise<Par
   const rpc = { server: rpcServer, client: rpcClient }
   const mcp = config.mcp.enabled ? composeMcp(config, given, { host, policy, dht, rpc }) : null
 
-  const beneath = [storage && opened(storage), host, rpcServer, rpcClient, dht]
+  const beneath = [storage && opened(storage), host, pubsub, rpcServer, rpcClient, ownDht]
   const services = [...beneath, ...(mcp?.started ?? []), bootstrap, mdns]
   return {
     services: services.filter((service) => service !== null),
+    policy,
     host,
     bootstrap,
     mdns,
     dht,
+    ownDht,
+    topics,
     mcp: mcp?.parts ?? null,
   }
+}
+
+/** Whom to connect to first: those configured or remembered, and who is on the same link. */
+function composeMeeting(config: ResolvedConfig, given: Given, host: Libp2pHost) {
+  const { clock, random } = given
+  const room = { clock, random, log: given.log.child('net') }
+  const bootstrap = new Bootstrap(
+    { ...room, host, file: join(config.dataDir, 'peers.json') },
+    {
+      ...BOOTSTRAP,
+      get addresses() {
+        return config.bootstrap.nodes
+      },
+    },
+  )
+  const meeting = {
+    ...room,
+    self: host.self,
+    addresses: () => host.addresses(),
+    found: (peer: PeerId, addresses: readonly string[]) => bootstrap.found(peer, addresses),
+  }
+  const { network } = config
+  return { bootstrap, mdns: config.bootstrap.mdns ? new Mdns(meeting, { ...MDNS, network }) : null }
 }
 
 /** The store is open already: what fails before the DHT starts must not leave it so. */
@@ -117,7 +152,7 @@ function opened(storage: SqliteStore): Service {
 interface Below {
   readonly host: Libp2pHost
   readonly policy: AccessPolicy
-  readonly dht: Dht | null
+  readonly dht: NodeDht | null
   readonly rpc: { readonly server: RpcServer; readonly client: RpcClient }
 }
 
@@ -130,13 +165,24 @@ function composeMcp(config: ResolvedConfig, given: Given, below: Below) {
   const path = join(config.dataDir, 'services.json')
 
   const services = new Services({ ...room, path }, config.mcp)
-  const sessions = new Sessions(room, { ...config.mcp, requestTimeoutMs: CALL_MS_MAX })
+  const sessions = new Sessions(room, {
+    requestTimeoutMs: CALL_MS_MAX,
+    get attemptTimeoutMs() {
+      return config.mcp.attemptTimeoutMs
+    },
+  })
   const inbound = new InboundStreams({ ...room, services }, config.mcp)
   // Without a DHT we find what those offer whom we are connected to, and nobody else.
   const neighbours = new Neighbours({ ...room, rpc })
   const finding = { dht: dht ?? neighbours, services, sessions }
   const directory = new Directory({ ...room, ...finding }, config.mcp)
-  const calling = { ...room, directory, sessions, local: services, scores: new Scores(clock) }
+  // What the router calls here it calls for this node itself; peers come over `inbound`.
+  const local: LocalCalls = {
+    callTool: (service, tool, args, options) => {
+      return services.callTool(service, tool, args, { ...options, caller: null })
+    },
+  }
+  const calling = { ...room, directory, sessions, local, scores: new Scores(clock) }
   const router = new Router(calling, config.mcp)
   const catalog = new LocalCatalog({ ...room, services, sessions, directory, router })
 

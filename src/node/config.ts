@@ -11,6 +11,7 @@ import { dhtConfig } from '../dht/index.ts'
 import { peerId } from '../identity/index.ts'
 import { mcpConfig } from '../mcp/index.ts'
 import { netConfig } from '../net/index.ts'
+import { pubsubConfig } from '../pubsub/index.ts'
 import { rpcConfig } from '../rpc/index.ts'
 import { MAIN_NETWORK } from '../wire/index.ts'
 
@@ -73,6 +74,7 @@ const sections = {
   dht: dhtConfig.extend({
     enabled: z.boolean().default(true).describe('Find and be found beyond the peers connected'),
   }),
+  pubsub: pubsubConfig,
   rpc: rpcConfig,
   mcp: mcpConfig.extend({
     enabled: z.boolean().default(true).describe('Offer services, call tools, serve assistants'),
@@ -108,6 +110,7 @@ export const nodeConfig = z.strictObject({
   net: sections.net.prefault({}),
   bootstrap: sections.bootstrap.prefault({}),
   dht: sections.dht.prefault({}),
+  pubsub: sections.pubsub.prefault({}),
   rpc: sections.rpc.prefault({}),
   mcp: sections.mcp.prefault({}),
   access: sections.access.prefault({}),
@@ -126,6 +129,12 @@ export interface Knob {
   readonly path: string
   readonly kind: KnobKind
   readonly description: string
+  /** Absent where nothing is assumed. */
+  readonly fallback?: unknown
+  /** Of a number; of a list, how many entries it may have. */
+  readonly min?: number
+  readonly max?: number
+  readonly choices?: readonly string[]
 }
 
 /** Every knob there is, read from the schemas themselves, so that none can be forgotten. */
@@ -139,9 +148,29 @@ export function knobs(): readonly Knob[] {
 function knobsOf(prefix: string, schema: z.ZodObject): Knob[] {
   const { properties = {} } = z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' })
   return Object.entries(properties).map(([name, property]) => {
-    const { type, description = '' } = property as { type?: string; description?: string }
-    return { path: `${prefix}${name}`, kind: kindOf(type), description }
+    const found = property as Property
+    const { type, description = '', minimum: min, maximum: max = found.maxItems } = found
+    return {
+      path: `${prefix}${name}`,
+      kind: kindOf(type),
+      description,
+      ...('default' in found && { fallback: found.default }),
+      ...(min !== undefined && { min }),
+      ...(max !== undefined && { max }),
+      ...(found.enum !== undefined && { choices: found.enum }),
+    }
   })
+}
+
+/** What we read of a JSON schema. */
+interface Property {
+  readonly type?: string
+  readonly description?: string
+  readonly default?: unknown
+  readonly minimum?: number
+  readonly maximum?: number
+  readonly maxItems?: number
+  readonly enum?: readonly string[]
 }
 
 function kindOf(type: string | undefined): KnobKind {

@@ -1,6 +1,6 @@
 /** What is wrong with settings of the right kind: unsafe, contradictory, or no address at all. */
 
-import type { CodedError } from '../base/index.ts'
+import { type CodedError, hasCode } from '../base/index.ts'
 import { parseListenAddress, parseMultiaddr } from '../net/index.ts'
 import { NodeError } from './errors.ts'
 import type { Setting } from './settings.ts'
@@ -61,12 +61,20 @@ export function misreadAddresses(settings: ReadonlyMap<string, Setting>): CodedE
         return []
       } catch (error) {
         const facts = { where: setting?.where ?? '', key: shownKey(toml), found: shown(address) }
-        const wanted = `an address: ${error instanceof Error ? error.message : String(error)}`
+        const wanted = `an address such as ${EXAMPLE}: ${reasonOf(error)}`
         return [NodeError.CONFIG_VALUE_INVALID({ ...facts, wanted }, error)]
       }
     })
   })
 }
+
+/** What is wrong with the address alone: the rest of the sentence is ours. */
+function reasonOf(error: unknown): string {
+  if (hasCode(error, 'NET_ADDRESS_INVALID')) return (error.facts as { reason: string }).reason
+  return error instanceof Error ? error.message : String(error)
+}
+
+const EXAMPLE = '/ip4/192.0.2.1/tcp/9000/p2p/12D3KooW…'
 
 const ADDRESSES: readonly (readonly [string, (text: string) => unknown])[] = [
   ['network.listen_addresses', parseListenAddress],

@@ -159,7 +159,8 @@ async function writeWhole(file: string, text: string, random: Random): Promise<v
   }
 }
 
-function storageFailure(path: string, error: unknown) {
+/** What a failed write is to a person: a full disk, or a place that cannot be written. */
+export function storageFailure(path: string, error: unknown) {
   const code = systemCode(error)
   if (code === 'ENOSPC' || code === 'EDQUOT') return NodeError.DISK_FULL({ path }, error)
   return NodeError.DATA_UNWRITABLE({ path, reason: code ?? String(error) }, error)

@@ -2,7 +2,24 @@
 
 import { stringify } from 'smol-toml'
 import type { NodeConfig } from './config.ts'
-import { fixedKeys, keys, tomlNames, toToml } from './toml-map.ts'
+import { NodeError } from './errors.ts'
+import { nearestKey } from './nearest-key.ts'
+import { isTable, parseToml } from './settings.ts'
+import { fixedKeys, keyCovering, keys, tomlNames, toToml } from './toml-map.ts'
+import { valueAt } from './value-at.ts'
+
+/** What such a text gives one key, or one entry of a table; refuses names that are no keys. */
+export function valueIn(toml: string, key: string): unknown {
+  const [section = '', name = '', ...entry] = key.split('.')
+  const known = keyCovering(key) ?? fixedKeys.get(key)
+  if (known === undefined) {
+    const nearest = nearestKey(key, tomlNames())
+    throw NodeError.CONFIG_KEY_UNKNOWN({ where: 'argument', key, nearest })
+  }
+  const table = parseToml(toml, 'the configuration')[section]
+  const value = isTable(table) ? table[name] : undefined
+  return known.toml === key || !isTable(value) ? value : value[entry.join('.')]
+}
 
 /** Keys that are left out because absence means something are shown as comments. */
 export function effectiveToml(config: NodeConfig): string {
@@ -27,10 +44,4 @@ export function effectiveToml(config: NodeConfig): string {
 function tableLines(toml: string, value: unknown): string[] {
   const lines = stringify(value).trim()
   return lines === '' ? [] : ['', `[${toml}]`, lines]
-}
-
-function valueAt(config: NodeConfig, path: string): unknown {
-  return path
-    .split('.')
-    .reduce<unknown>((at, name) => (at as Record<string, unknown>)[name], config)
 }

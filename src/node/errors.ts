@@ -32,6 +32,10 @@ export const NodeError = defineErrors('NODE', {
     says: (f: { where: string; key: string; found: string; remedy: string }) =>
       `Cannot use ${f.key} (${f.where}): ${f.found}. ${f.remedy}`,
   },
+  CONFIG_UNEDITABLE: {
+    says: (f: { file: string; key: string; reason: string }) =>
+      `Cannot change ${f.key} in ${f.file}: ${f.reason}. Change it by hand, then run: config check`,
+  },
   CONFIG_INVALID: {
     says: (f: { problems: readonly ConfigProblem[] }) =>
       `Cannot use the configuration: ${f.problems.length} problems.` +

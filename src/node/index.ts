@@ -15,9 +15,11 @@ export {
   type Preset,
 } from './config.ts'
 export { DataDir, KEY_FILE, openDataDir, TOKEN_FILE } from './data-dir.ts'
-export { effectiveToml } from './effective-toml.ts'
+export { type Edited, editConfig } from './edit-config.ts'
+export { effectiveToml, valueIn } from './effective-toml.ts'
 export { NodeError } from './errors.ts'
 export { assess, type HealthFacts } from './health.ts'
+export type { Injected, InjectedSigner, NodeDht } from './injected.ts'
 export {
   CONFIG_FILE,
   checkPeerId,
@@ -26,13 +28,19 @@ export {
   type ResolvedConfig,
   resolveOptions,
 } from './load-config.ts'
+export { type CallTarget, Node } from './node.ts'
+export { P2PNode, P2PNodeBuilder } from './node-builder.ts'
+export type { Exposed, ServerSpec } from './offer.ts'
+export { createNode, type NodeDeps, openNode } from './open-node.ts'
 export {
-  type CallTarget,
-  createNode,
-  Node,
-  type NodeDeps,
-  openNode,
-} from './node.ts'
+  McpConfig,
+  NetworkConfig,
+  P2PConfig,
+  P2PConfigBuilder,
+  SecurityConfig,
+  TunnelingConfig,
+} from './p2p-config.ts'
+export type { Changes, Reconfigured } from './reconfigure.ts'
 export type { RunFile } from './run-file.ts'
 export type { Environment, Flags } from './settings.ts'
 export type {
@@ -43,3 +51,5 @@ export type {
   PeerStatus,
   PutReport,
 } from './shapes.ts'
+export { type TestNet, type TestNetOptions, testnet } from './test-net.ts'
+export type { TopicLimits, TopicSchema } from './topics.ts'

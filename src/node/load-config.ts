@@ -39,19 +39,34 @@ export async function loadConfig(
   flags: Flags = {},
   environment: Environment = process.env,
 ): Promise<LoadedConfig> {
-  const home = resolve(dataDirFrom(flags.data, environment))
-  const file = resolve(flags.config ?? join(home, CONFIG_FILE))
+  const file = configFileOf(flags, environment)
   const text = await readConfig(file, flags.config !== undefined)
-  const fromFile = text === undefined ? [] : settingsOfFile(text, file)
-  if (flags.config === undefined) checkStays(fromFile, home)
-  const { settings: fromEnvironment, strange } = settingsOfEnvironment(environment)
-  const below = [...dataSetting(fromFile, environment), ...fromEnvironment]
-  const config = configFrom([...below, ...settingsOfFlags(flags, below)])
+  const { strange } = settingsOfEnvironment(environment)
   return {
-    config: { ...config, dataDir: resolve(config.dataDir ?? home) },
+    config: configOfText(text ?? '', file, { flags, environment }),
     file: text === undefined ? undefined : file,
     notices: strange.map((name) => `environment variable ${name} is no setting of ours: ignored`),
   }
+}
+
+/** Where the file is that a start with these flags reads. */
+export function configFileOf(flags: Flags, environment: Environment): string {
+  return resolve(flags.config ?? join(dataDirFrom(flags.data, environment), CONFIG_FILE))
+}
+
+/** What a start would use if `file` held this text; throws all that is wrong with it. */
+export function configOfText(
+  text: string,
+  file: string,
+  { flags, environment }: { readonly flags: Flags; readonly environment: Environment },
+): ResolvedConfig {
+  const home = resolve(dataDirFrom(flags.data, environment))
+  const fromFile = settingsOfFile(text, file)
+  if (flags.config === undefined) checkStays(fromFile, home)
+  const { settings } = settingsOfEnvironment(environment)
+  const below = [...dataSetting(fromFile, environment), ...settings]
+  const config = configFrom([...below, ...settingsOfFlags(flags, below)])
+  return { ...config, dataDir: resolve(config.dataDir ?? home) }
 }
 
 /** What a program gives to `createNode`, checked, with its preset and the data folder filled in. */
@@ -97,7 +112,8 @@ function checkStays(settings: readonly Setting[], home: string): void {
   })
 }
 
-async function readConfig(file: string, wanted: boolean): Promise<string | undefined> {
+/** The text of the file; undefined where there is none and none is `wanted`. */
+export async function readConfig(file: string, wanted: boolean): Promise<string | undefined> {
   try {
     await using handle = await open(file)
     const { size } = await handle.stat()

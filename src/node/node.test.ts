@@ -8,10 +8,12 @@ import { afterEach, beforeEach, test } from 'node:test'
 import { coded } from '../../test/support/expect.ts'
 import { secureRandom, utf8 } from '../base/index.ts'
 import { endpointToWords } from '../ip/index.ts'
+import { tool, z } from '../mcp/index.ts'
 import type { NodeOptions } from './config.ts'
 import { openDataDir } from './data-dir.ts'
 import { resolveOptions } from './load-config.ts'
-import { createNode, type Node, openNode } from './node.ts'
+import type { Node } from './node.ts'
+import { createNode, openNode } from './open-node.ts'
 
 let home = ''
 beforeEach(async () => {
@@ -190,4 +192,51 @@ test('peers() lists each peer once, with every connection', async () => {
   assert.deepEqual(await near.peers(), [])
   await other.stop()
   await rm(far, { recursive: true })
+})
+
+test('a stopped node says so, whatever it is asked', async () => {
+  const node = await starts()
+  const exposed = await node.expose('calc', [tool('one', { input: z.object({}) }, () => 1)])
+  await node.stop()
+  const stopped = coded('NODE_STOPPED')
+  await assert.rejects(node.expose('more', []), stopped)
+  await assert.rejects(node.registerMcpService('more', []), stopped)
+  await assert.rejects(node.tools.find({}), stopped)
+  await assert.rejects(node.tools.call('one', {}), stopped)
+  await assert.rejects(node.callPeer(node.peerId, 'one'), stopped)
+  await assert.rejects(node.publish('t', 1), stopped)
+  assert.throws(() => node.subscribe('t'), stopped)
+  assert.throws(() => node.topic('t', String), stopped)
+  await assert.rejects(node.dht.put('/data/x/y', utf8('x')), stopped)
+  await assert.rejects(node.dht.get('/data/x/y'), stopped)
+  await assert.rejects(node.connect('/ip4/127.0.0.1/tcp/1'), stopped)
+  await assert.rejects(node.ping(node.peerId), stopped)
+  await exposed.withdraw()
+  assert.deepEqual([node.ethAddress, node.status().health.status], [null, 'failing'])
+})
+
+test('tools of the program are called here, listed for its assistant, and withdrawn', async () => {
+  await using node = await starts()
+  const input = z.object({ a: z.number(), b: z.number() })
+  const add = tool('add', { input }, ({ a, b }, { caller }) => ({ sum: a + b, caller }))
+  {
+    await using _ = await node.expose('calc', [add])
+    const { structuredContent, peer } = await node.tools.call('add', { a: 2, b: 40 })
+    assert.deepEqual([structuredContent, peer], [{ sum: 42, caller: null }, node.peerId])
+    const own = await node.callPeer(node.peerId, 'add', { a: 1, b: 1 })
+    assert.deepEqual(own.structuredContent, { sum: 2, caller: null })
+    assert.deepEqual(
+      (await node.catalog.list({})).map(({ name }) => name),
+      ['calc_add'],
+    )
+    await assert.rejects(node.expose('calc', [add]), coded('MCP_SERVICE_EXISTS'))
+  }
+  assert.deepEqual(node.services.list(), [])
+  await assert.rejects(node.callPeer('nobody', 'add'), coded('IDENTITY_PEER_ID_INVALID'))
+})
+
+test('topics can be off, and are then refused by name', async () => {
+  await using node = await starts({ pubsub: { enabled: false } })
+  await assert.rejects(node.publish('t', 1), coded('NODE_SECTION_OFF'))
+  assert.throws(() => node.subscribe('t'), coded('NODE_SECTION_OFF'))
 })

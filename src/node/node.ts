@@ -1,34 +1,29 @@
 /** The object that a user holds: one running node, and all that can be asked of it. */
 
 import {
-  createLog,
+  type Clock,
   type Logger,
-  packageVersion,
-  Registry,
-  secureRandom,
+  type Registry,
+  type RootLogger,
   startAll,
   stopAll,
-  systemClock,
 } from '../base/index.ts'
-import type { Dht } from '../dht/index.ts'
-import { loadOrCreateKeys, type PeerId } from '../identity/index.ts'
-import type { ServiceSpec, ServiceStatus, ToolArgs } from '../mcp/index.ts'
-import { compose, type McpParts, type Parts } from './compose.ts'
-import type { NodeOptions } from './config.ts'
-import { type DataDir, openDataDir } from './data-dir.ts'
+import { type PeerId, peerId } from '../identity/index.ts'
+import type { ExposeOptions, ServiceSpec, ServiceStatus, Tool, ToolArgs } from '../mcp/index.ts'
+import type { Message, Published, PublishOptions, SubscribeOptions } from '../pubsub/index.ts'
+import { serviceAt } from './call-peer.ts'
+import type { McpParts, Parts } from './compose.ts'
+import type { DataDir } from './data-dir.ts'
 import { effectiveToml } from './effective-toml.ts'
-import { NodeError } from './errors.ts'
-import { assess } from './health.ts'
-import { checkPeerId, type ResolvedConfig, resolveOptions } from './load-config.ts'
+import { type NodeDht, reach } from './injected.ts'
+import type { ResolvedConfig } from './load-config.ts'
+import { type Exposed, offer, type ServerSpec } from './offer.ts'
+import { type Changes, type Reconfigured, reconfigure } from './reconfigure.ts'
 import type { HealthReport, NodeStatus, PeerStatus } from './shapes.ts'
-import { bestWords, dialTarget } from './spoken-address.ts'
-
-/** What a node takes besides its configuration; all of it has a default. */
-export interface NodeDeps {
-  readonly version?: string
-  /** Takes log lines instead of standard error. */
-  readonly writeLog?: (line: string) => void
-}
+import { bestWords } from './spoken-address.ts'
+import { connectedPeers, healthOf, partOf, peersOf, TUNNELS_TO_COME } from './state.ts'
+import type { TopicLimits, TopicSchema, Topics } from './topics.ts'
+import { UseError } from './use-errors.ts'
 
 interface Waits {
   readonly signal?: AbortSignal
@@ -42,56 +37,36 @@ export interface CallTarget extends Waits {
   readonly timeoutMs?: number
 }
 
-const clock = systemClock
-const random = secureRandom
-
-/** Starts a node from options in code; what they leave out comes from their preset. */
-export async function createNode(options: NodeOptions = {}): Promise<Node> {
-  return openNode(resolveOptions(options), {})
-}
-
-/** Opens the data folder, starts every room, and resolves when the node can be used. */
-export async function openNode(config: ResolvedConfig, deps: NodeDeps): Promise<Node> {
-  const dataDir = await openDataDir(config.dataDir, random)
-  try {
-    const keys = await loadOrCreateKeys(dataDir.keyFile, random)
-    checkPeerId(config, keys.signer.peer, dataDir.keyFile)
-    const { version = packageVersion(), writeLog } = deps
-    const log = createLog({ ...config.log, ...(writeLog && { write: writeLog }) })
-    const registry = new Registry()
-    const parts = await compose(config, { keys, registry, clock, random, log, version })
-    const node = new Node({ config, parts, dataDir, registry, log, version })
-    await node.start()
-    return node
-  } catch (error) {
-    await dataDir.close()
-    throw error
-  }
-}
-
 interface Made {
   readonly config: ResolvedConfig
   readonly parts: Parts
   readonly dataDir: DataDir
   readonly registry: Registry
-  readonly log: Logger
+  readonly log: RootLogger
   readonly version: string
+  readonly clock: Clock
 }
 
 export class Node implements AsyncDisposable {
   readonly notices: string[] = []
   readonly #made: Made
-  readonly #startedAtMs = clock.now()
+  readonly #startedAtMs: number
   #started = false
   #stopping: Promise<void> | undefined
   #words: string | null = null
 
   constructor(made: Made) {
     this.#made = made
+    this.#startedAtMs = made.clock.now()
   }
 
   get peerId(): PeerId {
     return this.#made.parts.host.self
+  }
+
+  /** Null until nodes have an Ethereum key, which comes with the room `agent`. */
+  get ethAddress(): string | null {
+    return null
   }
 
   get addresses(): readonly string[] {
@@ -108,6 +83,12 @@ export class Node implements AsyncDisposable {
 
   get log(): Logger {
     return this.#made.log
+  }
+
+  /** What happens to this node, as its rooms tell it. */
+  get events() {
+    const { host, mcp } = this.#made.parts
+    return { net: host.events, mcp: mcp?.services.events ?? null }
   }
 
   /** Tool calls that this node has made, for itself or for an assistant. */
@@ -143,13 +124,13 @@ export class Node implements AsyncDisposable {
   }
 
   status(): NodeStatus {
-    const { config, parts, version } = this.#made
+    const { config, parts, version, clock } = this.#made
     return {
       peerId: this.peerId,
-      ethAddress: null,
+      ethAddress: this.ethAddress,
       words: this.#words,
       listen: this.addresses,
-      peers: this.#connected().length,
+      peers: connectedPeers(parts.host).length,
       network: config.network,
       version,
       health: this.health(),
@@ -162,21 +143,15 @@ export class Node implements AsyncDisposable {
 
   health(): HealthReport {
     const { parts, config } = this.#made
-    return assess({
-      started: this.#started && this.#stopping === undefined,
-      peersConnected: this.#connected().length,
-      listen: this.addresses,
-      bootstrap: {
-        configured: config.bootstrap.nodes.length,
-        failed: parts.bootstrap
-          .report()
-          .attempts.filter(({ source, reason }) => source !== 'link' && reason !== undefined)
-          .map(({ address, reason = '' }) => ({ address, reason })),
-      },
-      quic: parts.host.quic(),
-      storeFailure: parts.dht?.storeFailure ?? null,
-      services: parts.mcp?.services.list() ?? [],
-    })
+    return healthOf(parts, config, this.#started && this.#stopping === undefined)
+  }
+
+  /** Applies what is safe while running; what is not is named and waits for a restart. */
+  reconfigure(changes: Changes): Reconfigured {
+    const { config, parts, log } = this.#made
+    const done = reconfigure(config, changes, { policy: parts.policy, log })
+    log.info('configuration changed', { ...done })
+    return done
   }
 
   configToml(): string {
@@ -184,62 +159,102 @@ export class Node implements AsyncDisposable {
   }
 
   async peers(): Promise<readonly PeerStatus[]> {
-    const { host } = this.#made.parts
-    const open = host.connections()
-    return Promise.all(
-      this.#connected().map(async (peer) => ({
-        peer,
-        connections: open
-          .filter((connection) => connection.peer === peer)
-          .map(({ address, direction, transport, openedAtMs, streams }) => {
-            return { address, direction, transport, openedAtMs, streams }
-          }),
-        protocols: await host.protocolsOf(peer),
-      })),
-    )
+    return peersOf(this.#made.parts.host)
   }
 
   /** Dials a peer id, a multiaddr or an address in words, and says who answered. */
   async connect(target: string, options: Waits = {}): Promise<PeerId> {
-    const { host, dht } = this.#made.parts
-    return host.connect(await dialTarget(target, { host, dht }, options), options)
+    return reach(target, this.#running('connect to a peer'), options)
   }
 
-  disconnect(peer: PeerId): Promise<void> {
-    return this.#made.parts.host.disconnect(peer)
+  async disconnect(peer: PeerId): Promise<void> {
+    await this.#running('disconnect from a peer').host.disconnect(peer)
   }
 
-  ping(peer: PeerId, options: Waits = {}): Promise<number> {
-    return this.#made.parts.host.ping(peer, options)
+  async ping(peer: PeerId, options: Waits = {}): Promise<number> {
+    return this.#running('ping a peer').host.ping(peer, options)
+  }
+
+  /**
+   * Offers tools to every peer under the name of a service, until they are withdrawn or the node
+   * stops: functions of this program as `tool()` makes them, or somebody else's MCP server.
+   */
+  async expose(
+    name: string,
+    what: readonly Tool[] | ServerSpec,
+    options: Waits = {},
+  ): Promise<Exposed> {
+    return offer(this.#mcp('expose tools').services, name, { what, ...options })
+  }
+
+  /** As `expose`, under the name that it has in the product's documents. */
+  registerMcpService(name: string, tools: readonly Tool[] | ServerSpec): Promise<Exposed> {
+    return this.expose(name, tools)
+  }
+
+  /** Calls a tool of one certain peer, whichever of its services has it. */
+  async callPeer(
+    peer: string,
+    tool: string,
+    args: ToolArgs = {},
+    options: Omit<CallTarget, 'peer'> = {},
+  ) {
+    const { directory, router } = this.#mcp('call a tool')
+    const { clock, config } = this.#made
+    const at = { peer: peerId(peer), tool }
+    const deps = { directory, clock, config: config.mcp }
+    const service = options.service ?? (await serviceAt(at, deps, options.signal))
+    const named = service === undefined ? {} : { service }
+    return router.call(tool, args, { ...options, peer: at.peer, ...named })
+  }
+
+  /** Says what a topic carries: what does not fit is refused on its way in and on its way out. */
+  topic<Value>(name: string, schema: TopicSchema<Value>, limits: TopicLimits = {}): void {
+    this.#topics('define a topic').define(name, schema, limits)
+  }
+
+  /** Tells all who subscribe, and says how many peers it was handed to. */
+  async publish(topic: string, value: unknown, options: PublishOptions = {}): Promise<Published> {
+    return this.#topics('publish').publish(topic, value, options)
+  }
+
+  /** What others publish from now on; leaving the loop, or disposing of it, unsubscribes. */
+  subscribe<Value = unknown>(
+    topic: string,
+    options: SubscribeOptions = {},
+  ): AsyncIterable<Message<Value>> & AsyncDisposable {
+    return this.#topics('subscribe').subscribe<Value>(topic, options)
   }
 
   readonly tools = {
     find: async (query: { tool?: string; service?: string }, options: Waits = {}) => {
-      const { entries } = await this.#mcp().directory.find(query, options)
+      const { entries } = await this.#mcp('find tools').directory.find(query, options)
       return entries
     },
     call: async (tool: string, args: ToolArgs, options: CallTarget = {}) => {
-      return this.#mcp().router.call(tool, args, options)
+      return this.#mcp('call a tool').router.call(tool, args, options)
     },
   }
 
   readonly services = {
     list: (): readonly ServiceStatus[] => this.#made.parts.mcp?.services.list() ?? [],
-    expose: async (spec: ServiceSpec, options: { detached: boolean }) => {
-      return this.#mcp().services.expose(spec, options)
+    expose: async (spec: ServiceSpec, options: ExposeOptions) => {
+      return this.#mcp('expose a service').services.expose(spec, options)
     },
-    unexpose: async (name: string) => this.#mcp().services.unexpose(name),
+    unexpose: async (name: string) => this.#mcp('withdraw a service').services.unexpose(name),
   }
 
   readonly dht = {
     put: async (key: string, value: Uint8Array, options: Waits = {}) => {
-      return this.#dht().put(key, value, options)
+      return this.#dht('store a record').put(key, value, options)
     },
-    get: async (key: string, options: Waits = {}) => this.#dht().get(key, options),
+    get: async (key: string, options: Waits = {}) => {
+      return this.#dht('read a record').get(key, options)
+    },
   }
 
   get catalog() {
-    return this.#mcp().catalog
+    return this.#mcp('list tools').catalog
   }
 
   async #stop(): Promise<void> {
@@ -262,25 +277,20 @@ export class Node implements AsyncDisposable {
     }
   }
 
-  #connected(): readonly PeerId[] {
-    return [...new Set(this.#made.parts.host.connections().map(({ peer }) => peer))]
+  #running(wanted: string): Parts {
+    if (this.#stopping !== undefined) throw UseError.STOPPED({ wanted })
+    return this.#made.parts
   }
 
-  #mcp(): McpParts {
-    const { mcp } = this.#made.parts
-    if (mcp === null) throw NodeError.SECTION_OFF({ section: 'mcp', key: 'enabled' })
-    return mcp
+  #mcp(wanted: string): McpParts {
+    return partOf('mcp', this.#running(wanted).mcp)
   }
 
-  #dht(): Dht {
-    const { dht } = this.#made.parts
-    if (dht === null) throw NodeError.SECTION_OFF({ section: 'dht', key: 'enabled' })
-    return dht
+  #dht(wanted: string): NodeDht {
+    return partOf('dht', this.#running(wanted).dht)
+  }
+
+  #topics(wanted: string): Topics {
+    return partOf('pubsub', this.#running(wanted).topics)
   }
 }
-
-const TUNNELS_TO_COME = {
-  state: 'unavailable',
-  reason: 'IPv6 tunnels are not built yet',
-  remedy: 'use native IPv6 or IPv4 until the tunnel room is there',
-} as const

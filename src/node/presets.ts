@@ -22,6 +22,11 @@ export function overPreset(options: NodeOptions): NodeOptions {
   return { ...merged(PRESET_OPTIONS[preset], options), preset }
 }
 
+/** Both, section by section; where both say something, `above` does. */
+export function overOptions(below: NodeOptions, above: NodeOptions): NodeOptions {
+  return merged(below, above)
+}
+
 type Tree = Readonly<Record<string, unknown>>
 
 function merged(below: Tree, above: Tree): Tree {

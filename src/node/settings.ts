@@ -76,7 +76,7 @@ export function settingsOfEnvironment(environment: Environment): {
       continue
     }
     const toml = `${section}.${rest.join('_')}`
-    settings.push({ toml, value: parsedAs(toml, text), where: `environment variable ${name}` })
+    settings.push({ toml, value: valueFrom(toml, text), where: `environment variable ${name}` })
   }
   return { settings, strange }
 }
@@ -109,7 +109,8 @@ export function sectionNames(): ReadonlySet<string> {
   return new Set(tomlNames().map((toml) => toml.split('.', 1)[0] ?? ''))
 }
 
-function parseToml(text: string, file: string): Readonly<Record<string, unknown>> {
+/** The tables of a TOML text; throws with the place where it is none. */
+export function parseToml(text: string, file: string): Readonly<Record<string, unknown>> {
   try {
     return parse(text, { integersAsBigInt: 'asNeeded', unsafeKeyBehaviour: 'throw', maxDepth: 16 })
   } catch (error) {
@@ -139,9 +140,11 @@ function lineOf(lines: readonly string[], section: string, key?: string): number
 }
 
 /** Text of a variable as the key's kind; what does not fit stays text and is refused later. */
-function parsedAs(toml: string, text: string): unknown {
+export function valueFrom(toml: string, text: string): unknown {
   const kind = keys.get(toml)?.kind ?? fixedKeys.get(toml)?.kind
-  if (kind === 'texts') return text === '' ? [] : text.split(',').map((item) => item.trim())
+  if (kind === 'texts') {
+    return text.trim() === '' ? [] : text.split(',').map((item) => item.trim())
+  }
   if (kind === 'boolean' && /^(?:true|false)$/.test(text)) return text === 'true'
   if ((kind === 'integer' || kind === 'number') && /^-?\d+(?:\.\d+)?$/.test(text)) {
     return Number(text)

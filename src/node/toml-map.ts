@@ -110,6 +110,7 @@ const SECTION_ORDER = [
   'resources',
   'control',
   'log',
+  'pubsub',
   'rpc',
   'storage',
   'memory',
@@ -127,6 +128,12 @@ export const keys: ReadonlyMap<string, Key> = new Map(
 export const fixedKeys: ReadonlyMap<string, FixedKey> = new Map(
   FIXED.map((fixed) => [fixed.toml, fixed]),
 )
+
+/** The key of this name, or the table that it is an entry of. */
+export function keyCovering(toml: string): Key | undefined {
+  const table = keys.get(toml.split('.', 2).join('.'))
+  return keys.get(toml) ?? (table?.kind === 'table' ? table : undefined)
+}
 
 /** Every key that the file may have, in the order in which it is written. */
 export function tomlNames(): readonly string[] {

@@ -241,10 +241,16 @@ test('connect() refuses an address behind which another peer answers', async () 
   }
 })
 
-test('open() of a protocol that the other side does not speak says so', async () => {
+test('a protocol that the other side does not speak is refused, at the first answer or before', async () => {
   await using net = await testnet(2)
   const [a, b] = pair(net.hosts)
+  const identified = Promise.withResolvers<void>()
+  a.events.on('identified', () => identified.resolve())
+  const early = await a.open(b.self, echo)
+  await assert.rejects(early.read(), /does not speak it/)
+  await identified.promise
   await assert.rejects(a.open(b.self, echo), coded('NET_PROTOCOL_UNSUPPORTED'))
+  assert.ok(!(await a.protocolsOf(b.self)).includes(echo.id))
 })
 
 test('open() gives out no more channels than the protocol allows', async () => {

@@ -116,6 +116,7 @@ export async function duo({ folder, admit = () => {}, config = {} }: DuoOptions)
       serve = handler
     },
     open: async () => open(),
+    ping: async () => 1,
   }
   const open = () => {
     const [near, far] = channelPair(ALICE, BOB)

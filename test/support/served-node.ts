@@ -1,7 +1,9 @@
 /** A node that answers the control API at once, and notes what it was asked. */
 
+import assert from 'node:assert/strict'
+import { Emitter } from '../../src/base/index.ts'
 import { operations } from '../../src/control/api.ts'
-import type { ServedNode } from '../../src/control/index.ts'
+import type { ServedNode, ServedStatus } from '../../src/control/index.ts'
 import { type PeerId, peerId } from '../../src/identity/index.ts'
 import type { ServiceStatus } from '../../src/mcp/index.ts'
 import type { HealthReport, NodeStatus } from '../../src/node/index.ts'
@@ -25,12 +27,28 @@ export const STATUS: NodeStatus = {
   dataDir: '/data',
 }
 
+/** `STATUS` as the API gives it, with what `fakeNode` has done. */
+export const SERVED_STATUS: ServedStatus = {
+  ...STATUS,
+  activity: {
+    bytesIn: 0,
+    bytesOut: 0,
+    toolsOffered: 0,
+    calls: 3,
+    served: 4,
+    dhtRecords: 0,
+    memoryBytes: 0,
+  },
+}
+
 /** `asked` has every call with its arguments; `services` can be changed to play their life. */
 export interface FakeNode {
   readonly node: ServedNode
   readonly asked: { readonly name: string; readonly args: readonly unknown[] }[]
   readonly services: Map<string, ServiceStatus>
 }
+
+const fail = (error: unknown) => assert.fail(String(error))
 
 /** `over` replaces whole operations, one level deep. */
 export function fakeNode(over: Partial<ServedNode> = {}): FakeNode {
@@ -49,8 +67,12 @@ export function fakeNode(over: Partial<ServedNode> = {}): FakeNode {
     readOnly: true,
   }
   const node: ServedNode = {
+    calls: 3,
+    served: 4,
+    events: { net: new Emitter(fail), mcp: new Emitter(fail) },
     status: () => STATUS,
     health: () => HEALTHY,
+    reconfigure: (...args) => note('reconfigure', args, { now: [], restart: ['dht.k'] }),
     configToml: () => '[network]\nname = "main"\n',
     peers: async () => [{ peer: PEER, connections: [], protocols: ['/ipfs/ping/1.0.0'] }],
     connect: async (...args) => note('connect', args, PEER),

@@ -1,0 +1,42 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { hasCode, seededRandom } from '../base/index.ts'
+import { generateKeys } from '../identity/index.ts'
+import { checkInjected, type Injected, type NodeDht, reach } from './injected.ts'
+
+const refused = (what: RegExp) => (error: unknown) =>
+  hasCode(error, 'NODE_INJECTED_INVALID') && what.test(error.message)
+
+test('parts that lack what the node will call are refused before it starts', () => {
+  const check = (injected: unknown) => () => checkInjected(injected as Injected)
+  assert.doesNotThrow(check({}))
+  assert.throws(check({ transports: [] }), refused(/transports.*an empty list/))
+  assert.throws(check({ transports: () => 1 }), refused(/transports.*function/))
+  assert.throws(check({ transports: [{}] }), refused(/transports.*object/))
+  assert.throws(check({ codec: { encode() {} } }), refused(/codec.*without decode/))
+  assert.throws(check({ dht: { put() {}, get() {} } }), refused(/dht.*without provide, unprovide/))
+})
+
+test('a DHT that was brought says where a peer is, and only when nobody knows', async () => {
+  const { peer } = generateKeys(seededRandom('far')).signer
+  const known: string[] = []
+  const asked: string[] = []
+  const host = {
+    self: generateKeys(seededRandom('self')).signer.peer,
+    addressesOf: async () => known,
+    learn: async (_: unknown, told: readonly string[]) => void known.push(...told),
+    connect: async () => peer,
+  }
+  const dht = {
+    findPeer: async (wanted: string) => {
+      asked.push(wanted)
+      return ['/ip4/192.0.2.1/tcp/9000']
+    },
+  }
+  const parts = { host, dht, ownDht: null } as unknown as Parameters<typeof reach>[1]
+  assert.ok((dht as Partial<NodeDht>).findPeer)
+  assert.equal(await reach(peer, parts, {}), peer)
+  await reach(peer, parts, {})
+  await reach('/ip4/192.0.2.9/tcp/9000', parts, {})
+  assert.deepEqual([asked, known], [[peer], ['/ip4/192.0.2.1/tcp/9000']])
+})

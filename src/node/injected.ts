@@ -1,0 +1,92 @@
+/**
+ * Parts of a node that a program brings itself, in place of ours. Whoever brings a part starts and
+ * stops it; the node only uses it.
+ */
+
+import type { Dht } from '../dht/index.ts'
+import { type PeerId, peerId, type Signer } from '../identity/index.ts'
+import type { Host, TransportFactory } from '../net/index.ts'
+import type { Codec } from '../pubsub/index.ts'
+import { dialTarget } from './spoken-address.ts'
+import { UseError } from './use-errors.ts'
+
+/** What a node asks of a DHT: records with their publisher, and who provides a name. */
+export type NodeDht = Pick<
+  Dht,
+  'put' | 'get' | 'provide' | 'unprovide' | 'findProviders' | 'findPeer'
+>
+
+/** The public half of an Ed25519 key (32 bytes), and whoever signs with the other half. */
+export type InjectedSigner = Pick<Signer, 'publicKey' | 'sign'>
+
+/** All of it has a default: leave out what you do not replace. */
+export interface Injected {
+  /** libp2p transports in place of QUIC and TCP; listen on addresses that they speak. */
+  readonly transports?: readonly TransportFactory[]
+  /** Finds tools, records and peers in place of the DHT, also where the preset has none. */
+  readonly dht?: NodeDht
+  /**
+   * Who this node is, where the key is kept elsewhere, as by a key agent: it is asked for each
+   * signature. No key file is made or read. QUIC needs the key itself and is then unavailable.
+   */
+  readonly signer?: InjectedSigner
+  /** How values on topics become bytes, where a topic has no codec of its own. */
+  readonly codec?: Codec
+}
+
+/** Throws `NODE_INJECTED_INVALID` for a part that lacks something that the node will call. */
+export function checkInjected({ transports, dht, signer, codec }: Injected): void {
+  if (transports !== undefined) {
+    const wanted = 'a list of functions that make libp2p transports'
+    const found = !Array.isArray(transports)
+      ? typeof transports
+      : transports.length === 0
+        ? 'an empty list'
+        : undefined
+    if (found !== undefined) {
+      throw UseError.INJECTED_INVALID({ what: 'transports', found, wanted })
+    }
+    for (const make of transports) checkFunction('transports', make, wanted)
+  }
+  if (dht !== undefined) checkMethods('dht', dht, DHT_METHODS)
+  if (signer !== undefined) checkMethods('signer', signer, ['sign'])
+  if (codec !== undefined) checkMethods('codec', codec, ['encode', 'decode'])
+}
+
+/** Connects to a peer id, a multiaddr or words; a DHT that was brought says where a peer is. */
+export async function reach(
+  target: string,
+  parts: { readonly host: Host; readonly ownDht: Dht | null; readonly dht: NodeDht | null },
+  options: { readonly signal?: AbortSignal },
+): Promise<PeerId> {
+  const { host, ownDht, dht } = parts
+  const found = await dialTarget(target, { host, dht: ownDht }, options)
+  if (ownDht === null && dht !== null && !found.startsWith('/')) {
+    const peer = peerId(found)
+    const known = await host.addressesOf(peer)
+    if (known.length === 0) await host.learn(peer, await dht.findPeer(peer, options), host.self)
+  }
+  return host.connect(found, options)
+}
+
+const DHT_METHODS: readonly (keyof NodeDht)[] = [
+  'put',
+  'get',
+  'provide',
+  'unprovide',
+  'findProviders',
+  'findPeer',
+]
+
+function checkFunction(what: string, value: unknown, wanted: string): void {
+  if (typeof value === 'function') return
+  throw UseError.INJECTED_INVALID({ what, found: typeof value, wanted })
+}
+
+function checkMethods(what: string, part: object, names: readonly string[]): void {
+  const missing = names.filter((name) => typeof Reflect.get(part, name) !== 'function')
+  if (missing.length === 0) return
+  const found = `one without ${missing.join(', ')}`
+  const wanted = `an object with the methods ${names.join(', ')}`
+  throw UseError.INJECTED_INVALID({ what, found, wanted })
+}

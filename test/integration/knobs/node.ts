@@ -1,0 +1,93 @@
+/** What those knobs change that decide which parts a node has, and under which name. */
+
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Registry, seededRandom, silentLog } from '../../../src/base/index.ts'
+import { generateKeys } from '../../../src/identity/index.ts'
+import { compose } from '../../../src/node/compose.ts'
+import { checkPeerId, type NodeConfig, openNode } from '../../../src/node/index.ts'
+import { signerOf } from '../../support/dht-fixture.ts'
+import { FakeClock } from '../../support/fake-clock.ts'
+import { type Observations, type Observe, outcome, quiet } from './observation.ts'
+
+const OTHER = '/ip4/127.0.0.1/tcp/2'
+
+/** The parts of a node, put together and not started. */
+async function composed(config: NodeConfig) {
+  const dataDir = await mkdtemp(join(tmpdir(), 'p2p-knobs-'))
+  const keys = generateKeys(seededRandom('knobs'))
+  const given = { keys, registry: new Registry(), clock: new FakeClock(), log: silentLog }
+  const room = { ...given, random: seededRandom('node'), version: '0', injected: {} }
+  const parts = await compose({ ...config, dataDir }, room)
+  const stop = async () => {
+    const store = parts.services.find(({ name }) => name === 'records')
+    await store?.stop()
+    await rm(dataDir, { recursive: true })
+  }
+  return { parts, [Symbol.asyncDispose]: stop }
+}
+
+const has: Observe = async (config) => {
+  await using node = await composed(config)
+  const { dht, mdns, mcp, topics } = node.parts
+  return { dht: dht !== null, mdns: mdns !== null, mcp: mcp !== null, topics: topics !== null }
+}
+
+/** The protocols that peers are answered on. */
+const spoken: Observe = async (config) => {
+  await using node = await composed(config)
+  const { host, services } = node.parts
+  const ids: string[] = []
+  host.handle = async ({ id }) => void ids.push(id)
+  for (const name of ['rpc-server', 'mcp server']) {
+    const service = services.find((one) => one.name === name)
+    await service?.start()
+    await service?.stop()
+  }
+  return ids
+}
+
+/** Whom the node dials first. */
+const dialled: Observe = async (config, made) => {
+  await using node = await composed(config)
+  const { host, bootstrap } = node.parts
+  const targets: string[] = []
+  host.connect = async (target) => {
+    targets.push(target)
+    throw new TypeError('nobody is there')
+  }
+  made()
+  await bootstrap.start()
+  await quiet()
+  await bootstrap.stop()
+  return targets
+}
+
+/** Whether a key of another name may be used. */
+const named: Observe = (config) => {
+  return outcome(() => checkPeerId(config, signerOf(2).peer, 'identity.key'))
+}
+
+/** Where a node has left its files. */
+const settled: Observe = async (config) => {
+  const elsewhere = join(tmpdir(), `p2p-knobs-default-${process.pid}`)
+  const { dataDir = elsewhere } = config
+  const node = await openNode({ ...config, dataDir }, { version: '0', writeLog: () => undefined })
+  const { path } = node.dataDir
+  await node.stop()
+  await rm(path, { recursive: true })
+  return path
+}
+
+export const nodeObservations: Observations = {
+  'network.preset': { value: 'private', observe: has },
+  'network.name': { value: 'other', observe: spoken },
+  'network.peer_id': { value: signerOf(1).peer, observe: named },
+  'network.data': { value: join(tmpdir(), `p2p-knobs-${process.pid}`), observe: settled },
+  'network.mdns': { value: true, observe: has },
+  'bootstrap.nodes': { value: [OTHER], observe: dialled },
+  'dht.enabled': { value: false, observe: has },
+  'mcp.enabled': { value: false, observe: has },
+  'pubsub.enabled': { value: false, observe: has },
+}
