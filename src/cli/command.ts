@@ -53,6 +53,8 @@ export interface Command {
   readonly examples: readonly string[]
   /** How long it may take unless `--timeout` says otherwise; without it, until it is stopped. */
   readonly timeoutMs?: number
+  /** An option, by its name in `options`, with which it runs until it is stopped. */
+  readonly endlessWith?: string
   /** Whether the node keeps the time itself, so that we wait a little longer for its verdict. */
   readonly nodeKeepsTime?: true
   /** Runs when the group is named alone. */

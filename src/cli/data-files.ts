@@ -4,4 +4,6 @@
  */
 
 export const KEY_FILE = 'identity.key'
+export const LOCK_FILE = 'lock.sqlite'
+export const RUN_FILE = 'node.json'
 export const CONFIG_FILE = 'config.toml'

@@ -51,6 +51,11 @@ export const CliError = defineErrors('CLI', {
     says: (f: { service: string; reason: string }) =>
       `Cannot offer "${f.service}": ${f.reason}. Run its command by itself to see what it says`,
   },
+  NODE_STOPPED: {
+    says: (_: object) =>
+      'Cannot watch any longer: the node has stopped. Start it, then watch again',
+    retryable: true,
+  },
   DOCTOR_FAILED: {
     says: (f: { failed: readonly string[] }) =>
       `This machine is not ready: ${f.failed.join(', ')}. Each line above says what to do`,

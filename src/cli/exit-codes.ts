@@ -54,6 +54,8 @@ const ROWS: readonly (readonly [pattern: string, code: ExitCode])[] = [
   ['NET_ADDRESS_INVALID', EXIT.configuration],
 
   ['CLI_NODE_GONE', EXIT.unreachable],
+  ['CLI_NODE_STOPPED', EXIT.unreachable],
+  ['CONTROL_NODE_UNPROVEN', EXIT.unreachable],
   ['CLI_RECORD_UNCERTAIN', EXIT.unreachable],
   ['CLI_NOT_STORED', EXIT.unreachable],
   ['*_UNREACHABLE', EXIT.unreachable],

@@ -59,7 +59,8 @@ interface Run {
 
 async function run(command: Command, { args, options, world, out, signal }: Run): Promise<void> {
   const timeout = textOption(options, 'timeout')
-  const timeoutMs = timeout === undefined ? command.timeoutMs : parseDuration(timeout, command.name)
+  const timeoutMs =
+    timeout === undefined ? usualMs(command, options) : parseDuration(timeout, command.name)
   const graceMs = command.nodeKeepsTime === true ? GRACE_MS : 0
   using deadline =
     timeoutMs === undefined ? undefined : world.clock.deadline(timeoutMs + graceMs, signal)
@@ -98,6 +99,11 @@ async function run(command: Command, { args, options, world, out, signal }: Run)
     }
     throw error
   }
+}
+
+function usualMs({ endlessWith, timeoutMs }: Command, options: OptionValues): number | undefined {
+  const isEndless = endlessWith !== undefined && options[endlessWith] === true
+  return isEndless ? undefined : timeoutMs
 }
 
 function outputFor(world: World): Output {

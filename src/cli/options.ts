@@ -44,11 +44,11 @@ export function parsePort(text: string, what: { command: string; option: string 
 }
 
 /** `500ms`, `30s`, `2m`, or a number of seconds. */
-export function parseDuration(text: string, command: string): number {
+export function parseDuration(text: string, command: string, option = '--timeout'): number {
   const [, digits, unit = 's'] = /^(\d{1,9})(ms|s|m)?$/.exec(text) ?? []
   const ms = Number(digits) * (UNIT_MS[unit] ?? Number.NaN)
   if (ms > 0 && ms <= TIMEOUT_MS_MAX) return ms
-  const expected = `--timeout to be a time such as 500ms, 30s or 2m, at most a day, not "${text}"`
+  const expected = `${option} to be a time such as 500ms, 30s or 2m, at most a day, not "${text}"`
   throw CliError.USAGE({ command, expected })
 }
 

@@ -62,6 +62,29 @@ test('fields() gives every further value a line of its own', () => {
   ])
 })
 
+test('draw() replaces the picture before, within the terminal, and starts anew when that changes', () => {
+  const terminal = {
+    text: '',
+    columns: 10,
+    rows: 4,
+    isTTY: true,
+    write(text: string) {
+      terminal.text = text
+    },
+  }
+  const last = (): string => terminal.text
+  const out = new Output({ out: terminal, err: new Memory() }, { json: false, color: false })
+  out.draw(['one', 'much too long'])
+  assert.equal(last(), '\r\u001b[2Kone\n\u001b[2Kmuch too…\n\u001b[J')
+  out.draw(['one'])
+  assert.equal(last(), '\r\u001b[2A\u001b[2Kone\n\u001b[J')
+  out.draw(['1', '2', '3', '4', '5'])
+  assert.equal(last().replaceAll('\u001b[2K', ''), '\r\u001b[1A1\n2\n…\n\u001b[J')
+  terminal.columns = 20
+  out.draw(['one'])
+  assert.equal(last(), '\u001b[2J\u001b[H\u001b[2Kone\n\u001b[J')
+})
+
 test('print() writes lines for a person and JSON for a program', () => {
   const person = output()
   person.output.print({ a: 1 }, () => ['one', 'two'])

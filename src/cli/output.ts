@@ -15,6 +15,7 @@ export interface Sink {
   write(text: string): unknown
   readonly isTTY?: boolean
   readonly columns?: number
+  readonly rows?: number
 }
 
 export type Style = 'bold' | 'dim' | 'red' | 'green' | 'yellow' | 'cyan'
@@ -27,6 +28,7 @@ export interface OutputOptions {
 }
 
 const COLUMNS = 80
+const ROWS = 24
 
 /** Where a command prints, and for whom. */
 export class Output {
@@ -35,6 +37,8 @@ export class Output {
   readonly #out: Sink
   readonly #err: Sink
   readonly #color: boolean
+  /** What stands on the terminal of the picture that is drawn again. */
+  #drawn = { lines: 0, size: '' }
 
   constructor(sinks: { readonly out: Sink; readonly err: Sink }, options: OutputOptions) {
     this.json = options.json
@@ -69,6 +73,23 @@ export class Output {
     this.#out.write(`\r\u001b[2K${line.slice(0, columns - 1)}`)
   }
 
+  /**
+   * Draws a picture of several lines in the place of the one before. A terminal that has changed
+   * its size has wrapped the old one, so it is cleared first.
+   */
+  draw(lines: readonly string[]): void {
+    // A terminal that does not know its size says 0.
+    const columns = this.#out.columns || COLUMNS
+    const rows = this.#out.rows || ROWS
+    const size = `${columns}x${rows}`
+    const isNew = this.#drawn.size !== '' && this.#drawn.size !== size
+    const up = this.#drawn.lines > 0 ? `\u001b[${this.#drawn.lines}A` : ''
+    const kept = lines.length < rows ? lines : [...lines.slice(0, rows - 2), '…']
+    const text = kept.map((line) => `\u001b[2K${cut(line, columns - 1)}\n`).join('')
+    this.#out.write(`${isNew ? '\u001b[2J\u001b[H' : `\r${up}`}${text}\u001b[J`)
+    this.#drawn = { lines: kept.length, size }
+  }
+
   /** Prints an error as the contract wants it and says under which code it went. */
   fail(error: unknown): string {
     const coded = asCoded(error)
@@ -84,6 +105,12 @@ export class Output {
     }
     return coded.code
   }
+}
+
+/** At most so many columns; a line that is cut loses its colours. */
+function cut(line: string, columns: number): string {
+  const plain = stripVTControlCharacters(line)
+  return plain.length <= columns ? line : `${plain.slice(0, columns - 1)}…`
 }
 
 /** Text of a stranger as plain text; line breaks and tabs stay. */

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
-import { chmod, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
+import { chmod, mkdtemp, readdir, rm, utimes, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { type TestContext, test } from 'node:test'
 import { secureRandom } from '../base/index.ts'
 import { loadOrCreateKeys } from '../identity/index.ts'
@@ -43,7 +44,33 @@ test('key() tells none, a sound one and one that cannot be used apart', async (t
   assert.equal((await probes.key(path)).state, 'unusable')
 })
 
-test('ipv6Addresses() leaves the loopback out', () => {
-  assert.ok(!probes.ipv6Addresses().includes('::1'))
+test('lock() tells a free folder, one in use and one left behind apart', async (t) => {
+  const path = await folder(t)
+  assert.deepEqual(await probes.lock(path), { held: false, pid: undefined })
+  const file = join(path, 'lock.sqlite')
+  const holder = new DatabaseSync(file)
+  holder.exec('PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE')
+  await writeFile(join(path, 'node.json'), '{"pid":7}')
+  assert.deepEqual(await probes.lock(path), { held: true, pid: 7 })
+  holder.close()
+  assert.deepEqual(await probes.lock(path), { held: false, pid: 7 })
+  await writeFile(join(path, 'node.json'), '{')
+  assert.deepEqual(await probes.lock(path), { held: false, pid: undefined })
+})
+
+test('clock() knows when the folder was written last', async (t) => {
+  const path = await folder(t)
+  assert.equal((await probes.clock(path, 5)).writtenMs, undefined)
+  await writeFile(join(path, 'peers.json'), '')
+  await utimes(join(path, 'peers.json'), 1_000, 1_000)
+  const facts = await probes.clock(path, 5)
+  assert.deepEqual([facts.nowMs, facts.writtenMs], [5, 1_000_000])
+  assert.notEqual(facts.synchronised, false)
+})
+
+test('ipv6() leaves the loopback out, and knows whether there is a way out', async () => {
+  const { addresses, hasRoute } = await probes.ipv6()
+  assert.ok(!addresses.includes('::1'))
+  if (addresses.length === 0) assert.equal(hasRoute, false)
   assert.equal(probes.nodeVersion(), process.versions.node)
 })

@@ -1,13 +1,21 @@
 /** What `p2p doctor` looks at: each probe tries the thing itself, and leaves nothing behind. */
 
 import { createSocket } from 'node:dgram'
-import { access, constants, stat, statfs } from 'node:fs/promises'
+import { access, constants, readFile, stat, statfs } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { networkInterfaces } from 'node:os'
 import { dirname, join } from 'node:path'
 import { loadKeys } from '../identity/index.ts'
-import type { FolderFacts, KeyFacts, MulticastFacts, PortFacts } from './checks.ts'
-import { KEY_FILE } from './data-files.ts'
+import type {
+  ClockFacts,
+  FolderFacts,
+  Ipv6Facts,
+  KeyFacts,
+  LockFacts,
+  MulticastFacts,
+  PortFacts,
+} from './checks.ts'
+import { KEY_FILE, LOCK_FILE, RUN_FILE } from './data-files.ts'
 
 /** The eyes of the doctor, apart from what it thinks; a test has its own. */
 export interface Probes {
@@ -16,8 +24,10 @@ export interface Probes {
   key(dataDir: string): Promise<KeyFacts>
   /** The default ports, each bound for a moment. */
   ports(): Promise<readonly PortFacts[]>
-  /** IPv6 addresses of this machine other than its loopback. */
-  ipv6Addresses(): readonly string[]
+  /** IPv6 addresses of this machine other than its loopback, and whether there is a way out. */
+  ipv6(): Promise<Ipv6Facts>
+  lock(dataDir: string): Promise<LockFacts>
+  clock(dataDir: string, nowMs: number): Promise<ClockFacts>
   multicast(): Promise<MulticastFacts>
 }
 
@@ -29,6 +39,8 @@ const PORTS: readonly Omit<PortFacts, 'free'>[] = [
   { port: 8545, kind: 'tcp', use: 'the MCP gateway' },
 ]
 const LOCAL_PORTS: readonly number[] = [9002, 8545]
+/** SQLite's word for a lock that somebody else holds (sqlite.org/rescode.html). */
+const BUSY = 5
 /** RFC 6762 §3. */
 const MDNS_PORT = 5353
 const MDNS_GROUPS = { IPv4: '224.0.0.251', IPv6: 'ff02::fb' } as const
@@ -38,7 +50,9 @@ export const systemProbes: Probes = {
   folder,
   key,
   ports: () => Promise.all(PORTS.map(async (port) => ({ ...port, free: await isFree(port) }))),
-  ipv6Addresses,
+  ipv6: async () => ({ addresses: ipv6Addresses(), hasRoute: await hasIpv6Route() }),
+  lock,
+  clock,
   multicast: async () => ({ IPv4: await joinGroup('IPv4'), IPv6: await joinGroup('IPv6') }),
 }
 
@@ -85,6 +99,56 @@ function isFree({ port, kind }: Omit<PortFacts, 'free'>): Promise<boolean> {
     server.once('error', () => answer(false))
     server.listen({ port, host, exclusive: true }, () => server.close(() => answer(true)))
   })
+}
+
+/** Any address of the IPv6 internet: connecting a UDP socket asks for a route and sends nothing. */
+const FAR = '2000::1'
+
+function hasIpv6Route(): Promise<boolean> {
+  return new Promise((answer) => {
+    const socket = createSocket('udp6')
+    socket.once('error', () => socket.close(() => answer(false)))
+    socket.connect(MDNS_PORT, FAR, () => socket.close(() => answer(true)))
+  })
+}
+
+/** Asks the lock as a reader would, which a node that runs refuses. */
+async function lock(dataDir: string): Promise<LockFacts> {
+  const { pid } = (await runFileIn(dataDir)) ?? {}
+  const file = join(dataDir, LOCK_FILE)
+  if (!(await stat(file).then(yes, no))) return { held: false, pid }
+  const { DatabaseSync } = await import('node:sqlite')
+  try {
+    using database = new DatabaseSync(file, { timeout: 0, readOnly: true })
+    database.prepare('SELECT count(*) FROM sqlite_master').get()
+    return { held: false, pid }
+  } catch (error) {
+    return { held: error instanceof Error && 'errcode' in error && error.errcode === BUSY, pid }
+  }
+}
+
+async function runFileIn(dataDir: string): Promise<{ readonly pid: number } | undefined> {
+  try {
+    const run: unknown = JSON.parse(await readFile(join(dataDir, RUN_FILE), 'utf8'))
+    const isRun = typeof run === 'object' && run !== null && 'pid' in run
+    return isRun && typeof run.pid === 'number' ? { pid: run.pid } : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/** Where systemd-timesyncd says that it has set the clock (systemd-timesyncd.service(8)). */
+const TIMESYNC = '/run/systemd/timesync/synchronized'
+
+async function clock(dataDir: string, nowMs: number): Promise<ClockFacts> {
+  const names = [LOCK_FILE, RUN_FILE, 'records.sqlite', 'peers.json']
+  const files = await Promise.all(names.map((name) => stat(join(dataDir, name)).catch(() => null)))
+  const written = files.flatMap((found) => (found === null ? [] : [found.mtimeMs]))
+  return {
+    nowMs,
+    synchronised: (await stat(TIMESYNC).then(yes, no)) || undefined,
+    writtenMs: written.length === 0 ? undefined : Math.max(...written),
+  }
 }
 
 function ipv6Addresses(): string[] {

@@ -27,9 +27,24 @@ export const realRooms: Rooms = {
     return { file, notices, toml: effectiveToml(config) }
   },
 
+  async editConfig(wanted, { flags, env }) {
+    const { editConfig } = await import('../node/index.ts')
+    return editConfig(wanted, flags, env)
+  },
+
+  async valueIn(toml, key) {
+    const { valueIn } = await import('../node/index.ts')
+    return valueIn(toml, key)
+  },
+
   async serveStdio(catalog, version) {
     const { serveStdioFace } = await import('../mcp/index.ts')
     return serveStdioFace(catalog, { version, log: createLog({ level: 'warn' }) })
+  },
+
+  async portHolder(kind, port) {
+    const { portHolder } = await import('../net/index.ts')
+    return portHolder(kind, port)
   },
 
   async quic() {

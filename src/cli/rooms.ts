@@ -8,7 +8,7 @@
 import type { ControlClient } from '../control/index.ts'
 import type { PeerId } from '../identity/index.ts'
 import type { Catalog } from '../mcp/index.ts'
-import type { Environment, Facility, Flags, NodeStatus } from '../node/index.ts'
+import type { Edited, Environment, Facility, Flags, NodeStatus } from '../node/index.ts'
 import type { Probes } from './probes.ts'
 
 /** A running node, as far as commands talk to it. */
@@ -16,6 +16,8 @@ export type NodeClient = AsyncDisposable &
   Pick<
     ControlClient,
     | 'status'
+    | 'events'
+    | 'ping'
     | 'peers'
     | 'connect'
     | 'tools'
@@ -26,6 +28,7 @@ export type NodeClient = AsyncDisposable &
     | 'dhtPut'
     | 'dhtGet'
     | 'config'
+    | 'reconfigure'
     | 'catalogList'
     | 'catalogCall'
   >
@@ -74,11 +77,20 @@ export interface Rooms {
   openClient(dataDir: string, start: string): Promise<NodeClient>
   startDaemon(options: StartOptions): Promise<Daemon>
   loadConfig(options: Pick<StartOptions, 'flags' | 'env'>): Promise<CheckedConfig>
+  /** Changes one key of the configuration file; without `text`, takes it out. */
+  editConfig(
+    wanted: { readonly key: string; readonly text: string | undefined },
+    options: Pick<StartOptions, 'flags' | 'env'>,
+  ): Promise<Edited>
+  /** The value that a configuration file gives one key; undefined where it is not set. */
+  valueIn(toml: string, key: string): Promise<unknown>
   /** Serves MCP on standard input and output; `done` resolves when the input ends. */
   serveStdio(
     catalog: Catalog,
     version: string,
   ): Promise<{ readonly done: Promise<void>; close(): Promise<void> }>
+  /** Who holds a port, where that can be seen. */
+  portHolder(kind: 'tcp' | 'udp', port: number): Promise<string | undefined>
   /** Whether this machine can speak QUIC. */
   quic(): Promise<Facility>
   readonly probes: Probes

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { count, durationText, facilityText } from './words.ts'
+import { bytesText, count, durationText, facilityText } from './words.ts'
 
 test('durationText() says the two largest units', () => {
   assert.equal(durationText(999), '0 s')
@@ -15,4 +15,16 @@ test('count() and facilityText() read like sentences', () => {
   assert.equal(facilityText({ state: 'active' }), 'active')
   const off = { state: 'off', reason: 'not wanted', remedy: 'Want it' } as const
   assert.equal(facilityText(off), 'off: not wanted. Want it')
+})
+
+test('bytes have three digits that matter', () => {
+  const cases = [
+    [0, '0 B'],
+    [1_023, '1023 B'],
+    [1_024, '1.00 KiB'],
+    [12_345, '12.1 KiB'],
+    [1024 ** 2 * 100, '100 MiB'],
+    [1024 ** 5, '1024 TiB'],
+  ] as const
+  for (const [bytes, text] of cases) assert.equal(bytesText(bytes), text)
 })

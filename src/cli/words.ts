@@ -16,6 +16,17 @@ export function durationText(ms: number): string {
   return `${part(SECOND_MS, MINUTE_MS)} s`
 }
 
+/** With three digits that matter: `1.25 MiB`. */
+export function bytesText(bytes: number): string {
+  const unit = UNITS.findLastIndex((_, i) => bytes >= 1024 ** i)
+  if (unit <= 0) return `${Math.round(bytes)} B`
+  const value = bytes / 1024 ** unit
+  const digits = value >= 100 ? 0 : value >= 10 ? 1 : 2
+  return `${value.toFixed(digits)} ${UNITS[unit] ?? ''}`
+}
+
+const UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB']
+
 export function count(n: number, one: string, many = `${one}s`): string {
   return `${n} ${n === 1 ? one : many}`
 }

@@ -12,10 +12,12 @@ import {
   json,
   NAME_MAX,
   peerStatus,
+  proof,
   putReport,
+  servedStatus,
   serviceStatus,
   spec,
-  status,
+  streamEvent,
   toolEntry,
   toolInfo,
   toolResult,
@@ -34,7 +36,7 @@ const timeoutMs = z.int().min(1).max(TIMEOUT_MS_MAX)
 
 /** One row of the table. `text` answers are not JSON, or are a document of their own. */
 export interface Operation {
-  readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE'
+  readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
   readonly path: string
   readonly summary: string
   readonly query?: z.ZodObject
@@ -64,6 +66,14 @@ const done = z.object({ done: z.literal(true) })
 export const operations = {
   health: { ...get, path: '/health', summary: 'Whether the node is alive', response: health },
   ready: { ...get, path: '/ready', summary: 'Whether the node can serve', response: health },
+  prove: {
+    ...get,
+    path: '/proof',
+    summary:
+      'Proof that this node knows its token, so that a client need not show it to a stranger',
+    query: z.strictObject({ nonce: z.string().regex(/^[A-Za-z0-9_-]{22,64}$/) }),
+    response: proof,
+  },
   metrics: {
     ...get,
     path: '/metrics',
@@ -78,12 +88,39 @@ export const operations = {
     summary: 'Every connection, with its transport, direction and streams',
     response: z.object({ peers: z.array(peerStatus).readonly() }),
   },
-  status: { ...get, path: '/v1/status', summary: 'Who and how this node is', response: status },
+  status: {
+    ...get,
+    path: '/v1/status',
+    summary: 'Who and how this node is',
+    response: servedStatus,
+  },
+  events: {
+    ...get,
+    path: '/v1/events',
+    summary: 'What happens to this node, as server-sent events, until the caller leaves',
+    response: streamEvent,
+    contentTypes: ['text/event-stream'],
+  },
   config: {
     ...get,
     path: '/v1/config',
     summary: 'The effective configuration, as TOML',
     response: z.object({ toml: z.string() }),
+  },
+  reconfigure: {
+    method: 'PATCH',
+    bodyBytesMax: BODY_BYTES_MAX,
+    path: '/v1/config',
+    summary: 'Change keys of the running node, until it is restarted; names those that must wait',
+    body: z.strictObject({
+      changes: z
+        .record(z.string().min(1).max(NAME_MAX), z.unknown())
+        .describe('Values by key, such as "mcp.request_timeout"; null is what the preset says'),
+    }),
+    response: z.object({
+      now: z.array(z.string()).readonly(),
+      restart: z.array(z.string()).readonly(),
+    }),
   },
   peers: {
     ...get,

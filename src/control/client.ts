@@ -15,12 +15,23 @@ import type {
   ToolInfo,
   ToolResult,
 } from '../mcp/index.ts'
-import type { GetReport, HealthReport, NodeStatus, PeerStatus, PutReport } from '../node/index.ts'
+import type {
+  Changes,
+  GetReport,
+  HealthReport,
+  PeerStatus,
+  PutReport,
+  Reconfigured,
+} from '../node/index.ts'
 import type { Answer, OperationName, Sent } from './api.ts'
 import type { LeaseEvent } from './lease.ts'
 import { findLocalNode } from './local-node.ts'
-import type { Waits } from './served-node.ts'
+import type { ServedStatus, Waits } from './served-node.ts'
+import { type StreamEvent, streamEvent } from './shapes/api.ts'
 import { HttpTransport, type TransportOptions } from './transport.ts'
+
+/** Three heartbeats of the node: after this long without a word it is taken to be gone. */
+const EVENTS_SILENCE_MS = 45_000
 
 /** How a value was written down: base64 where it is not UTF-8 text. */
 export type ReadReport = GetReport & { readonly encoding: 'text' | 'base64' }
@@ -42,8 +53,8 @@ export class ControlClient implements AsyncDisposable {
     this.#transport = new HttpTransport(options)
   }
 
-  status(options: Waits = {}): Promise<NodeStatus> {
-    return this.#ask('status', {}, options) as Promise<NodeStatus>
+  status(options: Waits = {}): Promise<ServedStatus> {
+    return this.#ask('status', {}, options) as Promise<ServedStatus>
   }
 
   health(options: Waits = {}): Promise<HealthReport> {
@@ -53,6 +64,22 @@ export class ControlClient implements AsyncDisposable {
   /** The effective configuration, as TOML. */
   async config(options: Waits = {}): Promise<string> {
     return (await this.#ask('config', {}, options)).toml
+  }
+
+  /** Changes keys of the running node; its file stays as it is. */
+  reconfigure(changes: Changes, options: Waits = {}): Promise<Reconfigured> {
+    return this.#ask('reconfigure', { changes }, options)
+  }
+
+  /** What happens to the node, from now on; abort the signal or leave the loop to end it. */
+  async *events(options: Waits = {}): AsyncGenerator<StreamEvent> {
+    const waits = { ...options, silenceMs: EVENTS_SILENCE_MS }
+    for await (const line of this.#transport.lines('events', {}, waits)) {
+      if (!line.startsWith('data: ')) continue
+      const event = streamEvent.safeParse(JSON.parse(line.slice('data: '.length)))
+      // A newer node may tell of more than we know.
+      if (event.success) yield event.data
+    }
   }
 
   peers(options: Waits = {}): Promise<readonly PeerStatus[]> {

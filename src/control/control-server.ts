@@ -2,6 +2,7 @@
 
 import type { Random, Service } from '../base/index.ts'
 import type { ControlConfig } from '../node/index.ts'
+import { EventFeed } from './event-feed.ts'
 import { createGuard } from './guard.ts'
 import { type Api, type ApiDeps, createApi, PUBLIC_PATHS } from './http.ts'
 import { type Listener, type ListenerOptions, openListener } from './listener.ts'
@@ -10,18 +11,19 @@ import { createMcpGateway, MCP_PATH, type McpFace } from './mcp-gateway.ts'
 export const API_ADDRESS = '127.0.0.1:9002'
 export const MCP_ADDRESS = '127.0.0.1:8545'
 
-export interface ControlServerDeps extends ApiDeps {
-  /** The bearer token that callers must show. */
-  readonly token: string
+export interface ControlServerDeps extends Omit<ApiDeps, 'feed'> {
   /** Null when the node does not speak MCP. */
   readonly mcp: McpFace | null
   readonly random: Random
+  /** What a person should know of the start of the node. */
+  readonly notices?: readonly string[]
 }
 
 export class ControlServer implements Service {
   readonly name = 'control'
   readonly #deps: ControlServerDeps
   readonly #config: ControlConfig
+  readonly #feed: EventFeed
   readonly #listeners: Listener[] = []
   readonly #notices: string[] = []
   #api: Api | undefined
@@ -31,6 +33,8 @@ export class ControlServer implements Service {
   constructor(deps: ControlServerDeps, config: ControlConfig) {
     this.#deps = deps
     this.#config = config
+    const notices = () => [...(deps.notices ?? []), ...this.#notices]
+    this.#feed = new EventFeed({ ...deps, notices })
   }
 
   /** Base URL of the API; undefined before `start`. */
@@ -51,7 +55,8 @@ export class ControlServer implements Service {
   async start(): Promise<void> {
     const { mcp, log } = this.#deps
     const { apiAddress, mcpAddress, operationTimeoutMs } = this.#config
-    const api = await createApi(this.#deps, operationTimeoutMs)
+    const api = await createApi({ ...this.#deps, feed: this.#feed }, operationTimeoutMs)
+    await this.#feed.start()
     this.#api = api
     this.#apiUrl = await this.#open({
       address: apiAddress ?? API_ADDRESS,
@@ -72,6 +77,7 @@ export class ControlServer implements Service {
   }
 
   async stop(): Promise<void> {
+    await this.#feed.stop()
     for (const listener of this.#listeners.splice(0).toReversed()) await listener.close()
     await this.#api?.close()
     this.#api = undefined

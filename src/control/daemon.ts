@@ -1,6 +1,6 @@
 /** A node with its local faces, as `p2p start` runs it: configuration in, one thing to stop out. */
 
-import { secureRandom, systemClock } from '../base/index.ts'
+import { type Service, secureRandom, stopAll, systemClock } from '../base/index.ts'
 import type { Environment, Flags, Node, ResolvedConfig } from '../node/index.ts'
 import { ControlServer } from './control-server.ts'
 
@@ -36,8 +36,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   const { version, writeLog } = options
   const { config, notices } = await loadConfig(options.flags, options.env)
   const node = await openNode(config, { version, ...(writeLog && { writeLog }) })
-  const running = new AsyncDisposableStack()
-  running.use(node)
+  const running: Running = [node]
   try {
     const control = await openFaces(node, { config, version }, running)
     const { apiUrl: api = '', mcpUrl: mcp = null } = control
@@ -56,26 +55,29 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       calls: () => node.calls,
       served: () => node.served,
       stop() {
-        stopped ??= running.disposeAsync()
+        stopped ??= stopAll(running)
         return stopped
       },
     }
   } catch (error) {
-    await running.disposeAsync().catch(() => undefined)
+    await stopAll(running).catch(() => undefined)
     throw error
   }
 }
+
+/** What ends with the daemon, in the order it began. */
+type Running = Pick<Service, 'stop'>[]
 
 interface Settings {
   readonly config: ResolvedConfig
   readonly version: string
 }
 
-/** What ends with the daemon goes onto `running`: the stack ends all of it, whatever fails. */
+/** What ends with the daemon goes onto `running`; all of it ends, whatever fails. */
 async function openFaces(
   node: Node,
   { config, version }: Settings,
-  running: AsyncDisposableStack,
+  running: Running,
 ): Promise<ControlServer> {
   const { createHttpFace } = await import('../mcp/index.ts')
   const log = node.log.child('control')
@@ -90,11 +92,12 @@ async function openFaces(
       clock: systemClock,
       random: secureRandom,
       log,
+      notices: node.notices,
     },
     config.control,
   )
-  running.defer(() => control.stop())
-  running.defer(() => face?.close())
+  running.push(control)
+  if (face !== null) running.push({ stop: () => face.close() })
   await control.start()
   return control
 }

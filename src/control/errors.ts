@@ -52,6 +52,15 @@ export const ControlError = defineErrors('CONTROL', {
       `Cannot reach the node of ${f.node}: ${f.reason}. Start it with: ${f.start}`,
     retryable: true,
   },
+  NODE_UNPROVEN: {
+    says: (f: { reason: string }) =>
+      `Cannot trust who answers at the address of this node: ${f.reason}`,
+  },
+  EVENTS_BUSY: {
+    says: (f: { limit: number }) =>
+      `Cannot tell what happens to one reader more: ${f.limit} read already. Close one of them`,
+    retryable: true,
+  },
   ANSWER_MALFORMED: {
     says: (f: { operation: string; status: number }) =>
       `Cannot read the answer to "${f.operation}" (HTTP ${f.status}): it is not that of a node`,

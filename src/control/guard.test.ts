@@ -68,6 +68,8 @@ test('the guard answers without a token on /health and /ready alone', async () =
     '/v1/status',
     '/nowhere',
     '/%68ealth',
+    '/proof/',
+    '/v1/events',
     '/health/',
     '//health',
     '/v1/status?/health',

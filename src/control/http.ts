@@ -10,10 +10,14 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Clock, Logger, Registry } from '../base/index.ts'
 import { parseJson } from '../wire/index.ts'
 import { type Given, type Operation, type OperationName, operations } from './api.ts'
-import { errorBody, statusOf } from './error-reply.ts'
+import { DOCS_PATHS, Docs, type DocsDocument } from './docs.ts'
+import { errorBody, sendError, statusOf } from './error-reply.ts'
 import { ControlError } from './errors.ts'
+import type { EventFeed } from './event-feed.ts'
 import { codedFrom } from './foreign-errors.ts'
 import { holdLease } from './lease.ts'
+import { correlationOf } from './listener.ts'
+import { proofOf } from './proof.ts'
 import { createRoutes, type Routes } from './routes.ts'
 import type { ServedNode } from './served-node.ts'
 import { errorBody as errorShape } from './shapes/api.ts'
@@ -22,6 +26,9 @@ export interface ApiDeps {
   readonly node: ServedNode
   readonly registry: Pick<Registry, 'prometheusText' | 'openMetricsText'>
   readonly version: string
+  /** The bearer token that callers must show. */
+  readonly token: string
+  readonly feed: Pick<EventFeed, 'serve'>
   readonly clock: Clock
   readonly log: Logger
 }
@@ -31,8 +38,17 @@ export interface Api {
   close(): Promise<void>
 }
 
-/** Paths that answer without a token: what a supervisor asks. */
-export const PUBLIC_PATHS: readonly string[] = [operations.health.path, operations.ready.path]
+/** Operations that answer without a token: what is asked before there is one. */
+const TOKENLESS: readonly string[] = [
+  operations.health.path,
+  operations.ready.path,
+  operations.prove.path,
+]
+/** What a supervisor asks; not to be well is an answer as well. */
+const PROBES: readonly string[] = [operations.health.path, operations.ready.path]
+
+/** Every path that answers without a token. */
+export const PUBLIC_PATHS: readonly string[] = [...TOKENLESS, ...DOCS_PATHS]
 
 const PARAMETER_MAX = 256
 
@@ -63,9 +79,33 @@ export async function createApi(deps: ApiDeps, waitMs: number): Promise<Api> {
   })
   mount(app, deps, createRoutes(deps, waitMs))
   await app.ready()
+  const docs = new Docs(() => app.swagger() as DocsDocument)
   return {
-    handle: (request, response) => app.routing(request, response),
-    close: () => app.close(),
+    handle(request, response) {
+      const path = (request.url ?? '').split('?', 1)[0] ?? ''
+      if (request.method !== 'GET' || !DOCS_PATHS.includes(path)) app.routing(request, response)
+      else void showDocs(docs, deps, { request, response })
+    },
+    async close() {
+      await docs.close()
+      await app.close()
+    },
+  }
+}
+
+interface Exchange {
+  readonly request: IncomingMessage
+  readonly response: ServerResponse
+}
+
+/** The page is no part of the API: where it cannot be made, the rest goes on. */
+async function showDocs(docs: Docs, { log }: ApiDeps, { request, response }: Exchange) {
+  try {
+    await docs.handle(request, response)
+  } catch (error) {
+    log.error('documentation cannot be shown', { error })
+    const correlationId = correlationOf(request)
+    sendError(response, ControlError.INTERNAL({ correlationId }, error))
   }
 }
 
@@ -131,11 +171,11 @@ function schemaOf(name: OperationName, operation: Operation) {
           description: summary,
           content: Object.fromEntries(contentTypes.map((type) => [type, { schema: response }])),
         }
-  const isProbe = PUBLIC_PATHS.includes(operation.path)
+  const isProbe = PROBES.includes(operation.path)
   return {
     summary,
     operationId: name,
-    ...(isProbe ? { security: [] } : {}),
+    ...(TOKENLESS.includes(operation.path) ? { security: [] } : {}),
     ...(query === undefined ? {} : { querystring: query }),
     ...(params === undefined ? {} : { params }),
     ...(body === undefined ? {} : { body }),
@@ -143,7 +183,8 @@ function schemaOf(name: OperationName, operation: Operation) {
   }
 }
 
-function specialRoutes(app: FastifyInstance, { node, registry, clock, log }: ApiDeps) {
+function specialRoutes(app: FastifyInstance, deps: ApiDeps) {
+  const { node, registry, token, feed, clock, log } = deps
   return {
     health(_given, { reply }) {
       const report = node.health()
@@ -162,7 +203,15 @@ function specialRoutes(app: FastifyInstance, { node, registry, clock, log }: Api
       reply.header('content-type', contentType)
       return body
     },
+    prove({ nonce }: Given<'prove'>, { request }) {
+      const { peerId } = node.status()
+      const port = request.raw.socket.localPort ?? 0
+      return { peerId, proof: proofOf(token, { nonce, port, peerId }) }
+    },
     openapi: () => app.swagger(),
+    events: (_given, { reply }) => {
+      return feed.serve(reply.raw, goneSignal(reply.raw), () => void reply.hijack())
+    },
     async exposeAttached(spec: Given<'exposeAttached'>, { reply }) {
       const lease = { spec, response: reply.raw, gone: goneSignal(reply.raw) }
       await holdLease({ services: node.services, clock, log }, lease, () => void reply.hijack())

@@ -13,4 +13,14 @@ export { type Daemon, type DaemonOptions, startDaemon } from './daemon.ts'
 export { ControlError } from './errors.ts'
 export type { LeaseEvent } from './lease.ts'
 export type { McpFace } from './mcp-gateway.ts'
-export type { CallTarget, FoundRecord, ServedNode, ToolQuery, Waits } from './served-node.ts'
+export type {
+  CallServed,
+  CallTarget,
+  FoundRecord,
+  ServedEvents,
+  ServedNode,
+  ServedStatus,
+  ToolQuery,
+  Waits,
+} from './served-node.ts'
+export type { StreamEvent } from './shapes/api.ts'

@@ -8,6 +8,7 @@ import { runFile } from './shapes/api.ts'
 export interface LocalNode {
   readonly url: string
   readonly token: string
+  readonly peerId: string
   /** The data folder: what errors call this node. */
   readonly name: string
   /** What a person types to start it. */
@@ -28,7 +29,13 @@ export async function findLocalNode(dataDir: string, start: string): Promise<Loc
   if (!/^[\x21-\x7e]+$/.test(token)) {
     throw unreachable('its api.token holds no token; remove the file, so that a start makes one')
   }
-  return { url: written.data.api, token, name: dataDir, start }
+  const { api, peerId } = written.data
+  return { url: reachable(api), token, peerId, name: dataDir, start }
+}
+
+/** A node that listens at every address of its host is asked over the loopback one. */
+function reachable(api: string): string {
+  return api.replace('//0.0.0.0:', '//127.0.0.1:').replace('//[::]:', '//[::1]:')
 }
 
 type Unreachable = (reason: string, cause: unknown) => Error

@@ -1,14 +1,23 @@
 /** What each operation does: checked input in, an answer out. HTTP itself is not known here. */
 
-import { type Clock, fromUtf8, utf8 } from '../base/index.ts'
+import { type Clock, fromUtf8, type Registry, utf8 } from '../base/index.ts'
 import { peerId } from '../identity/index.ts'
 import type { ToolArgs } from '../mcp/index.ts'
+import { activityOf } from './activity.ts'
 import type { Answer, Given, OperationName } from './api.ts'
 import { ControlError } from './errors.ts'
 import type { FoundRecord, ServedNode } from './served-node.ts'
 
 /** Operations whose answer is more than a JSON document; `http.ts` mounts these by hand. */
-export const SPECIAL = ['health', 'ready', 'metrics', 'openapi', 'exposeAttached'] as const
+export const SPECIAL = [
+  'health',
+  'ready',
+  'prove',
+  'metrics',
+  'openapi',
+  'events',
+  'exposeAttached',
+] as const
 type SpecialName = (typeof SPECIAL)[number]
 export type PlainName = Exclude<OperationName, SpecialName>
 
@@ -19,11 +28,12 @@ export type Routes = {
 
 export interface RoutesDeps {
   readonly node: ServedNode
+  readonly registry: Pick<Registry, 'prometheusText'>
   readonly clock: Clock
 }
 
 /** `waitMs` is how long an operation may take when its caller names no time-out. */
-export function createRoutes({ node, clock }: RoutesDeps, waitMs: number): Routes {
+export function createRoutes({ node, registry, clock }: RoutesDeps, waitMs: number): Routes {
   const within = async <T>(
     limits: { timeoutMs?: number; signal: AbortSignal },
     work: (signal: AbortSignal) => Promise<T>,
@@ -33,7 +43,7 @@ export function createRoutes({ node, clock }: RoutesDeps, waitMs: number): Route
   }
 
   return {
-    ...infoRoutes(node),
+    ...infoRoutes(node, registry),
     ...serviceRoutes(node),
     async connect({ target, timeoutMs }, signal) {
       const limits = { ...(timeoutMs !== undefined && { timeoutMs }), signal }
@@ -85,12 +95,13 @@ export function createRoutes({ node, clock }: RoutesDeps, waitMs: number): Route
 /** How long a node may take to say what became of a call whose time is over. */
 const VERDICT_MS = 1_000
 
-type InfoName = 'status' | 'config' | 'peers' | 'debugPeers'
+type InfoName = 'status' | 'config' | 'reconfigure' | 'peers' | 'debugPeers'
 
-function infoRoutes(node: ServedNode): Pick<Routes, InfoName> {
+function infoRoutes(node: ServedNode, registry: RoutesDeps['registry']): Pick<Routes, InfoName> {
   return {
-    status: async () => node.status(),
+    status: async () => ({ ...node.status(), activity: await activityOf(node, registry) }),
     config: async () => ({ toml: node.configToml() }),
+    reconfigure: async ({ changes }) => node.reconfigure(changes),
     peers: () => node.peers(),
     debugPeers: async () => ({ peers: await node.peers() }),
   }

@@ -1,5 +1,6 @@
 /** What the API needs of a node; `node.ts` has all of it, a test fakes it. */
 
+import type { Emitter } from '../base/index.ts'
 import type { PeerId } from '../identity/index.ts'
 import type {
   CallResult,
@@ -10,7 +11,17 @@ import type {
   ToolInfo,
   ToolResult,
 } from '../mcp/index.ts'
-import type { GetReport, HealthReport, NodeStatus, PeerStatus, PutReport } from '../node/index.ts'
+import type { NetEvents } from '../net/index.ts'
+import type {
+  Changes,
+  GetReport,
+  HealthReport,
+  NodeStatus,
+  PeerStatus,
+  PutReport,
+  Reconfigured,
+} from '../node/index.ts'
+import type { Activity } from './activity.ts'
 
 /** Ends the work early; every operation that can wait takes one. */
 export interface Waits {
@@ -36,11 +47,38 @@ export interface FoundRecord extends Omit<GetReport, 'value'> {
   readonly value: Uint8Array | null
 }
 
+/** A request of a peer to one of our tools that has ended; `code` is how. */
+export interface CallServed {
+  readonly tool: string
+  readonly peer: PeerId
+  readonly ms: number
+  readonly code: string
+}
+
+/** What happens to a node, as its rooms tell it. */
+export interface ServedEvents {
+  readonly net: Pick<Emitter<Pick<NetEvents, 'connected' | 'disconnected' | 'addresses'>>, 'on'>
+  /** Null when the node does not speak MCP. */
+  readonly mcp: Pick<
+    Emitter<{ readonly servicesChanged: unknown; readonly callServed: CallServed }>,
+    'on'
+  > | null
+}
+
+/** The status of a node with what it did since it started. */
+export type ServedStatus = NodeStatus & { readonly activity: Activity }
+
 export interface ServedNode {
+  /** Tool calls that it made so far, and requests of peers that it answered. */
+  readonly calls: number
+  readonly served: number
+  readonly events: ServedEvents
   status(): NodeStatus
   health(): HealthReport
   /** The effective configuration, as TOML. */
   configToml(): string
+  /** Applies what is safe while the node runs, and names what waits for a restart. */
+  reconfigure(changes: Changes): Reconfigured
   peers(): Promise<readonly PeerStatus[]>
   /** Dials a peer id, a multiaddr or words, and says who answered. */
   connect(target: string, options: Waits): Promise<PeerId>

@@ -1,10 +1,11 @@
 /** One HTTP request for each operation, with the token, and the answer checked or its error. */
 
-import { Agent, type IncomingMessage, request as send } from 'node:http'
+import { type IncomingMessage, request as send } from 'node:http'
 import { createInterface } from 'node:readline'
-import { CodedError } from '../base/index.ts'
+import { CodedError, hasCode, secureRandom } from '../base/index.ts'
 import { type Answer, type Operation, type OperationName, operations, type Sent } from './api.ts'
 import { ControlError } from './errors.ts'
+import { ProvenAgent } from './proven-agent.ts'
 import type { Waits } from './served-node.ts'
 import { errorBody } from './shapes/api.ts'
 
@@ -16,6 +17,8 @@ export interface TransportOptions {
   /** Base URL of the API, such as `http://127.0.0.1:9002`. */
   readonly url: string
   readonly token: string
+  /** Who should answer; unless given, whoever proves that it knows the token. */
+  readonly peerId?: string
   /** What to call the node in errors: its data folder, or the URL. */
   readonly name: string
   /** What a person types to start the node, for the error that it is not there. */
@@ -24,10 +27,11 @@ export interface TransportOptions {
 
 export class HttpTransport {
   readonly #options: TransportOptions
-  readonly #agent = new Agent({ keepAlive: true, maxSockets: 64 })
+  readonly #agent: ProvenAgent
 
   constructor(options: TransportOptions) {
     this.#options = options
+    this.#agent = new ProvenAgent({ ...options, random: secureRandom })
   }
 
   /** Sends `sent` to the operation; each value goes where its schema says. */
@@ -45,11 +49,14 @@ export class HttpTransport {
     throw errorFrom(name, status, value)
   }
 
-  /** The lines of an answer that goes on, as they come. Leaving the loop ends the request. */
+  /**
+   * The lines of an answer that goes on, as they come. Leaving the loop ends the request; silence
+   * for longer than `silenceMs`, where it is given, is the end of the node.
+   */
   async *lines<Name extends OperationName>(
     name: Name,
     sent: Sent<Name>,
-    options: Waits,
+    options: Waits & Silence,
   ): AsyncGenerator<string> {
     const response = await this.#send(name, sent as Values, options)
     if (response.statusCode !== 200) {
@@ -60,6 +67,9 @@ export class HttpTransport {
         if (line !== '') yield line
       }
       options.signal?.throwIfAborted()
+    } catch (error) {
+      options.signal?.throwIfAborted()
+      throw this.#unreachable('it ended in the middle of its answer', error)
     } finally {
       response.destroy()
     }
@@ -69,9 +79,13 @@ export class HttpTransport {
     this.#agent.destroy()
   }
 
-  async #send(name: OperationName, sent: Values, { signal }: Waits): Promise<IncomingMessage> {
+  async #send(
+    name: OperationName,
+    sent: Values,
+    { signal, silenceMs }: Waits & Silence,
+  ): Promise<IncomingMessage> {
     const operation: Operation = operations[name]
-    const { url, token, name: node, start } = this.#options
+    const { url, token } = this.#options
     const body =
       operation.body === undefined ? undefined : JSON.stringify(pick(operation.body, sent))
     const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>()
@@ -87,18 +101,29 @@ export class HttpTransport {
             : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) }),
         },
         ...(signal === undefined ? {} : { signal }),
+        ...(silenceMs === undefined ? {} : { timeout: silenceMs }),
       },
       resolve,
     )
     request.on('error', reject)
+    request.on('timeout', () => request.destroy())
     request.end(body)
     try {
       return await promise
     } catch (error) {
       signal?.throwIfAborted()
-      throw ControlError.NODE_UNREACHABLE({ node, reason: reasonOf(error), start }, error)
+      throw this.#unreachable(reasonOf(error), error)
     }
   }
+
+  #unreachable(reason: string, cause: unknown): CodedError {
+    const { name: node, start } = this.#options
+    return ControlError.NODE_UNREACHABLE({ node, reason, start }, cause)
+  }
+}
+
+interface Silence {
+  readonly silenceMs?: number
 }
 
 type Values = Readonly<Record<string, unknown>>
@@ -152,6 +177,9 @@ function errorFrom(operation: string, status: number, value: unknown): CodedErro
 }
 
 function reasonOf(error: unknown): string {
+  if (hasCode(error, 'CONTROL_NODE_UNPROVEN')) {
+    return `${error.message}. Either that node is gone, or its api.token was changed while it ran`
+  }
   if (error instanceof Error && 'code' in error) {
     return error.code === 'ECONNREFUSED' ? 'nobody answers at its address' : String(error.code)
   }

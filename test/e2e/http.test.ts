@@ -48,8 +48,23 @@ test('/health says alive and degraded while there are no peers; /ready says read
   assert.equal((await get('/ready')).status, 200)
 })
 
-test('everything but /health and /ready wants the token', async () => {
-  for (const path of ['/metrics', '/debug/peers', '/openapi.json', '/v1/status', '/nowhere']) {
+test('/docs and every file it names come without the token, as its policy allows', async () => {
+  const page = await get('/docs')
+  assert.equal(page.status, 200)
+  assert.match(page.type, /^text\/html/)
+  const files = [...page.body.matchAll(/(?:src|href)="([^"]+)"/g)].map(([, path = '']) => path)
+  assert.ok(files.length >= 6)
+  // `'self'` for scripts and styles: every one of them is a path of this node.
+  for (const path of [...files, '/docs/json']) {
+    assert.match(path, /^\/docs\//)
+    assert.equal((await get(path)).status, 200, path)
+  }
+  assert.equal((await get('/docs', { host: 'evil.example' })).status, 403)
+})
+
+test('what needs no token aside, everything wants it', async () => {
+  const closed = ['/metrics', '/debug/peers', '/openapi.json', '/v1/status', '/v1/events']
+  for (const path of [...closed, '/nowhere', '/docs/static/']) {
     assert.equal((await get(path)).status, 401, path)
     assert.equal((await get(path, { authorization: 'Bearer wrong' })).status, 401, path)
   }

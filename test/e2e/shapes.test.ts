@@ -48,6 +48,7 @@ test('ready, status, tools and call have the fields of the contract', async () =
     // Beyond the contract.
     uptimeMs: 'number',
     dataDir: 'string',
+    activity: 'object',
   })
 
   const words = ['expose', '--name', 'fixture', '--detach', '--', process.execPath, FIXTURE]

@@ -22,16 +22,23 @@ async function answers(t: TestContext, given: Setup): Promise<string[]> {
   return lines.filter((line) => !line.startsWith(':')).map((line) => line.split('\t')[0] ?? '')
 }
 
+async function scriptOf(shell: string, json = false): Promise<string> {
+  const { context, stdout } = setup({ args: [shell], json })
+  await completion.run(context)
+  return stdout.text
+}
+
 for (const shell of ['bash', 'zsh', 'fish', 'powershell']) {
-  test(`completion prints a script for ${shell}`, async (t) => {
-    const lines = await written(t, () => completion.run(setup({ args: [shell] }).context))
-    assert.match(lines.join('\n'), /p2p/)
+  test(`completion prints a script for ${shell}`, async () => {
+    const text = await scriptOf(shell)
+    assert.match(text, /p2p/)
+    const printed = JSON.parse(await scriptOf(shell, true)) as object
+    assert.deepEqual(printed, { shell, script: text.slice(0, -1) })
   })
 }
 
-test('the script for bash is one that bash reads', async (t) => {
-  const lines = await written(t, () => completion.run(setup({ args: ['bash'] }).context))
-  const { status, stderr } = spawnSync('bash', ['-n'], { input: lines.join('\n') })
+test('the script for bash is one that bash reads', async () => {
+  const { status, stderr } = spawnSync('bash', ['-n'], { input: await scriptOf('bash') })
   assert.equal(status, 0, String(stderr))
 })
 
@@ -46,6 +53,7 @@ test('complete offers commands, the words of a group and options', async (t) => 
   assert.deepEqual(await answers(t, { args: ['dht', ''] }), ['put', 'get'])
   assert.deepEqual(await answers(t, { args: ['start', '--api'] }), ['--api-port'])
   assert.deepEqual(await answers(t, { args: ['status', '--js'] }), ['--json'])
+  assert.deepEqual(await answers(t, { args: ['status', '--w'] }), ['--watch'])
   assert.deepEqual(await answers(t, { args: ['start', '--preset', 'p'] }), ['public', 'private'])
 })
 

@@ -22,14 +22,28 @@ export const completion: Command = {
   examples: ['completion bash > ~/.p2p-completion.bash', 'completion zsh'],
   timeoutMs: 10_000,
 
-  async run({ args, cwd, program }) {
+  async run({ args, cwd, out, program }) {
     const shell = args[0] ?? ''
     if (!SHELLS.includes(shell)) {
       const expected = `one of ${SHELLS.join(', ')}, not "${shell}"`
       throw CliError.USAGE({ command: 'completion', expected })
     }
-    script(shell, 'p2p', program.includes('/') ? resolve(cwd, program) : program)
+    const text = scriptFor(shell, program.includes('/') ? resolve(cwd, program) : program)
+    out.print({ shell, script: text }, () => [text])
   },
+}
+
+/** The library knows no output but the console. */
+function scriptFor(shell: string, executable: string): string {
+  const lines: string[] = []
+  const { log } = console
+  console.log = (text: string) => void lines.push(text)
+  try {
+    script(shell, 'p2p', executable)
+  } finally {
+    console.log = log
+  }
+  return lines.join('\n')
 }
 
 /** The hidden command behind the script; it completes `commands` and itself stays unnamed. */
@@ -62,7 +76,8 @@ export function completeFor(
 }
 
 function addOption(command: TabCommand, { flags, help, choices }: OptionSpec): void {
-  const [flag = '', value] = flags.split(' ')
+  // A short name before the long one, as in `-w, --watch`, is quicker typed than completed.
+  const [flag = '', value] = flags.replace(/^-\w, /, '').split(' ')
   const name = flag.replace(/^--/, '')
   if (value === undefined) command.option(name, help)
   else command.option(name, help, (offer) => offerAll(choices ?? [], offer))

@@ -12,7 +12,9 @@ const sound: Probes = {
   folder: async (path) => ({ path, exists: true, writable: true, mode: 0o700, freeBytes: 1e10 }),
   key: async () => ({ state: 'sound', peerId: ALICE }),
   ports: async () => [{ port: 9000, kind: 'tcp', use: 'peers over TCP', free: false }],
-  ipv6Addresses: () => ['2001:db8::1'],
+  ipv6: async () => ({ addresses: ['2001:db8::1'], hasRoute: true }),
+  lock: async () => ({ held: false, pid: undefined }),
+  clock: async () => ({ nowMs: 1.8e12, synchronised: true, writtenMs: undefined }),
   multicast: async () => ({ IPv4: undefined, IPv6: undefined }),
 }
 type Status = Awaited<ReturnType<NodeClient['status']>>
@@ -22,6 +24,8 @@ function visiting(probes: Partial<Probes>, node?: Partial<NodeClient>, json = tr
   const rooms = {
     probes: { ...sound, ...probes },
     quic: async () => ({ state: 'active' }) as const,
+    portHolder: async () => 'nginx (pid 7)',
+    loadConfig: async () => ({ file: undefined, toml: '', notices: [] }),
   }
   const made = setup({ rooms, json, ...(node && { node }) })
   return { ...made, report: () => made.printed() as Report }
@@ -54,7 +58,7 @@ test('doctor fails with what is not in order, after all has been printed', async
   })
   await assert.rejects(doctor.run(context), coded('CLI_DOCTOR_FAILED'))
   assert.equal(report().ok, false)
-  assert.equal(report().checks.find(({ check }) => check === 'Key')?.verdict, 'fail')
+  assert.equal(report().checks.find(({ check }) => check === 'Key')?.verdict, 'failed')
 })
 
 test('doctor finds a node that answers nothing sensible, and goes on', async () => {
@@ -67,6 +71,19 @@ test('doctor finds a node that answers nothing sensible, and goes on', async () 
 test('doctor prints a line and a remedy for a person', async () => {
   const { context, stdout } = visiting({}, undefined, false)
   await doctor.run(context)
-  assert.match(stdout.text, /^ok {4}Node\.js +26\.10\.0\n/)
-  assert.match(stdout.text, /warn {2}Port 9000\/tcp .*\n +→ A start takes the next free port/)
+  assert.match(stdout.text, /^ok {6}Node\.js +26\.10\.0\n/)
+  assert.match(
+    stdout.text,
+    /warn {4}Port 9000\/tcp +nginx \(pid 7\) .*\n +→ A start takes the next free port/,
+  )
+})
+
+test('doctor says what a start would say of the configuration', async () => {
+  const problem = new CodedError('NODE_CONFIG_INVALID', {}, { says: () => 'Cannot use dht.k' })
+  const { context, report } = visiting({})
+  const loadConfig = () => Promise.reject(problem)
+  const rooms = { ...context.rooms, probes: sound, quic: context.rooms.quic, loadConfig }
+  await assert.rejects(doctor.run({ ...context, rooms }), coded('CLI_DOCTOR_FAILED'))
+  const found = report().checks.find(({ check }) => check === 'Configuration')
+  assert.deepEqual([found?.verdict, found?.found], ['failed', 'Cannot use dht.k'])
 })

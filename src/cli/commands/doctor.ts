@@ -1,9 +1,11 @@
-import { hasCode } from '../../base/index.ts'
+import { CodedError, hasCode } from '../../base/index.ts'
 import type { HealthReport } from '../../node/index.ts'
 import * as checks from '../checks.ts'
 import type { Command, Context } from '../command.ts'
 import { CliError } from '../errors.ts'
+import { flagsOf } from '../flags.ts'
 import { cleanLine, type Paint } from '../output.ts'
+import type { Rooms } from '../rooms.ts'
 
 export const doctor: Command = {
   name: 'doctor',
@@ -13,7 +15,7 @@ export const doctor: Command = {
 
   async run(context) {
     const findings = await examine(context)
-    const failed = findings.filter(({ verdict }) => verdict === 'fail').map(({ check }) => check)
+    const failed = findings.filter(({ verdict }) => verdict === 'failed').map(({ check }) => check)
     const report = { ok: failed.length === 0, checks: findings }
     context.out.print(report, (paint) => findings.flatMap((finding) => lines(finding, paint)))
     if (failed.length > 0) throw CliError.DOCTOR_FAILED({ failed })
@@ -21,27 +23,54 @@ export const doctor: Command = {
 }
 
 async function examine(context: Context): Promise<checks.Finding[]> {
-  const { dataDir, rooms } = context
+  const { clock, dataDir, rooms } = context
   const { probes } = rooms
   const node = await healthOfNode(context)
-  const [folder, key, ports, quic, multicast] = await Promise.all([
+  const [folder, lock, key, config, ports, quic, ipv6, multicast, time] = await Promise.all([
     probes.folder(dataDir),
+    probes.lock(dataDir),
     probes.key(dataDir),
+    configOf(context),
     // The ports of a running node are its own, so asking whether they are free means nothing.
-    node === undefined ? probes.ports() : [],
+    node === undefined ? portsOf(rooms) : [],
     rooms.quic(),
+    probes.ipv6(),
     probes.multicast(),
+    probes.clock(dataDir, clock.now()),
   ])
   return [
     checks.nodeVersion(probes.nodeVersion()),
     checks.dataFolder(folder),
+    checks.folderLock(lock, node !== undefined),
     checks.identityKey(key),
+    config,
     ...ports.map(checks.port),
     checks.quic(quic),
-    checks.ipv6(probes.ipv6Addresses()),
+    checks.ipv6(ipv6),
     checks.multicast(multicast),
+    checks.clockSanity(time),
     checks.runningNode(node),
   ]
+}
+
+async function portsOf({ probes, portHolder }: Rooms): Promise<readonly checks.PortFacts[]> {
+  const ports = await probes.ports()
+  return Promise.all(
+    ports.map(async (facts) => {
+      return facts.free ? facts : { ...facts, holder: await portHolder(facts.kind, facts.port) }
+    }),
+  )
+}
+
+async function configOf(context: Context): Promise<checks.Finding> {
+  const { env, rooms } = context
+  try {
+    const { file } = await rooms.loadConfig({ flags: flagsOf(context), env })
+    return checks.configuration(file, undefined)
+  } catch (error) {
+    if (!(error instanceof CodedError)) throw error
+    return checks.configuration(undefined, error.message)
+  }
 }
 
 async function healthOfNode({ connect, signal }: Context): Promise<HealthReport | undefined> {
@@ -57,8 +86,8 @@ async function healthOfNode({ connect, signal }: Context): Promise<HealthReport 
 }
 
 function lines({ check, verdict, found, remedy }: checks.Finding, paint: Paint): string[] {
-  const color = { ok: 'green', warn: 'yellow', fail: 'red' } as const
-  const sign = paint(color[verdict], verdict.padEnd(4))
+  const color = { ok: 'green', warn: 'yellow', failed: 'red' } as const
+  const sign = paint(color[verdict], verdict.padEnd(6))
   const head = `${sign}  ${check.padEnd(13)}  ${cleanLine(found)}`
-  return remedy === undefined ? [head] : [head, `${' '.repeat(21)}→ ${cleanLine(remedy)}`]
+  return remedy === undefined ? [head] : [head, `${' '.repeat(23)}→ ${cleanLine(remedy)}`]
 }

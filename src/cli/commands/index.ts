@@ -3,10 +3,11 @@
 import type { Command } from '../command.ts'
 import { call } from './call.ts'
 import { completeFor, completion } from './completion.ts'
-import { configCheck, configPath, configShow } from './config.ts'
+import { configCheck, configPath, configSet, configShow } from './config.ts'
 import { connect } from './connect.ts'
 import { dhtGet, dhtPut } from './dht.ts'
 import { doctor } from './doctor.ts'
+import { events } from './events.ts'
 import { expose } from './expose.ts'
 import { keysPath, keysShow } from './keys.ts'
 import { mcp } from './mcp.ts'
@@ -20,12 +21,13 @@ import { unexpose } from './unexpose.ts'
 export const GROUPS: Readonly<Record<string, string>> = {
   dht: 'Put records into the distributed hash table and get them back',
   keys: 'Show the identity of the data folder',
-  config: 'Show or check the configuration',
+  config: 'Show, check or change the configuration',
 }
 
 const NAMED: readonly Command[] = [
   start,
   status,
+  events,
   peers,
   connect,
   tools,
@@ -39,6 +41,7 @@ const NAMED: readonly Command[] = [
   keysPath,
   configShow,
   configCheck,
+  configSet,
   configPath,
   doctor,
   completion,

@@ -41,6 +41,19 @@ export const status = z.object({
   dataDir: z.string(),
 })
 
+const activity = z.object({
+  bytesIn: z.number(),
+  bytesOut: z.number(),
+  toolsOffered: z.number(),
+  calls: z.number(),
+  served: z.number(),
+  dhtRecords: z.number(),
+  memoryBytes: z.number(),
+})
+
+/** The status of the node with what it did so far. */
+export const servedStatus = status.extend({ activity })
+
 const connection = z.object({
   address: z.string(),
   direction: z.enum(['inbound', 'outbound']),
@@ -128,6 +141,61 @@ export const getReport = z.object({
   answered: z.array(z.string()).readonly(),
   failed: z.array(failure).readonly(),
 })
+
+/** A node's answer to who it is (`proof.ts`). */
+export const proof = z.object({
+  peerId: z.string().max(128),
+  proof: z.string().regex(/^[0-9a-f]{64}$/),
+})
+
+const atMs = z.number().describe('When it happened, in ms since 1970')
+
+/** What `/v1/events` tells, one shape for each kind; `lagged` has no time of its own. */
+const nodeEvent = z.discriminatedUnion('event', [
+  z.object({
+    event: z.literal('ready').describe('The first of a stream: who speaks'),
+    atMs,
+    peerId: z.string(),
+    listen: z.array(z.string()).readonly(),
+    version: z.string(),
+  }),
+  z.object({ event: z.literal('peer-connected'), atMs, peer: z.string() }),
+  z.object({ event: z.literal('peer-disconnected'), atMs, peer: z.string() }),
+  z.object({
+    event: z.literal('addresses-changed'),
+    atMs,
+    listen: z.array(z.string()).readonly(),
+  }),
+  z.object({
+    event: z.literal('service-exposed'),
+    atMs,
+    service: z.string(),
+    state: z.string(),
+    tools: z.number(),
+  }),
+  z.object({ event: z.literal('service-withdrawn'), atMs, service: z.string() }),
+  z.object({
+    event: z.literal('call-served').describe('A tool of ours was called by a peer'),
+    atMs,
+    tool: z.string(),
+    peer: z.string(),
+    ms: z.number(),
+    code: z.string().describe('ok, error, refused, deadline or failed'),
+  }),
+  z.object({ event: z.literal('health-changed'), atMs, health }),
+  z.object({ event: z.literal('notice'), atMs, text: z.string() }),
+])
+
+/** So many events were left out for a reader that was too slow. */
+const lagged = z.object({ event: z.literal('lagged'), missed: z.number() })
+
+/** Any event of a stream. */
+export const streamEvent = z.union([nodeEvent, lagged])
+
+/** What happened to the node itself. */
+export type NodeEvent = z.output<typeof nodeEvent>
+/** One event of `/v1/events`: of the node, or of this reader alone. */
+export type StreamEvent = z.output<typeof streamEvent>
 
 export const errorBody = z.object({
   error: z.object({

@@ -11,14 +11,8 @@ import type {
   ToolInfo,
   ToolResult,
 } from '../../mcp/index.ts'
-import type {
-  GetReport,
-  HealthReport,
-  NodeStatus,
-  PeerStatus,
-  PutReport,
-  RunFile,
-} from '../../node/index.ts'
+import type { GetReport, HealthReport, PeerStatus, PutReport, RunFile } from '../../node/index.ts'
+import type { ServedStatus } from '../served-node.ts'
 import type * as shapes from './api.ts'
 
 /** True when what a room gives is accepted, and neither side has a key that the other lacks. */
@@ -31,7 +25,7 @@ type Same<Shape, Schema extends z.ZodType> =
 
 const agreed: {
   health: Same<HealthReport, typeof shapes.health>
-  status: Same<NodeStatus, typeof shapes.status>
+  status: Same<ServedStatus, typeof shapes.servedStatus>
   peer: Same<PeerStatus, typeof shapes.peerStatus>
   put: Same<PutReport, typeof shapes.putReport>
   get: Same<GetReport & { encoding: 'text' | 'base64' }, typeof shapes.getReport>

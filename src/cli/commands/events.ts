@@ -1,0 +1,53 @@
+import type { StreamEvent } from '../../control/index.ts'
+import type { Command } from '../command.ts'
+import { CliError } from '../errors.ts'
+import { cleanLine, type Paint } from '../output.ts'
+import { timeText } from '../watch.ts'
+import { count } from '../words.ts'
+
+export const events: Command = {
+  name: 'events',
+  summary: 'Show what happens to the node, as it happens, until Ctrl-C',
+  examples: ['events', 'events --json | jq -c "select(.event == \\"call-served\\")"'],
+
+  async run({ connect, out, signal }) {
+    await using node = await connect()
+    try {
+      for await (const event of node.events({ signal })) {
+        out.print(event, (paint) => [line(event, paint)])
+      }
+    } catch (error) {
+      if (!signal.aborted) throw error
+    }
+    if (!signal.aborted) throw CliError.NODE_STOPPED({})
+  },
+}
+
+function line(event: StreamEvent, paint: Paint): string {
+  const at = event.event === 'lagged' ? '' : `${paint('dim', timeText(event.atMs))} `
+  return `${at}${paint('bold', event.event.padEnd(17))} ${cleanLine(factsOf(event))}`
+}
+
+function factsOf(event: StreamEvent): string {
+  switch (event.event) {
+    case 'ready':
+      return `${event.peerId}, version ${event.version}`
+    case 'peer-connected':
+    case 'peer-disconnected':
+      return event.peer
+    case 'addresses-changed':
+      return event.listen.join(' ')
+    case 'service-exposed':
+      return `${event.service} is ${event.state} with ${count(event.tools, 'tool')}`
+    case 'service-withdrawn':
+      return event.service
+    case 'call-served':
+      return `${event.tool} for ${event.peer} in ${Math.round(event.ms)} ms: ${event.code}`
+    case 'health-changed':
+      return [event.health.status, ...event.health.reasons].join('; ')
+    case 'notice':
+      return event.text
+    case 'lagged':
+      return `${count(event.missed, 'event')} were not shown: too many at once`
+  }
+}
