@@ -3,7 +3,7 @@
 import tseslint from 'typescript-eslint'
 
 export default tseslint.config(
-  { ignores: ['dist', 'node_modules', 'scripts', 'docs', '**/*.js', '**/*.mjs'] },
+  { ignores: ['dist', 'node_modules', 'scripts', 'docs', '.tools', '**/*.js', '**/*.mjs'] },
   ...tseslint.configs.strictTypeCheckedOnly,
   {
     languageOptions: { parserOptions: { projectService: true } },

@@ -35,6 +35,12 @@ export const RINGS = {
     options: ['--test-timeout=180000', '--test-concurrency=1'],
     needs: ['linux', 'root', 'ip'],
   },
+  package: {
+    what: 'what is published, installed and run on Node 22, 24 and 26',
+    files: ['test/package/**/*.test.ts'],
+    options: ['--test-timeout=300000'],
+    needs: [],
+  },
   fuzz: {
     what: 'every decoder, with cases nobody has tried',
     files: ['test/fuzz/**/*.test.ts'],

