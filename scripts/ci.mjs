@@ -40,6 +40,13 @@ const rules = () => {
   }
 }
 
+const bench = () => {
+  const args = ['test/bench/run.ts', '--all', '--short', '--rounds', '1']
+  const run = spawnSync(process.execPath, args, { stdio: 'inherit' })
+  const ok = run.status === 0
+  return { passed: ok ? 1 : 0, failed: ok ? 0 : 1, skipped: 0, exitCode: ok ? 0 : 1 }
+}
+
 const [only] = process.argv.slice(2)
 if (only !== '--after-test') step('npm test', () => runRing('test'))
 step('npm run check', check)
@@ -48,6 +55,8 @@ step('package', () => runRing('package'))
 step('interop', () => runRing('interop'))
 step('lab', () => runRing('lab'))
 step('fuzz', () => runRing('fuzz', { env: { FUZZ_CASES: '10000', FUZZ_SEED: '2' } }))
+// A figure of one short round says nothing; that every bench still runs does. Needs namespaces.
+step('benches', bench)
 
 console.log(`\n${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`)
 process.exitCode = total.failed === 0 ? 0 : 1

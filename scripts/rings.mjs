@@ -13,7 +13,11 @@ import { join } from 'node:path'
 export const RINGS = {
   test: {
     what: 'house, unit, contract, integration, fuzz (short) and end to end',
-    files: ['src/**/*.test.ts', 'test/{house,contract,integration,fuzz,e2e}/**/*.test.ts'],
+    files: [
+      'src/**/*.test.ts',
+      'test/{house,contract,integration,fuzz,e2e}/**/*.test.ts',
+      'test/bench/*.test.ts',
+    ],
     options: [
       '--test-timeout=120000',
       '--experimental-test-coverage',

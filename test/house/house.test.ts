@@ -19,7 +19,7 @@ import {
 } from './rules.ts'
 
 /** The rings of tests; `unit` stands beside the files. */
-const RINGS = ['house', 'contract', 'integration', 'e2e', 'fuzz', 'interop', 'lab']
+const RINGS = ['house', 'contract', 'integration', 'e2e', 'fuzz', 'interop', 'lab', 'package']
 
 const read = (file: string) => readFileSync(file, 'utf8')
 const filesOf = (...patterns: string[]) => patterns.flatMap((pattern) => globSync(pattern)).sort()
