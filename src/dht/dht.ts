@@ -22,7 +22,7 @@ import { type ProvideReport, Providers, type ProvidersReport } from './providers
 import { Publications } from './publications.ts'
 import { Questions } from './questions.ts'
 import { Records } from './records.ts'
-import { type Failure, Search } from './search.ts'
+import { type Failure, Search, type TimedOptions } from './search.ts'
 import type { RecordStorage } from './storage.ts'
 import { parseRecordName } from './validators.ts'
 import { type GetReport, type PutOptions, type PutReport, Values } from './values.ts'
@@ -174,7 +174,7 @@ export class Dht implements Service {
     this.#records.remove(parseRecordName(key).key)
   }
 
-  async get(key: string, options: CallOptions = {}): Promise<GetReport> {
+  async get(key: string, options: TimedOptions = {}): Promise<GetReport> {
     return this.#values.get(key, options)
   }
 
@@ -190,7 +190,7 @@ export class Dht implements Service {
     this.#providers.unprovide(name)
   }
 
-  async findProviders(name: string, options: CallOptions = {}): Promise<ProvidersReport> {
+  async findProviders(name: string, options: TimedOptions = {}): Promise<ProvidersReport> {
     return this.#providers.find(name, options)
   }
 

@@ -15,7 +15,7 @@ import type { Members } from './members.ts'
 import { providerKey } from './provider-key.ts'
 import type { Questions } from './questions.ts'
 import type { Records } from './records.ts'
-import type { Failure, Search } from './search.ts'
+import type { Failure, Search, TimedOptions } from './search.ts'
 import { ADDRESSES_MAX, type Message, type PeerInfo } from './wire.ts'
 
 /** More than anybody can choose among; a bound on what liars can make us remember. */
@@ -95,7 +95,7 @@ export class Providers {
     this.#deps.records.removeProvider(dhtKey(providerKey(name)), this.#deps.host.self)
   }
 
-  async find(name: string, options: CallOptions = {}): Promise<ProvidersReport> {
+  async find(name: string, options: TimedOptions = {}): Promise<ProvidersReport> {
     const { host, records, search } = this.#deps
     const key = providerKey(name)
     const found = new Map<PeerId, { info: PeerInfo; source: PeerId }[]>()

@@ -59,6 +59,20 @@ test('a search that runs out of time ends with what it has, and names who is mis
   assert.equal(clock.waiting, 0)
 })
 
+test('a caller with less time has what came by then; who was silent is still found out', async () => {
+  const silence = Promise.withResolvers<Message>()
+  const { search, clock, failed } = setup([a, b], async (peer) => {
+    return peer === a ? { type: 'findNode' } : silence.promise
+  })
+  const run = search.run(message, { timeoutMs: 300 })
+  await clock.advance(300)
+  assert.deepEqual((await run).answered, [a])
+  assert.deepEqual(failed, [])
+  silence.reject(DhtError.PEER_FAILED({ peer: b, reason: 'it is silent' }))
+  await clock.advance(0)
+  assert.deepEqual(failed, [b])
+})
+
 test('a search that has enough ends at once, and blames nobody who was still busy', async () => {
   const { search } = setup([a, b], async (peer) => {
     return peer === a ? { type: 'findNode' } : hangs()

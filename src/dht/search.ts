@@ -39,7 +39,13 @@ export interface SearchReport extends Omit<LookupReport, 'failed' | 'asked'> {
   readonly failed: readonly Failure[]
 }
 
-export interface SearchOptions extends CallOptions {
+/** How long a caller waits: when time is over, it has what came by then. */
+export interface TimedOptions extends CallOptions {
+  /** `lookupTimeoutMs` at most, and unless given. */
+  readonly timeoutMs?: number
+}
+
+export interface SearchOptions extends TimedOptions {
   /** Sees each answer as it comes; returns true when the search may end. */
   readonly onAnswer?: (peer: PeerId, answer: Message) => boolean
 }
@@ -69,7 +75,8 @@ export class Search {
     const lookup = new Lookup(target, host.self, members.closest(target, k), this.#config)
     const startedMs = clock.now()
 
-    using deadline = clock.deadline(lookupTimeoutMs, options.signal)
+    const timeoutMs = Math.min(options.timeoutMs ?? lookupTimeoutMs, lookupTimeoutMs)
+    using deadline = clock.deadline(timeoutMs, options.signal)
     const run = new Run(this.#deps, lookup, message, { ...options, signal: deadline.signal })
     await run.ended()
     options.signal?.throwIfAborted()
@@ -129,11 +136,11 @@ class Run {
     const { signal } = this.#options
     try {
       await this.#learn(contact.peer)
-      const answer = await questions.ask(contact.peer, [this.#message], { signal })
+      // Its own time-out ends a question, not the lookup's: who is silent is found out even so.
+      const answer = await questions.ask(contact.peer, [this.#message], {})
       members.seen(contact)
-      this.#go(this.#heard(contact.peer, answer))
+      if (!signal.aborted) this.#go(this.#heard(contact.peer, answer))
     } catch (error) {
-      if (signal.aborted) return
       // The first reason says most; another path may only learn that it was tried a moment ago.
       if (!this.codes.has(contact.peer)) this.codes.set(contact.peer, codeOf(error))
       if (!isOurBusyness(error)) members.failed(contact.peer)

@@ -24,7 +24,7 @@ import {
   VALUE_BYTES_MAX,
 } from './record.ts'
 import type { Held, Records } from './records.ts'
-import type { Failure, Search, SearchReport } from './search.ts'
+import type { Failure, Search, SearchReport, TimedOptions } from './search.ts'
 import { parseRecordName, type RecordName } from './validators.ts'
 import type { Message } from './wire.ts'
 
@@ -117,7 +117,7 @@ export class Values {
     }
   }
 
-  async get(key: string, options: CallOptions = {}): Promise<GetReport> {
+  async get(key: string, options: TimedOptions = {}): Promise<GetReport> {
     const name = parseRecordName(key)
     const { readQuorum } = this.#config
     const enough = (found: Finding) => holders(found) >= readQuorum
@@ -135,7 +135,7 @@ export class Values {
   }
 
   /** Our own store first, then towards the key, until `enough` or the end. */
-  async #find(name: RecordName, options: CallOptions, enough: (found: Finding) => boolean) {
+  async #find(name: RecordName, options: TimedOptions, enough: (found: Finding) => boolean) {
     const own = this.#deps.records.get(name.key)
     const finding: Finding = { newest: own, held: new Map([[this.#deps.host.self, own]]) }
     const message = { type: 'getValue', key: name.bytes } as const

@@ -14,6 +14,7 @@ import { silentLog, utf8 } from '../base/index.ts'
 import type { PeerId } from '../identity/index.ts'
 import { Directory, type DirectoryDeps } from './directory.ts'
 import type { Found } from './search.ts'
+import { ANY_SERVICE, descriptorKey, INDEX_NAME } from './service-index.ts'
 import type { ServiceStatus } from './tool.ts'
 
 const [SELF, BOB, EVE] = [testPeer(1), testPeer(2), testPeer(3)]
@@ -23,7 +24,7 @@ const calc = testService('calc', [testTool('add'), testTool('sub', { idempotent:
 /** A DHT, and directories of peers in it; what they have is published at once. */
 function network() {
   const clock = new FakeClock()
-  const dht = new FakeDht()
+  const dht = new FakeDht(clock)
   const visits: PeerId[] = []
   const listTools: DirectoryDeps['sessions']['listTools'] = async (peer) => {
     visits.push(peer)
@@ -148,6 +149,21 @@ test('find() answers at its deadline with what it has, and says whom it missed',
   const found = await searching
   assert.deepEqual(names(found), ['bob/calc/add'])
   assert.deepEqual(found.failed, [{ peer: EVE, code: 'BASE_DEADLINE' }])
+})
+
+test('find() still reads what peers offer when the search for them takes all its share', async () => {
+  const { clock, dht, join } = network()
+  await join(BOB, calc)
+  const { directory } = await join(SELF)
+  const keys = [descriptorKey(INDEX_NAME, BOB), descriptorKey('calc', BOB)]
+  for (const name of [ANY_SERVICE, ...keys]) {
+    dht.slow.add(name)
+  }
+  const found = directory.find({})
+  await clock.advance(2_000)
+  await clock.advance(1_000)
+  await clock.advance(1_000)
+  assert.deepEqual(names(await found), ['bob/calc/add', 'bob/calc/sub'])
 })
 
 test('find() has our own tools even when nobody can be asked', async () => {

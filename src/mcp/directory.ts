@@ -61,7 +61,7 @@ export class Directory implements Service {
   async find(query: ToolQuery, options: FindOptions = {}): Promise<Found> {
     const { signal, timeoutMs = this.#config.lookupTimeoutMs } = options
     using deadline = this.#deps.clock.deadline(timeoutMs, signal)
-    const search = new Search(this.#deps, this.#reads, deadline.signal)
+    const search = new Search(this.#deps, this.#reads, { signal: deadline.signal, timeoutMs })
     const remote = await search.run(query)
     signal?.throwIfAborted()
     if (remote.entries.length > 0) this.#cache.set(cacheKey(query), remote)

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { coded } from '../../test/support/expect.ts'
-import { utf8 } from '../base/index.ts'
+import { FakeClock } from '../../test/support/fake-clock.ts'
+import { race, utf8 } from '../base/index.ts'
 import { type PeerId, signerFromSeed } from '../identity/index.ts'
 import type { ConnectionInfo } from '../net/index.ts'
 import type { Serve } from '../rpc/index.ts'
@@ -20,14 +21,16 @@ async function setup(answers: ReadonlyMap<PeerId, (method: string, payload: Cbor
     const address = { address: '', direction: 'outbound', transport: 'memory' } as const
     return { ...address, peer, openedAtMs: 0, streams: 0 }
   })
+  const clock = new FakeClock()
   const neighbours = new Neighbours({
+    clock,
     host: { self, connections: () => open },
     rpc: {
       server: { handle: (method, serve) => void served.set(method, serve) },
       client: {
-        async call(peer, method, payload) {
+        async call(peer, method, payload, { signal } = {}) {
           const answer = answers.get(peer)
-          if (answer === undefined) throw new TypeError('silence')
+          if (answer === undefined) return race(new Promise<Cbor>(() => undefined), signal)
           return answer(method, payload)
         },
       },
@@ -38,19 +41,23 @@ async function setup(answers: ReadonlyMap<PeerId, (method: string, payload: Cbor
     const context = { peer: near, signal: new AbortController().signal }
     return served.get(method)?.(payload, context) ?? assert.fail(method)
   }
-  return { neighbours, ask }
+  return { neighbours, ask, clock }
 }
 
 test('findProviders() asks each connected peer once and names who did not answer', async () => {
-  const { neighbours } = await setup(new Map([[near, (_, name) => name === 'mcp:any']]))
-  const found = await neighbours.findProviders('mcp:any')
+  const { neighbours, clock } = await setup(new Map([[near, (_, name) => name === 'mcp:any']]))
+  const finding = neighbours.findProviders('mcp:any', { timeoutMs: 2_000 })
+  await clock.advance(2_000)
+  const found = await finding
   assert.deepEqual(found.providers, [{ peer: near, addresses: [] }])
   assert.deepEqual(found.answered, [near])
   assert.deepEqual(
     found.failed.map(({ peer }) => peer),
     [silent],
   )
-  assert.deepEqual((await neighbours.findProviders('mcp:none')).providers, [])
+  const none = neighbours.findProviders('mcp:none')
+  await clock.advance(5_000)
+  assert.deepEqual((await none).providers, [])
 })
 
 test('get() reads a record from the peer in its key, and from nobody else', async () => {

@@ -9,13 +9,13 @@
  *   mcp.read  key of a record (text)     →  its value (bytes), or null
  */
 
-import type { Service } from '../base/index.ts'
+import type { Clock, Service } from '../base/index.ts'
 import type { PeerId } from '../identity/index.ts'
 import type { CallOptions, Host } from '../net/index.ts'
 import type { RpcClient, RpcServer } from '../rpc/index.ts'
 import { type Cbor, WireError } from '../wire/index.ts'
 import { McpError } from './errors.ts'
-import type { Failure } from './search.ts'
+import type { Failure, TimedOptions } from './search.ts'
 import { codeOf } from './verdict.ts'
 
 const HAS = 'mcp.has'
@@ -23,8 +23,11 @@ const READ = 'mcp.read'
 const NAME_CHARS_MAX = 512
 /** Connected peers asked in one search; a private group that is larger wants a DHT. */
 const ASKED_MAX = 256
+/** How long an answer is waited for where the caller does not say. */
+const ASKED_MS_MAX = 5_000
 
 export interface NeighboursDeps {
+  readonly clock: Clock
   readonly host: Pick<Host, 'self' | 'connections'>
   readonly rpc: {
     readonly server: Pick<RpcServer, 'handle'>
@@ -80,14 +83,15 @@ export class Neighbours implements Service {
     throw McpError.DESCRIPTOR_INVALID({ found: `something else than bytes at ${key}` })
   }
 
-  async findProviders(name: string, options: CallOptions = {}) {
-    const { host, rpc } = this.#deps
+  async findProviders(name: string, { timeoutMs, signal }: TimedOptions = {}) {
+    const { host, rpc, clock } = this.#deps
+    using deadline = clock.deadline(timeoutMs ?? ASKED_MS_MAX, signal)
     const peers = [...new Set(host.connections().map(({ peer }) => peer))].slice(0, ASKED_MAX)
     const answered: PeerId[] = []
     const failed: Failure[] = []
     const ask = async (peer: PeerId): Promise<readonly PeerId[]> => {
       try {
-        const has = await rpc.client.call(peer, HAS, name, options)
+        const has = await rpc.client.call(peer, HAS, name, { signal: deadline.signal })
         answered.push(peer)
         return has === true ? [peer] : []
       } catch (error) {

@@ -58,14 +58,19 @@ export interface Found {
   readonly cached: boolean
 }
 
+/** When `timeoutMs` is over, the DHT answers with what it has by then; a signal takes it all. */
+export interface TimedOptions extends CallOptions {
+  readonly timeoutMs?: number
+}
+
 export interface SearchDht {
   get(
     key: string,
-    options: CallOptions,
+    options: TimedOptions,
   ): Promise<{ readonly value: Uint8Array | null; readonly publisher: PeerId | null }>
   findProviders(
     name: string,
-    options: CallOptions,
+    options: TimedOptions,
   ): Promise<{
     readonly providers: readonly {
       readonly peer: PeerId
@@ -88,18 +93,32 @@ const PROVIDERS_MAX = 64
 /** Peers asked at once for a list that was too long for its record, in one search. */
 const VISITS = { name: 'mcp-visits', concurrentMax: 4, waitingMax: PROVIDERS_MAX * SERVICES_MAX }
 
+/**
+ * Shares of a search's time: to find who provides the name, then for each of the two records on
+ * the way to a tool. One silent peer may use up a share; what others say still counts.
+ */
+const SHARE = { providers: 0.4, record: 0.2 }
+
+export interface Waits {
+  readonly signal: AbortSignal
+  /** What is left until the signal aborts. */
+  readonly timeoutMs: number
+}
+
 /** Made for one search, under one deadline. */
 export class Search {
   readonly #deps: SearchDeps
   readonly #reads: WorkQueue
   readonly #visits = new WorkQueue(VISITS)
   readonly #signal: AbortSignal
+  readonly #timeoutMs: number
   readonly #failed = new Map<PeerId, string>()
 
-  constructor(deps: SearchDeps, reads: WorkQueue, signal: AbortSignal) {
+  constructor(deps: SearchDeps, reads: WorkQueue, { signal, timeoutMs }: Waits) {
     this.#deps = deps
     this.#reads = reads
     this.#signal = signal
+    this.#timeoutMs = timeoutMs
   }
 
   async run(query: ToolQuery): Promise<Found> {
@@ -120,7 +139,7 @@ export class Search {
   async #providers(name: string): Promise<{ providers: PeerId[]; answered: readonly PeerId[] }> {
     const { dht, host } = this.#deps
     try {
-      const found = await dht.findProviders(name, { signal: this.#signal })
+      const found = await dht.findProviders(name, this.#share(SHARE.providers))
       for (const { peer, code } of found.failed) this.#failed.set(peer, code)
       const sorted = found.providers
         .filter(({ peer }) => peer !== host.self)
@@ -185,11 +204,15 @@ export class Search {
     const key = descriptorKey(service, peer)
     const { value, publisher } = await this.#reads.run(async () => {
       this.#signal.throwIfAborted()
-      return this.#deps.dht.get(key, { signal: this.#signal })
+      return this.#deps.dht.get(key, this.#share(SHARE.record))
     })
     if (value === null) throw McpError.DESCRIPTOR_MISSING({ key })
     if (publisher === peer) return value
     throw McpError.DESCRIPTOR_INVALID({ found: `a record signed by ${publisher ?? 'nobody'}` })
+  }
+
+  #share(part: number): TimedOptions {
+    return { signal: this.#signal, timeoutMs: Math.round(part * this.#timeoutMs) }
   }
 
   #noteFailure(peer: PeerId, error: unknown): void {

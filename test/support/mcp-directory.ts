@@ -1,6 +1,6 @@
 /** Peers, tools and a DHT in memory, for tests of who offers what. */
 
-import { Emitter } from '../../src/base/index.ts'
+import { type Clock, Emitter } from '../../src/base/index.ts'
 import { type PeerId, signerFromSeed } from '../../src/identity/index.ts'
 import type { DirectoryDeps } from '../../src/mcp/directory.ts'
 import type { McpEvents } from '../../src/mcp/events.ts'
@@ -49,6 +49,13 @@ export class FakeDht {
   gets = 0
   /** Reads of these keys, or searches for these names, never end by themselves. */
   readonly silent = new Set<string>()
+  /** The same, but for `timeoutMs`, by which the DHT answers with what it has. */
+  readonly slow = new Set<string>()
+  readonly #clock: Clock | undefined
+
+  constructor(clock?: Clock) {
+    this.#clock = clock
+  }
 
   /** The DHT as `self` sees it. */
   as(self: PeerId): DirectoryDeps['dht'] {
@@ -59,8 +66,9 @@ export class FakeDht {
         this.records.set(key, { value, publisher: self, ttlSeconds })
         return { stored: [self, ...this.holders], wanted: 3 }
       },
-      get: async (key, { signal }) => {
+      get: async (key, { signal, timeoutMs = 60_000 }) => {
         this.gets += 1
+        if (this.slow.has(key)) await this.#clock?.sleep(timeoutMs, signal)
         if (this.silent.has(key)) await untilAborted(signal)
         const { value = null, publisher = null } = this.records.get(key) ?? {}
         return { value, publisher }
@@ -71,7 +79,8 @@ export class FakeDht {
         return { stored: [self, ...this.holders], wanted: 3 }
       },
       unprovide: (name) => this.providers.get(name)?.delete(self),
-      findProviders: async (name, { signal }) => {
+      findProviders: async (name, { signal, timeoutMs = 60_000 }) => {
+        if (this.slow.has(name)) await this.#clock?.sleep(timeoutMs, signal)
         if (this.silent.has(name)) await untilAborted(signal)
         const peers = [...(this.providers.get(name) ?? [])]
         const providers = peers.map((peer) => ({ peer, addresses: [] }))
