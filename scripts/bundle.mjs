@@ -9,7 +9,7 @@
 import { cpSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { isBuiltin } from 'node:module'
 import { join } from 'node:path'
-import { fileURLToPath, pathToFileURL } from 'node:url'
+import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
@@ -34,18 +34,27 @@ const versionPlugin = {
 }
 
 /**
- * Libraries hold much that a node never uses: 65,536 words as an array literal, which takes three
- * times the memory of the same words as one text; zod's messages in fifty languages; parts of
+ * Libraries hold much that a node never uses: 65,536 words of which an address needs nine, so that
+ * they are read from a file and forgotten; zod's messages in fifty languages; parts of
  * prom-client for a push gateway and for clusters, which bring half of Node's HTTP with them.
  */
 const slimPlugin = {
   name: 'slim',
   setup({ onLoad }) {
-    onLoad({ filter: /[/\\]niceware[/\\]lib[/\\]wordlist\.js$/ }, async ({ path }) => {
-      const { default: words } = await import(pathToFileURL(path))
-      const text = JSON.stringify(words.join(' '))
-      return { contents: `module.exports = ${text}.split(' ')`, loader: 'js' }
+    // A program with tools of its own needs it, and what is on the command line has none.
+    onLoad({ filter: /[/\\]src[/\\]mcp[/\\]json-schema\.ts$/ }, ({ path }) => {
+      const text = readFileSync(path, 'utf8')
+      const contents = text.replace('createRequire(import.meta.url)(', 'require(')
+      if (contents === text) throw new Error(`${path} is not as it was`)
+      return { contents, loader: 'ts' }
     })
+    onLoad({ filter: /[/\\]src[/\\]ip[/\\]dictionary\.ts$/ }, () => ({
+      contents:
+        "import { readFile } from 'node:fs/promises'\n" +
+        "const FILE = new URL('./words.txt', import.meta.url)\n" +
+        "export const loadDictionary = async () => (await readFile(FILE, 'latin1')).split(' ')",
+      loader: 'js',
+    }))
     onLoad({ filter: /[/\\]zod[/\\]v4[/\\]locales[/\\]index\.js$/ }, () => ({
       contents: "export { default as en } from './en.js'",
       loader: 'js',
@@ -114,6 +123,8 @@ const { metafile } = await build({
   metafile: true,
   logLevel: 'warning',
 })
+const { default: words } = await import('niceware/lib/wordlist.js')
+writeFileSync(join(out, 'words.txt'), words.join(' '))
 cpSync(join(root, 'node_modules/@fastify/swagger-ui/static'), join(out, 'static'), {
   recursive: true,
 })

@@ -44,7 +44,7 @@ async function installOnce() {
 function install() {
   process.stderr.write('Installing what is missing (npm install)…\n')
   const npm = process.env.npm_execpath
-  const args = ['install', '--no-audit', '--no-fund']
+  const args = ['install', '--no-audit', '--no-fund', '--loglevel=error']
   const options = { cwd: root, stdio: ['ignore', 2, 2] }
   const { status, error } =
     npm === undefined || !npm.includes('npm-cli')

@@ -40,7 +40,7 @@ async function main(words: readonly string[]): Promise<void> {
     const stale = await stalePages()
     if (stale.length === 0) return
     console.error(
-      `docs/reference is not what the code says: ${stale.join(', ')}. Run: npm run docs`,
+      `docs/reference is not what the code says: ${stale.join(', ')}. Run: npm run docs:reference`,
     )
     process.exitCode = 1
     return

@@ -55,11 +55,6 @@ export function configPage(): string {
   return page('Configuration', INTRO, [...parts, presets()])
 }
 
-/** Keys that the page is made from, for the test that nothing is left out. */
-export function configNames(): readonly string[] {
-  return tomlNames()
-}
-
 function section(name: string, names: readonly string[]): string {
   const purpose = PURPOSE[name]
   if (purpose === undefined) throw new Error(`section [${name}] has no sentence in the reference`)

@@ -14,4 +14,8 @@ export const BaseError = defineErrors('BASE', {
     says: (f: { afterMs: number }) => `Cannot wait longer: the deadline of ${f.afterMs} ms passed`,
     retryable: true,
   },
+  LIBRARY_UNUSABLE: {
+    says: (f: { library: string; reason: string }) =>
+      `Cannot load ${f.library}: ${f.reason}. Install this software again and restart the node`,
+  },
 })

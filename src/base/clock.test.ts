@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { FakeClock } from '../../test/support/fake-clock.ts'
-import { every, systemClock } from './clock.ts'
+import { either, every, systemClock } from './clock.ts'
 
 test('a wait longer than a timer can be does not end at once', async () => {
   const month = 31 * 24 * 3_600_000
@@ -46,4 +46,17 @@ test('every() passes on a failure of its work, and ends', async () => {
   await clock.advance(100)
   await ended
   assert.equal(clock.waiting, 0)
+})
+
+test('either() aborts with the first of two, and lets go of both when disposed', () => {
+  const [one, other] = [new AbortController(), new AbortController()]
+  {
+    using joined = either(one.signal, other.signal)
+    other.abort('other')
+    assert.equal(joined.signal.reason, 'other')
+  }
+  const left = either(one.signal, new AbortController().signal)
+  left[Symbol.dispose]()
+  one.abort('one')
+  assert.equal(left.signal.aborted, false)
 })

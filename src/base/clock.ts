@@ -63,6 +63,16 @@ export function joinDeadline(
 }
 
 /**
+ * Aborts with whichever of the two comes first, until it is disposed. `AbortSignal.any` never lets
+ * go of a signal that lives as long as the node, so what is joined to one often is joined here.
+ */
+export function either(one: AbortSignal, other: AbortSignal): Deadline {
+  const joined = new AbortController()
+  const first = joinDeadline(joined, () => undefined, one)
+  return joinDeadline(joined, () => first[Symbol.dispose](), other)
+}
+
+/**
  * Runs `work` every `ms`, one at a time, until `signal` aborts; the first run is after one pause.
  * `work` handles its own failures: one that escapes ends the loop and rejects.
  */

@@ -11,7 +11,7 @@ export {
   toHex,
   utf8,
 } from './bytes.ts'
-export { type Clock, type Deadline, every, joinDeadline, systemClock } from './clock.ts'
+export { type Clock, type Deadline, either, every, joinDeadline, systemClock } from './clock.ts'
 export { dataDirFrom } from './data-path.ts'
 export { Emitter } from './emitter.ts'
 export {
@@ -21,6 +21,7 @@ export {
   hasCode,
   isRetryable,
 } from './errors.ts'
+export { firstUse } from './first-use.ts'
 export {
   correlationId,
   createLog,

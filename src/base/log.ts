@@ -67,7 +67,8 @@ export function createLog(options: LogOptions): RootLogger {
       formatters: { level: (label) => ({ level: label }) },
       mixin: () => {
         const id = correlation.getStore()
-        return id === undefined ? {} : { correlationId: id }
+        // It came with a request, so it is a stranger's text as well.
+        return id === undefined ? {} : { correlationId: redactText(id) }
       },
     },
     destination,

@@ -49,3 +49,16 @@ test('two registries share nothing, and one refuses a name twice', async () => {
   assert.throws(() => registry.counter('p2p_calls', 'Again'))
   assert.throws(() => registry.counter('p2p_other', 'Other', ['a']).add(1, { b: 'x' }))
 })
+
+test('total() adds up what has the labels, asks readers, and is 0 for what is not there', async () => {
+  const { registry } = setup()
+  const totals = [
+    registry.total('p2p_calls'),
+    registry.total('p2p_calls', { code: 'ok' }),
+    registry.total('p2p_calls', { code: 'no' }),
+    registry.total('p2p_peers'),
+    registry.total('p2p_load', { kind: 'cpu' }),
+    registry.total('p2p_nothing'),
+  ]
+  assert.deepEqual(await Promise.all(totals), [3, 2, 0, 3, 0.5, 0])
+})

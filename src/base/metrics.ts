@@ -72,6 +72,15 @@ export class Registry {
     return { contentType: this.#open.contentType, body: await this.#open.metrics() }
   }
 
+  /** Samples of a counter or gauge that have all these labels, added up; 0 while there is none. */
+  async total(name: string, labels: Labels = {}): Promise<number> {
+    const found = await this.#text.getSingleMetric(name)?.get()
+    const wanted = Object.entries(labels)
+    return (found?.values ?? [])
+      .filter((sample) => wanted.every(([label, value]) => sample.labels[label] === value))
+      .reduce((sum, { value }) => sum + value, 0)
+  }
+
   #head(name: string, help: string, labels: readonly string[]) {
     return { name, help, labelNames: [...labels], registers: [this.#text, this.#open] }
   }

@@ -16,6 +16,7 @@ test('a peer id becomes its last six characters, in whichever form and wherever 
     ['QmYyQSo1c1Ym7orWxLYvCrM2EmxFTANf8wXmmE7DWjhx5N', '…Wjhx5N'],
     ['16Uiu2HAm8AZ3nbGdGdoQrx7FC9whZCvoBQwCPZ8SVYmzL8wAvXyz', '…wAvXyz'],
     ['k51qzi5uqu5dj16qyiq0tajolkojyl9qdkr254920wxv7ghtuwcz593tp69z9m', '…p69z9m'],
+    ['k2k4r8jl0yz8qjgqbmc2cdu5hkqek5rj6flgnlkyywynci20j0iuyfuj', 'iuyfuj'],
     ['bafzbeie5745rpv2m6tjyuugywy4d5ewrqgqqhfnf445he3omzpjbx5xqxe', '…x5xqxe'],
   ] as const
   for (const [text, end] of cases) assert.ok(redactText(text).endsWith(end), redactText(text))
@@ -40,6 +41,95 @@ test('addresses of Ethereum, keys and tokens do not stand in a line', () => {
     }),
   )
   assert.equal(redactText('Bearer short!'), 'Bearer [redacted]')
+})
+
+test('base64 without padding is cut, and a long path is not', () => {
+  fc.assert(
+    fc.property(bytes(36), (raw) => {
+      const text = Buffer.from(raw).toString('base64')
+      fc.pre(/[a-z]/.test(text) && /[A-Z]/.test(text) && /\d/.test(text))
+      fc.pre(text.split('/').length <= 5)
+      assert.equal(redactText(`public key ${text}`), 'public key [48 characters]')
+    }),
+  )
+  const path = '/home/Somebody/projects/p2p/node2/modules/pino/lib'
+  assert.equal(redactText(path), path)
+})
+
+test('a secret is cut by its name inside a text, however short it is', () => {
+  const cases = [
+    ['GET /v1?token=abc&x=1 failed', 'GET /v1?token=[redacted]&x=1 failed'],
+    ['OPENAI_API_KEY=sk-1 node x', 'OPENAI_API_KEY=[redacted] node x'],
+    ['https://me:hunter2@host/x', 'https://[redacted]@host/x'],
+  ] as const
+  for (const [text, said] of cases) assert.equal(redactText(text), said)
+  const kept = 'the token is wrong: read api.token of https://host/@x'
+  assert.equal(redactText(kept), kept)
+})
+
+test('a secret is cut by the name of its field, of every usual spelling', () => {
+  const names = [
+    'token',
+    'tokens',
+    'apiToken',
+    'passphrase',
+    'secretKey',
+    'secret_key',
+    'x-api-key',
+    'privateKey',
+    'credentials',
+    'set-cookie',
+    'env',
+  ]
+  for (const name of names) {
+    assert.equal(redactFields({ [name]: 'swordfish' })[name], '[redacted]', name)
+    assert.doesNotMatch(JSON.stringify(redactFields({ a: [{ [name]: ['swordfish'] }] })), /sword/)
+  }
+})
+
+test('what JSON has no word for is shown as far as it may be', () => {
+  const at = new Date(0)
+  const map = new Map<unknown, unknown>([
+    [PEER, PEER],
+    [1, 1],
+    ['token', 'swordfish'],
+  ])
+  const said = redactFields({
+    map,
+    set: new Set([PEER]),
+    url: new URL(`http://u:swordfish@127.0.0.1/p2p/${PEER}?token=swordfish`),
+    at,
+    never: new Date(Number.NaN),
+    memory: new ArrayBuffer(32),
+    small: 7n,
+    key: 2n ** 255n,
+  })
+  assert.deepEqual(said, {
+    map: { '…AJU5SA': '…AJU5SA', 1: 1, token: '[redacted]' },
+    set: ['…AJU5SA'],
+    url: 'http://[redacted]@127.0.0.1/p2p/…AJU5SA?token=[redacted]',
+    at: '1970-01-01T00:00:00.000Z',
+    never: null,
+    memory: '[32 bytes]',
+    small: '7',
+    key: '[large number]',
+  })
+})
+
+test('a value that cannot be read does not throw into the work that logs it', () => {
+  const trap = {
+    get x(): string {
+      throw new RangeError('no')
+    },
+  }
+  assert.deepEqual(redactFields({ trap, y: 1 }), { trap: '[unreadable]', y: 1 })
+})
+
+test('what the bound cuts in the middle does not stay as a half', () => {
+  for (let before = 2_000; before < 2_048; before += 1) {
+    const said = redactText(`${'x '.repeat(before / 2)}${PEER} and more`)
+    assert.doesNotMatch(said, /12D3/, String(before))
+  }
 })
 
 test('bytes do not stand in a line as Node prints them', () => {
@@ -111,7 +201,7 @@ test('the causes of an error are cut as well, and all of an AggregateError are n
 test('no text makes it slow', () => {
   fc.assert(
     fc.property(
-      fc.array(fc.constantFrom('1, ', 'ab ', '"', '{"', 'Qm1', '0x', 'A', 'a', '1'), {
+      fc.array(fc.constantFrom('1, ', 'ab ', '"', 'Qm1', '0x', 'A', 'a', '1', '://', 'token='), {
         minLength: 500,
         maxLength: 3_000,
       }),

@@ -1,5 +1,6 @@
 /** What `p2p doctor` thinks of what it saw: facts in, findings out, nothing touched. */
 
+import { scopeOf } from '../ip/index.ts'
 import type { Facility, HealthReport } from '../node/index.ts'
 
 export type Verdict = 'ok' | 'warn' | 'failed'
@@ -122,16 +123,23 @@ export function quic({ state, reason, remedy }: Facility): Finding {
 
 export function ipv6({ addresses, hasRoute }: Ipv6Facts): Finding {
   const check = 'IPv6'
-  const global = addresses.filter((address) => !address.startsWith('fe80:'))
+  const global = addresses.filter((address) => scopeOf(withoutZone(address)) === 'global')
   const remedy = 'Ask the network for IPv6; until then peers are reached over IPv4 only'
   if (global.length === 0) {
-    const found = addresses.length > 0 ? 'only link-local addresses' : 'no address'
+    const found = addresses.length > 0 ? NONE_GLOBAL : 'no address'
     return { check, verdict: 'warn', found, remedy }
   }
   const found = global.slice(0, 3).join(', ')
   if (hasRoute) return { check, verdict: 'ok', found: `${found}, with a route to the internet` }
   return { check, verdict: 'warn', found: `${found}, but no route to the internet`, remedy }
 }
+
+/** `fe80::1%eth0` (RFC 4007 §11): some platforms write it. */
+function withoutZone(address: string): string {
+  return address.split('%', 1)[0] ?? ''
+}
+
+const NONE_GLOBAL = 'no address that the internet knows, only such of the link or of this network'
 
 /** `answers` is whether a node could be asked over its API. */
 export function folderLock({ held, pid }: LockFacts, answers: boolean): Finding {

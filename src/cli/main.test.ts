@@ -13,12 +13,15 @@ interface Given {
   readonly rooms?: Partial<Rooms>
   readonly env?: World['env']
   readonly tty?: boolean
+  readonly errorTty?: boolean
 }
 
 /** A command line in a process of its own, made of literals. */
-function running(argv: readonly string[], { node, rooms, env = {}, tty = false }: Given = {}) {
+function running(argv: readonly string[], given: Given = {}) {
+  const { node, rooms, env = {}, tty = false, errorTty = tty } = given
   const stdout = new Memory(tty)
-  const stderr = new Memory(tty)
+  const stderr = new Memory(errorTty)
+  const reader = new AbortController()
   const clock = new FakeClock(1)
   const folders: string[] = []
   const starts: string[] = []
@@ -32,6 +35,7 @@ function running(argv: readonly string[], { node, rooms, env = {}, tty = false }
     program: 'p2p',
     stdout,
     stderr,
+    readerGone: reader.signal,
     clock,
     rooms: missing<Rooms>('room', {
       usualDataDir: async () => '/usual',
@@ -54,7 +58,8 @@ function running(argv: readonly string[], { node, rooms, env = {}, tty = false }
   const code = main(world)
   const signal = (name: SignalName) => listener?.(name)
   const listens = () => listener !== undefined
-  return { code, clock, stdout, stderr, folders, starts, exits, signal, listens }
+  const leave = () => reader.abort()
+  return { code, leave, clock, stdout, stderr, folders, starts, exits, signal, listens }
 }
 
 const hangs = (options: { signal?: AbortSignal } = {}) =>
@@ -234,4 +239,31 @@ test('colours are for a terminal whose owner wants them', async () => {
   assert.equal(await colored([], {}), false)
   assert.equal(await colored(['--no-color'], { tty: true }), false)
   assert.equal(await colored([], { tty: true, env: { NO_COLOR: '1' } }), false)
+})
+
+test('an error is coloured where standard error is a terminal, whatever standard output is', async () => {
+  const node = { peers: fails('NET_CONNECT_FAILED') }
+  const escapes = async (given: Given) => {
+    const { code, stderr } = running(['peers'], { node, ...given })
+    await code
+    return stderr.text.includes('\u001b')
+  }
+  assert.equal(await escapes({ tty: true, errorTty: false }), false)
+  assert.equal(await escapes({ tty: false, errorTty: true }), true)
+  assert.equal(await escapes({ tty: true, env: { NO_COLOR: '1' } }), false)
+  assert.equal(await escapes({ tty: true, env: { TERM: 'dumb' } }), false)
+})
+
+test('what only shows things ends with 0 when nobody reads it any more', async () => {
+  async function* silent({ signal }: { signal?: AbortSignal } = {}): AsyncGenerator<never> {
+    yield await hangs({ ...(signal && { signal }) })
+  }
+  const node = { events: silent, status: hangs, peers: hangs }
+  for (const argv of [['events'], ['status', '--watch']]) {
+    const { code, leave, stderr } = running(argv, { node })
+    await setImmediate()
+    leave()
+    assert.equal(await code, 0, argv.join(' '))
+    assert.equal(stderr.text, '')
+  }
 })

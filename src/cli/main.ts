@@ -108,10 +108,17 @@ function usualMs({ endlessWith, timeoutMs }: Command, options: OptionValues): nu
 
 function outputFor(world: World): Output {
   const own = world.argv.slice(0, world.argv.includes('--') ? world.argv.indexOf('--') : undefined)
-  const wantsColor = !own.includes('--no-color') && !world.env.NO_COLOR
+  const dumb = world.env.TERM === 'dumb'
+  const wantsColor = !own.includes('--no-color') && !world.env.NO_COLOR && !dumb
   return new Output(
     { out: world.stdout, err: world.stderr },
-    { json: own.includes('--json'), color: wantsColor && world.stdout.isTTY === true },
+    {
+      json: own.includes('--json'),
+      color: wantsColor && world.stdout.isTTY === true,
+      errorColor: wantsColor && world.stderr.isTTY === true,
+      dumb,
+      gone: world.readerGone,
+    },
   )
 }
 

@@ -24,7 +24,13 @@ export type Paint = (style: Style, text: string) => string
 
 export interface OutputOptions {
   readonly json: boolean
+  /** Whether standard output is coloured, and standard error. */
   readonly color: boolean
+  readonly errorColor?: boolean
+  /** A terminal that knows no escapes: nothing is drawn again in its place. */
+  readonly dumb?: boolean
+  /** Aborts when nobody reads standard output any more. */
+  readonly gone?: AbortSignal
 }
 
 const COLUMNS = 80
@@ -34,9 +40,13 @@ const ROWS = 24
 export class Output {
   /** Whether the reader is a program. */
   readonly json: boolean
+  /** Aborts when nobody reads the results any more: what only shows things may end. */
+  readonly gone: AbortSignal
   readonly #out: Sink
   readonly #err: Sink
   readonly #color: boolean
+  readonly #errorColor: boolean
+  readonly #dumb: boolean
   /** What stands on the terminal of the picture that is drawn again. */
   #drawn = { lines: 0, size: '' }
 
@@ -45,11 +55,14 @@ export class Output {
     this.#out = sinks.out
     this.#err = sinks.err
     this.#color = options.color
+    this.#errorColor = options.errorColor ?? options.color
+    this.#dumb = options.dumb === true
+    this.gone = options.gone ?? new AbortController().signal
   }
 
   /** Whether a person looks at standard output in a terminal. */
   get live(): boolean {
-    return !this.json && this.#out.isTTY === true
+    return !this.json && this.#out.isTTY === true && !this.#dumb
   }
 
   readonly paint: Paint = (style, text) =>
@@ -98,7 +111,8 @@ export class Output {
       this.#err.write(`${safeJson({ error: { code, message, facts, retryable } })}\n`)
       return coded.code
     }
-    this.#err.write(`${this.paint('red', 'error')} ${coded.code}\n${clean(coded.message)}\n`)
+    const word = this.#errorColor ? styleText('red', 'error', { validateStream: false }) : 'error'
+    this.#err.write(`${word} ${coded.code}\n${clean(coded.message)}\n`)
     if (coded.retryable) this.#err.write('Trying again later may help.\n')
     if (coded.code === 'CLI_INTERNAL' && error instanceof Error) {
       this.#err.write(`${clean(error.stack ?? '')}\n`)

@@ -20,6 +20,8 @@ export interface World {
   readonly program: string
   readonly stdout: Sink
   readonly stderr: Sink
+  /** Aborts when whoever read standard output has stopped. */
+  readonly readerGone: AbortSignal
   readonly clock: Clock
   readonly rooms: Rooms
   /** Calls `listen` at every signal; the function returned stops that. */
@@ -30,7 +32,9 @@ export interface World {
 
 export function processWorld(): World {
   const [, script = 'p2p', ...argv] = process.argv
-  for (const stream of [process.stdout, process.stderr]) stream.on('error', onWriteFailure)
+  const reader = new AbortController()
+  process.stdout.on('error', (error) => onWriteFailure(error, () => reader.abort()))
+  process.stderr.on('error', (error) => onWriteFailure(error, () => undefined))
   return {
     argv,
     env: process.env,
@@ -39,6 +43,7 @@ export function processWorld(): World {
     program: typedAs(script, process.cwd(), process.env.PATH ?? ''),
     stdout: process.stdout,
     stderr: process.stderr,
+    readerGone: reader.signal,
     clock: systemClock,
     rooms: realRooms,
     onSignal(listen) {
@@ -61,9 +66,15 @@ export function typedAs(script: string, cwd: string, path: string): string {
   return near === name ? `./${name}` : near
 }
 
+/** What systems say when the other end of a pipe is closed, then and at each later write. */
+const GONE: readonly string[] = ['EPIPE', 'EOF', 'ERR_STREAM_DESTROYED']
+
 /** Whoever reads our output may stop reading, as `head` does; that is no error of ours. */
-function onWriteFailure(error: NodeJS.ErrnoException): void {
-  if (error.code === 'EPIPE') return
+function onWriteFailure(error: NodeJS.ErrnoException, gone: () => void): void {
+  if (GONE.includes(error.code ?? '')) {
+    gone()
+    return
+  }
   process.stderr.write(`Cannot write the output: ${error.message}\n`)
   process.exit(EXIT.resource)
 }

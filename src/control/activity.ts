@@ -21,25 +21,21 @@ export interface Activity {
 
 export async function activityOf(
   node: Pick<ServedNode, 'services' | 'calls' | 'served'>,
-  registry: Pick<Registry, 'prometheusText'>,
+  registry: Pick<Registry, 'total'>,
 ): Promise<Activity> {
-  const { body } = await registry.prometheusText()
+  const [bytesIn, bytesOut, dhtRecords] = await Promise.all([
+    registry.total('p2p_bandwidth_bytes', { direction: 'in' }),
+    registry.total('p2p_bandwidth_bytes', { direction: 'out' }),
+    registry.total('p2p_dht_records_stored'),
+  ])
   const { calls, served } = node
   return {
-    bytesIn: sampleOf(body, 'p2p_bandwidth_bytes{direction="in"}'),
-    bytesOut: sampleOf(body, 'p2p_bandwidth_bytes{direction="out"}'),
+    bytesIn,
+    bytesOut,
     toolsOffered: node.services.list().reduce((sum, { tools }) => sum + tools.length, 0),
     calls,
     served,
-    dhtRecords: sampleOf(body, 'p2p_dht_records_stored'),
+    dhtRecords,
     memoryBytes: memoryUsage.rss(),
   }
-}
-
-/** One sample of the text that a scrape gets; 0 while nothing was counted under that name. */
-function sampleOf(text: string, name: string): number {
-  const start = text.indexOf(`\n${name} `)
-  if (start < 0) return 0
-  const value = Number.parseFloat(text.slice(start + name.length + 2))
-  return Number.isFinite(value) ? value : 0
 }

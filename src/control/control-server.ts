@@ -4,7 +4,8 @@ import type { Random, Service } from '../base/index.ts'
 import type { ControlConfig } from '../node/index.ts'
 import { EventFeed } from './event-feed.ts'
 import { createGuard } from './guard.ts'
-import { type Api, type ApiDeps, createApi, PUBLIC_PATHS } from './http.ts'
+import { type Api, type ApiDeps, PUBLIC_PATHS } from './http.ts'
+import { createLateApi } from './late-api.ts'
 import { type Listener, type ListenerOptions, openListener } from './listener.ts'
 import { createMcpGateway, MCP_PATH, type McpFace } from './mcp-gateway.ts'
 
@@ -55,7 +56,7 @@ export class ControlServer implements Service {
   async start(): Promise<void> {
     const { mcp, log } = this.#deps
     const { apiAddress, mcpAddress, operationTimeoutMs } = this.#config
-    const api = await createApi({ ...this.#deps, feed: this.#feed }, operationTimeoutMs)
+    const api = createLateApi({ ...this.#deps, feed: this.#feed }, operationTimeoutMs)
     await this.#feed.start()
     this.#api = api
     this.#apiUrl = await this.#open({

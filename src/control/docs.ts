@@ -51,9 +51,17 @@ export class Docs {
   }
 
   async handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    this.#app ??= createPage(this.#documentOf())
-    const app = await this.#app
+    const app = await this.#page()
     app.routing(request, response)
+  }
+
+  /** Made once; after a failure, which may have been one of the disk, made anew. */
+  #page(): Promise<FastifyInstance> {
+    this.#app ??= createPage(this.#documentOf()).catch((error: unknown) => {
+      this.#app = undefined
+      throw error
+    })
+    return this.#app
   }
 
   async close(): Promise<void> {

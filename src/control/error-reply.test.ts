@@ -26,14 +26,28 @@ test('statusOf() fits the code of any room', () => {
     DHT_PUBLISHER_QUOTA: 429,
     DHT_NAMESPACE_UNKNOWN: 400,
     NODE_SECTION_OFF: 409,
+    NODE_OFFER_INVALID: 400,
+    NODE_ARGUMENT_INVALID: 400,
+    NODE_VALUE_UNFIT: 400,
+    PUBSUB_TOPIC_IN_USE: 409,
     NET_PEER_UNREACHABLE: 502,
     NET_ADDRESS_INVALID: 400,
+    DHT_STOPPED: 503,
+    NODE_DISK_FULL: 507,
+    MCP_SERVICES_NOT_KEPT: 507,
+    MCP_SERVICES_FULL: 409,
+    MCP_TOOL_ERROR: 502,
+    NET_CHANNEL_CLOSED: 502,
     X_STRANGE: 500,
   }
   for (const [code, status] of Object.entries(expected)) {
     assert.equal(statusOf(error(code)), status, code)
   }
   assert.equal(statusOf(error('X_STRANGE', true)), 503)
+  const says = () => 'Cannot'
+  const dial = (tried: unknown) => new CodedError('NET_CONNECT_FAILED', { tried }, { says })
+  assert.equal(statusOf(dial([])), 404)
+  assert.equal(statusOf(dial([{ address: 'x', reason: 'y' }])), 502)
 })
 
 test('errorBody() writes facts that JSON has no word for', () => {

@@ -23,23 +23,31 @@ const STATUS: readonly (readonly [RegExp, number])[] = [
   [/^CONTROL_TOKEN_/, 401],
   [/^CONTROL_BODY_TOO_LARGE$/, 413],
   [/^CONTROL_REQUEST_INVALID$/, 400],
-  [/_QUOTA$/, 429],
+  [/_(QUOTA|TOO_MANY)$/, 429],
   [/^ACCESS_/, 403],
-  [/_BUSY$/, 503],
+  [/_(BUSY|STOPPED)$/, 503],
   [/^BASE_BUG$/, 500],
   [/_NOT_BUILT_YET$/, 501],
+  [/_(DISK_FULL|NOT_KEPT)$/, 507],
   [/_(NOT_FOUND|(ROUTE|SERVICE|CATALOG)_UNKNOWN|UNRESOLVED)$/, 404],
-  [/_(DENIED|REFUSED|FORBIDDEN)$/, 403],
+  [/_(DENIED|REFUSED|FORBIDDEN|NOT_PUBLISHER)$/, 403],
   [/_(DEADLINE|TIMEOUT)$/, 504],
-  [/_(EXISTS|CONFLICT|AMBIGUOUS|ALREADY_RUNNING|SECTION_OFF)$/, 409],
-  [/_(UNREACHABLE|UNAVAILABLE|FAILED|BROKEN|OUTCOME_UNKNOWN)$/, 502],
-  [/_(INVALID|MALFORMED|UNKNOWN|COUNT|TOO_LONG|TOO_LARGE|UNSUPPORTED|UNSAFE)$/, 400],
+  [/_(EXISTS|CONFLICT|AMBIGUOUS|ALREADY_RUNNING|SECTION_OFF|IN_USE|SERVICES_FULL)$/, 409],
+  [/_(UNREACHABLE|UNAVAILABLE|FAILED|BROKEN|CHANNEL_CLOSED|TOOL_ERROR|OUTCOME_UNKNOWN)$/, 502],
+  [/_(INVALID|MALFORMED|UNKNOWN|COUNT|TOO_LONG|TOO_LARGE|UNSUPPORTED|UNSAFE|UNFIT)$/, 400],
 ]
 
 /** The status that fits an error; 503 for the rest that may work later, else 500. */
-export function statusOf({ code, retryable }: CodedError): number {
+export function statusOf({ code, facts, retryable }: CodedError): number {
+  if (code === 'NET_CONNECT_FAILED' && isNowhere(facts)) return 404
   const row = STATUS.find(([pattern]) => pattern.test(code))
   return row?.[1] ?? (retryable ? 503 : 500)
+}
+
+/** Nothing was tried, because nobody knows where that peer is. */
+function isNowhere(facts: unknown): boolean {
+  const { tried } = (facts ?? {}) as { readonly tried?: unknown }
+  return Array.isArray(tried) && tried.length === 0
 }
 
 /** Answers with `error` on a bare response, before or beside the framework. */

@@ -31,6 +31,10 @@ export const ControlError = defineErrors('CONTROL', {
     says: (f: { method: string; path: string }) =>
       `Cannot answer ${f.method} ${f.path}: there is no such route. GET /openapi.json lists all`,
   },
+  PEER_NOT_FOUND: {
+    says: (f: { peer: string }) =>
+      `Cannot disconnect from ${f.peer}: it is not connected. GET /v1/peers lists those that are`,
+  },
   CALLER_GONE: {
     says: (_: object) => 'Cannot answer: the caller closed the connection',
   },

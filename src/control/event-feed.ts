@@ -47,9 +47,9 @@ export class EventFeed implements Service {
     this.#services = new Set(node.services.list().map(({ name }) => name))
     const { net, mcp } = node.events
     const subscriptions = [
-      net?.on('connected', ({ peer }) => this.#tell({ event: 'peer-connected', peer })),
-      net?.on('disconnected', ({ peer }) => this.#tell({ event: 'peer-disconnected', peer })),
-      net?.on('addresses', ({ addresses: listen }) => {
+      net.on('connected', ({ peer }) => this.#tell({ event: 'peer-connected', peer })),
+      net.on('disconnected', ({ peer }) => this.#tell({ event: 'peer-disconnected', peer })),
+      net.on('addresses', ({ addresses: listen }) => {
         this.#tell({ event: 'addresses-changed', listen })
       }),
       mcp?.on('servicesChanged', () => this.#compareServices()),

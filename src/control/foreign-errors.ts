@@ -20,11 +20,18 @@ export function codedFrom(error: unknown, request: FastifyRequest): CodedError {
   if (code === 'FST_ERR_CTP_BODY_TOO_LARGE') {
     return ControlError.BODY_TOO_LARGE({ limit: request.routeOptions.bodyLimit }, error)
   }
+  if (code === 'FST_ERR_CTP_INVALID_MEDIA_TYPE') {
+    const found = request.headers['content-type'] ?? ''
+    const problems = [`content-type: found "${found.slice(0, SHOWN_MAX)}", wanted application/json`]
+    return ControlError.REQUEST_INVALID({ part: 'head', problems }, error)
+  }
   if (statusCode < 500) {
     return ControlError.REQUEST_INVALID({ part: 'head', problems: [error.message] }, error)
   }
   return internal(error, request)
 }
+
+const SHOWN_MAX = 128
 
 interface FrameworkError extends Error {
   readonly code?: string

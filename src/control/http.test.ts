@@ -183,10 +183,30 @@ test('bad requests are refused with the part and the problem', async () => {
   assert.deepEqual(await refused({ method: 'POST', body: deep }), [400, 'WIRE_MALFORMED'])
   const form = { method: 'POST', body: 'tool=add', headers: { 'content-type': 'text/plain' } }
   assert.equal((await refused(form))[1], 'CONTROL_REQUEST_INVALID')
+  const { text } = await ask(url, form)
+  assert.match(text, /content-type: found .{1,4}text\/plain.{1,4}, wanted application\/json/)
   assert.deepEqual(await refused({}, `${control.api}/nope`), [404, 'CONTROL_ROUTE_UNKNOWN'])
   const badUrl = await refused({}, `${control.api}/v1/peers/%ff`)
   assert.equal(badUrl[1], 'CONTROL_REQUEST_INVALID')
   assert.deepEqual(control.asked, [])
+})
+
+test('a peer that is not connected cannot be disconnected from', async () => {
+  await using control = await startControl({ over: { peers: async () => [] } })
+  const reply = await ask(`${control.api}/v1/peers/${PEER}`, { method: 'DELETE' })
+  assert.deepEqual([reply.status, codeOf(reply)], [404, 'CONTROL_PEER_NOT_FOUND'])
+  assert.deepEqual(control.asked, [])
+})
+
+test('no answer lets a browser take it for something else', async () => {
+  await using control = await startControl()
+  for (const token of [undefined, null]) {
+    for (const path of ['/health', '/v1/status', '/nope']) {
+      const asked = token === undefined ? {} : { token }
+      const { headers } = await ask(`${control.api}${path}`, asked)
+      assert.equal(headers['x-content-type-options'], 'nosniff', path)
+    }
+  }
 })
 
 test('a body is read up to its limit: 1 MiB, and 16 MiB for the arguments of a call', async () => {

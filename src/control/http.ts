@@ -7,7 +7,7 @@
 
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import type { Clock, Logger, Registry } from '../base/index.ts'
+import { type Clock, firstUse, type Logger, type Registry } from '../base/index.ts'
 import { parseJson } from '../wire/index.ts'
 import { type Given, type Operation, type OperationName, operations } from './api.ts'
 import { DOCS_PATHS, Docs, type DocsDocument } from './docs.ts'
@@ -17,6 +17,7 @@ import type { EventFeed } from './event-feed.ts'
 import { codedFrom } from './foreign-errors.ts'
 import { holdLease } from './lease.ts'
 import { correlationOf } from './listener.ts'
+import { PROBE_NAMES, type Probes } from './probes.ts'
 import { proofOf } from './proof.ts'
 import { createRoutes, type Routes } from './routes.ts'
 import type { ServedNode } from './served-node.ts'
@@ -24,7 +25,7 @@ import { errorBody as errorShape } from './shapes/api.ts'
 
 export interface ApiDeps {
   readonly node: ServedNode
-  readonly registry: Pick<Registry, 'prometheusText' | 'openMetricsText'>
+  readonly registry: Pick<Registry, 'prometheusText' | 'openMetricsText' | 'total'>
   readonly version: string
   /** The bearer token that callers must show. */
   readonly token: string
@@ -53,9 +54,8 @@ export const PUBLIC_PATHS: readonly string[] = [...TOKENLESS, ...DOCS_PATHS]
 const PARAMETER_MAX = 256
 
 /** `waitMs` is how long an operation may take when its caller names no time-out. */
-export async function createApi(deps: ApiDeps, waitMs: number): Promise<Api> {
-  // Loaded here, so that a program that only needs the client does not wait for a server.
-  const { fastify } = await import('fastify')
+export async function createApi(deps: ApiDeps, probes: Probes, waitMs: number): Promise<Api> {
+  const { fastify } = await firstUse('the HTTP framework', () => import('fastify'))
   const app = fastify({
     logger: false,
     routerOptions: {
@@ -77,7 +77,7 @@ export async function createApi(deps: ApiDeps, waitMs: number): Promise<Api> {
     const error = ControlError.ROUTE_UNKNOWN({ method: request.method, path })
     return refuse(deps, error, { request, reply })
   })
-  mount(app, deps, createRoutes(deps, waitMs))
+  mount(app, createRoutes(deps, waitMs), specialRoutes(app, deps, probes))
   await app.ready()
   const docs = new Docs(() => app.swagger() as DocsDocument)
   return {
@@ -116,8 +116,11 @@ async function parseBody(request: FastifyRequest, body: string | Buffer): Promis
 
 /** The zod compilers and the document; it must know the routes, so it comes before them. */
 async function describe(app: FastifyInstance, version: string): Promise<void> {
-  const { default: swagger } = await import('@fastify/swagger')
-  const zod = await import('fastify-type-provider-zod')
+  const { default: swagger } = await firstUse(
+    'the maker of the API document',
+    () => import('@fastify/swagger'),
+  )
+  const zod = await firstUse('the checks of the API', () => import('fastify-type-provider-zod'))
   app.setValidatorCompiler(zod.validatorCompiler)
   app.setSerializerCompiler(zod.serializerCompiler)
   await app.register(swagger, {
@@ -137,8 +140,9 @@ async function describe(app: FastifyInstance, version: string): Promise<void> {
 
 type Serve = (given: never, call: { request: FastifyRequest; reply: FastifyReply }) => unknown
 
-function mount(app: FastifyInstance, deps: ApiDeps, routes: Routes): void {
-  const special: Partial<Record<OperationName, Serve>> = specialRoutes(app, deps)
+type Special = Partial<Record<OperationName, Serve>>
+
+function mount(app: FastifyInstance, routes: Routes, special: Special): void {
   for (const [name, operation] of Object.entries(operations) as [OperationName, Operation][]) {
     const plain = routes[name as keyof Routes] as
       | ((given: never, signal: AbortSignal) => Promise<unknown>)
@@ -183,26 +187,22 @@ function schemaOf(name: OperationName, operation: Operation) {
   }
 }
 
-function specialRoutes(app: FastifyInstance, deps: ApiDeps) {
-  const { node, registry, token, feed, clock, log } = deps
+/** Asked in an unusual spelling, a probe comes through the framework and is answered the same. */
+function probeRoutes(probes: Probes): Special {
+  const routes = PROBE_NAMES.map((name): [string, Serve] => [
+    name,
+    (_given, { request, reply }) => {
+      reply.hijack()
+      return probes[name](request.raw, reply.raw)
+    },
+  ])
+  return Object.fromEntries(routes)
+}
+
+function specialRoutes(app: FastifyInstance, deps: ApiDeps, probes: Probes) {
+  const { node, token, feed, clock, log } = deps
   return {
-    health(_given, { reply }) {
-      const report = node.health()
-      reply.status(report.status === 'failing' ? 503 : 200)
-      return report
-    },
-    ready(_given, { reply }) {
-      const report = node.health()
-      reply.status(report.ready ? 200 : 503)
-      return report
-    },
-    async metrics(_given, { request, reply }) {
-      const wantsOpen = request.headers.accept?.includes('application/openmetrics-text') === true
-      const scrape = wantsOpen ? registry.openMetricsText() : registry.prometheusText()
-      const { contentType, body } = await scrape
-      reply.header('content-type', contentType)
-      return body
-    },
+    ...probeRoutes(probes),
     prove({ nonce }: Given<'prove'>, { request }) {
       const { peerId } = node.status()
       const port = request.raw.socket.localPort ?? 0

@@ -3,11 +3,12 @@
  * and runs under a correlation id. The API and the MCP gateway both stand behind one.
  */
 
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import { newId, type Random, withCorrelation } from '../base/index.ts'
 import { sendError } from './error-reply.ts'
 import { ControlError } from './errors.ts'
 import type { Guard } from './guard.ts'
+import { createServer } from './node-http.ts'
 
 export const CORRELATION_HEADER = 'x-correlation-id'
 const CORRELATION_ID = /^[A-Za-z0-9._-]{1,64}$/
@@ -84,6 +85,8 @@ function createGuardedServer({ guard, random, handle }: ListenerOptions): Server
       const id = typeof given === 'string' && CORRELATION_ID.test(given) ? given : newId(random)
       request.headers[CORRELATION_HEADER] = id
       response.setHeader(CORRELATION_HEADER, id)
+      // An answer is never a script or a page for a browser that would rather have one.
+      response.setHeader('x-content-type-options', 'nosniff')
       const refusal = guard(request)
       if (refusal !== undefined) sendError(response, refusal)
       else withCorrelation(id, () => handle(request, response))

@@ -6,11 +6,12 @@
  * only when it may be used.
  */
 
-import { Agent, type ClientRequestArgs } from 'node:http'
+import type { ClientRequestArgs } from 'node:http'
 import { connect, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { type Random, systemClock } from '../base/index.ts'
 import { ControlError } from './errors.ts'
+import { Agent } from './node-http.ts'
 import { isProof, NONCE_BYTES } from './proof.ts'
 import { proof as proofShape } from './shapes/api.ts'
 

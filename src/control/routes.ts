@@ -28,7 +28,7 @@ export type Routes = {
 
 export interface RoutesDeps {
   readonly node: ServedNode
-  readonly registry: Pick<Registry, 'prometheusText'>
+  readonly registry: Pick<Registry, 'total'>
   readonly clock: Clock
 }
 
@@ -49,10 +49,7 @@ export function createRoutes({ node, registry, clock }: RoutesDeps, waitMs: numb
       const limits = { ...(timeoutMs !== undefined && { timeoutMs }), signal }
       return { peer: await within(limits, (ended) => node.connect(target, { signal: ended })) }
     },
-    async disconnect({ peer }) {
-      await node.disconnect(peerId(peer))
-      return { done: true }
-    },
+    disconnect: ({ peer }) => disconnect(node, peer),
     async ping({ peer, ...limits }, signal) {
       const id = peerId(peer)
       const ms = await within({ ...limits, signal }, (ended) => node.ping(id, { signal: ended }))
@@ -90,6 +87,14 @@ export function createRoutes({ node, registry, clock }: RoutesDeps, waitMs: numb
       return { ...found, ...written(found, encoding) }
     },
   }
+}
+
+async function disconnect(node: ServedNode, peer: string): Promise<Answer<'disconnect'>> {
+  const id = peerId(peer)
+  const connected = await node.peers()
+  if (!connected.some((each) => each.peer === id)) throw ControlError.PEER_NOT_FOUND({ peer })
+  await node.disconnect(id)
+  return { done: true }
 }
 
 /** How long a node may take to say what became of a call whose time is over. */

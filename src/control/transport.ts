@@ -1,10 +1,11 @@
 /** One HTTP request for each operation, with the token, and the answer checked or its error. */
 
-import { type IncomingMessage, request as send } from 'node:http'
+import type { IncomingMessage } from 'node:http'
 import { createInterface } from 'node:readline'
 import { CodedError, hasCode, secureRandom } from '../base/index.ts'
 import { type Answer, type Operation, type OperationName, operations, type Sent } from './api.ts'
 import { ControlError } from './errors.ts'
+import { request as send } from './node-http.ts'
 import { ProvenAgent } from './proven-agent.ts'
 import type { Waits } from './served-node.ts'
 import { errorBody } from './shapes/api.ts'

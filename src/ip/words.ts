@@ -9,8 +9,9 @@
  * taken as it is; curating it (short, inoffensive, hard to mishear) belongs to issue "Reaching".
  */
 
-import { concatBytes } from '../base/index.ts'
+import { concatBytes, firstUse } from '../base/index.ts'
 import { IPV4_BYTES, IPV6_BYTES, ipFromBytes, parseIp } from './address.ts'
+import { loadDictionary } from './dictionary.ts'
 import { IpError } from './errors.ts'
 import { nearest } from './nearest.ts'
 
@@ -61,10 +62,8 @@ export async function wordsToEndpoint(text: string): Promise<Endpoint> {
 
 const SEPARATORS = /[\s.-]+/
 
-/** The list costs 30 ms and 12 MB to load, which most nodes never need before they are ready. */
-async function dictionary(): Promise<readonly string[]> {
-  const { default: words } = await import('niceware/lib/wordlist.js')
-  return words
+function dictionary(): Promise<readonly string[]> {
+  return firstUse('the list of words', loadDictionary)
 }
 
 /** Looks through the list, for an index of it would take more memory than the list itself. */

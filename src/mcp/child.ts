@@ -8,13 +8,13 @@
 
 import { type ChildProcessByStdio, spawn } from 'node:child_process'
 import type { Readable, Writable } from 'node:stream'
-import { getDefaultEnvironment } from '@modelcontextprotocol/client/stdio'
 import type { Clock, Logger } from '../base/index.ts'
-import { FrameSplitter } from '../wire/index.ts'
+import { encodeFrame, FrameSplitter } from '../wire/index.ts'
 import { McpError } from './errors.ts'
 import { LastLines } from './last-lines.ts'
 import type { Pipe } from './pipe.ts'
 import { FRAME_BYTES_MAX } from './protocol.ts'
+import { clientSdk } from './sdk.ts'
 import type { ServiceSource } from './tool.ts'
 
 export type StdioSource = Extract<ServiceSource, { kind: 'stdio' }>
@@ -30,7 +30,6 @@ export interface Exit {
   readonly reason: string
 }
 
-const LINE_FEED = Uint8Array.of(0x0a)
 const OPEN_OBJECT = 0x7b
 /** From asking to end until forcing it. */
 const TERM_MS = 2_000
@@ -50,7 +49,9 @@ export class Child implements Pipe {
 
   /** Starts the process. Resolves once it runs; throws `MCP_SERVICE_START_FAILED` if it cannot. */
   static async start(service: string, source: StdioSource, deps: ChildDeps): Promise<Child> {
-    const child = new Child(service, source, deps)
+    const { getDefaultEnvironment } = await clientSdk()
+    const env = { ...getDefaultEnvironment(), ...source.env }
+    const child = new Child(service, { ...source, env }, deps)
     await new Promise<void>((resolve, reject) => {
       child.#process.once('spawn', resolve)
       child.#process.once('error', (cause) => {
@@ -68,7 +69,7 @@ export class Child implements Pipe {
     this.#stderr = new LastLines((line) => log.debug('service said', { service, line }))
     this.#process = spawn(source.command, [...source.args], {
       cwd: source.cwd,
-      env: { ...getDefaultEnvironment(), ...source.env },
+      env: source.env,
       stdio: ['pipe', 'pipe', 'pipe'],
       shell: false,
       detached: true,
@@ -124,8 +125,7 @@ export class Child implements Pipe {
   async write(frame: Uint8Array, options: { readonly signal?: AbortSignal } = {}): Promise<void> {
     const { stdin } = this.#process
     const written = new Promise<void>((resolve, reject) => {
-      stdin.write(frame)
-      stdin.write(LINE_FEED, (cause) => {
+      stdin.write(encodeFrame('line', frame, FRAME_BYTES_MAX), (cause) => {
         if (cause == null) resolve()
         else reject(McpError.SERVICE_ENDED({ reason: cause.message }, cause))
       })

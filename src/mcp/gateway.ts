@@ -7,18 +7,16 @@
 
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Readable, Writable } from 'node:stream'
-import { toNodeHandler } from '@modelcontextprotocol/node'
-import {
-  type CallToolResult,
-  createMcpHandler,
+import type {
+  CallToolResult,
   McpServer,
-  type ServerContext,
-  type ServerEventBus,
+  ServerContext,
+  ServerEventBus,
 } from '@modelcontextprotocol/server'
-import { StdioServerTransport, serveStdio } from '@modelcontextprotocol/server/stdio'
 import { CodedError, type Logger } from '../base/index.ts'
 import type { JsonObject } from '../wire/index.ts'
 import type { Catalog } from './catalog.ts'
+import { type ServerSdk, serverSdk } from './sdk.ts'
 import type { SessionCallOptions } from './session.ts'
 import type { ToolInfo, ToolResult } from './tool.ts'
 
@@ -60,10 +58,15 @@ const INSTRUCTIONS =
 
 /** Serves standard input and output, or the streams given, until the input ends. */
 export function serveStdioFace(catalog: Catalog, options: StdioOptions): StdioFace {
+  const face = serverSdk().then((sdk) => stdioFaceOf(sdk, catalog, options))
+  return { done: face.then(({ done }) => done), close: async () => (await face).close() }
+}
+
+function stdioFaceOf(sdk: ServerSdk, catalog: Catalog, options: StdioOptions): StdioFace {
   const { input, output, log } = options
   const limits = { maxBufferSize: MESSAGE_BYTES_MAX }
-  const transport = new StdioServerTransport(input, output, limits)
-  const handle = serveStdio(() => watchfulServerOf(catalog, options), {
+  const transport = new sdk.StdioServerTransport(input, output, limits)
+  const handle = sdk.serveStdio(() => watchfulServerOf(sdk, catalog, options), {
     transport,
     maxSubscriptions: SUBSCRIPTIONS_MAX,
     onerror: (error) => log.debug('mcp stdio', { error }),
@@ -77,17 +80,43 @@ export function serveStdioFace(catalog: Catalog, options: StdioOptions): StdioFa
   return { done, close: () => handle.close() }
 }
 
-/** Serves Streamable HTTP, one request at a time. */
+/** Serves Streamable HTTP, one request at a time; made when the first of them comes. */
 export function createHttpFace(catalog: Catalog, options: FaceOptions): HttpFace {
+  let made: Promise<HttpFace> | undefined
+  let closed = false
+  const make = async () => {
+    try {
+      return httpFaceOf(await serverSdk(), catalog, options)
+    } catch (error) {
+      made = undefined
+      throw error
+    }
+  }
+  return {
+    async handle(request, response, body) {
+      made ??= make()
+      const face = await made
+      if (closed) await face.close()
+      await face.handle(request, response, body)
+    },
+    async close() {
+      closed = true
+      const face = await made?.catch(() => undefined)
+      await face?.close()
+    },
+  }
+}
+
+function httpFaceOf(sdk: ServerSdk, catalog: Catalog, options: FaceOptions): HttpFace {
   const onerror = (error: Error) => options.log.debug('mcp http', { error })
-  const handler = createMcpHandler(() => serverOf(catalog, options), {
+  const handler = sdk.createMcpHandler(() => serverOf(sdk, catalog, options), {
     bus: busOf(catalog),
     maxSubscriptions: SUBSCRIPTIONS_MAX,
     keepAliveMs: KEEP_ALIVE_MS,
     maxRequestBodySize: MESSAGE_BYTES_MAX,
     onerror,
   })
-  const handle = toNodeHandler(handler, { maxRequestBodySize: MESSAGE_BYTES_MAX, onerror })
+  const handle = sdk.toNodeHandler(handler, { maxRequestBodySize: MESSAGE_BYTES_MAX, onerror })
   return {
     // The SDK's own shape of a request differs from Node's in optional properties only.
     handle: (request, response, body) => {
@@ -98,8 +127,8 @@ export function createHttpFace(catalog: Catalog, options: FaceOptions): HttpFace
 }
 
 /** One server for one connection over stdio, or for one request over HTTP. */
-function serverOf(catalog: Catalog, { version, log }: FaceOptions): McpServer {
-  const mcp = new McpServer(
+function serverOf(sdk: ServerSdk, catalog: Catalog, { version, log }: FaceOptions): McpServer {
+  const mcp = new sdk.McpServer(
     { name: 'p2p-foundation', version },
     { capabilities: { tools: { listChanged: true } }, instructions: INSTRUCTIONS },
   )
@@ -117,8 +146,8 @@ function serverOf(catalog: Catalog, { version, log }: FaceOptions): McpServer {
 }
 
 /** As `serverOf`, telling the assistant when the list has changed. */
-function watchfulServerOf(catalog: Catalog, options: FaceOptions): McpServer {
-  const mcp = serverOf(catalog, options)
+function watchfulServerOf(sdk: ServerSdk, catalog: Catalog, options: FaceOptions): McpServer {
+  const mcp = serverOf(sdk, catalog, options)
   const unwatch = catalog.watch?.(() => {
     // An assistant that is leaving cannot be told, and need not be.
     mcp.server.sendToolListChanged().catch(() => undefined)

@@ -7,7 +7,7 @@
  *   any ─stop─> stopped
  */
 
-import { backoffMs, type Clock, every, type Logger, type Random } from '../base/index.ts'
+import { backoffMs, type Clock, either, every, type Logger, type Random } from '../base/index.ts'
 import type { PeerId } from '../identity/index.ts'
 import type { McpConfig } from './config.ts'
 import { McpError } from './errors.ts'
@@ -110,7 +110,7 @@ export class HostedService {
     try {
       return await callTool(main.client, { tool, args }, { signal, timeoutMs })
     } catch (cause) {
-      const failure = failureOf(cause, signal)
+      const failure = await failureOf(cause, signal)
       if (failure.kind === 'silence') {
         const { reason } = failure
         throw McpError.SERVICE_FAILED({ service, tool, sent: true, reason }, cause)
@@ -221,8 +221,8 @@ export class HostedService {
         })
       }
     }
-    const signal = AbortSignal.any([gone.signal, this.#stopped.signal])
-    await every(this.#deps.clock, HTTP_CHECK_MS, ask, signal)
+    using over = either(gone.signal, this.#stopped.signal)
+    await every(this.#deps.clock, HTTP_CHECK_MS, ask, over.signal)
     return reason
   }
 

@@ -5,7 +5,7 @@
  * JSON as a whole, an event stream at each line.
  */
 
-import { type JSONRPCMessage, StreamableHTTPClientTransport } from '@modelcontextprotocol/client'
+import type { JSONRPCMessage, StreamableHTTPClientTransport } from '@modelcontextprotocol/client'
 import { isJsonObject, type JsonObject } from '../wire/index.ts'
 import { McpError } from './errors.ts'
 import { type Pipe, pipePair } from './pipe.ts'
@@ -17,18 +17,20 @@ import {
   readMessage,
   refusalFrame,
 } from './protocol.ts'
+import { clientSdk } from './sdk.ts'
 
 const LINE_FEED = 0x0a
 /** Messages that the server sends and the peer has not read yet. */
 const WAITING_MAX = 64
 
-export function httpTransport(url: string): StreamableHTTPClientTransport {
-  return new StreamableHTTPClientTransport(new URL(url), { fetch: boundedFetch })
+export async function httpTransport(url: string): Promise<StreamableHTTPClientTransport> {
+  const sdk = await clientSdk()
+  return new sdk.StreamableHTTPClientTransport(new URL(url), { fetch: boundedFetch })
 }
 
 /** A session of its own with the server, for one stream of one peer. */
 export async function openHttpPipe(url: string): Promise<Pipe> {
-  const transport = httpTransport(url)
+  const transport = await httpTransport(url)
   const [outer, inner] = pipePair()
   let waiting = 0
   const fail = (error: Error) => {

@@ -7,7 +7,7 @@
  * ping is given up. Any answer is a sign of life, also that it does not speak the ping protocol.
  */
 
-import { type Clock, every, type Logger } from '../base/index.ts'
+import { type Clock, either, every, type Logger } from '../base/index.ts'
 import type { PeerId } from '../identity/index.ts'
 import type { Host } from '../net/index.ts'
 import { McpError } from './errors.ts'
@@ -65,14 +65,14 @@ export class Liveness {
   /** Goes on between calls that follow each other, and ends when there are none. */
   async #attend(peer: PeerId, ofPeer: Set<Waiting>): Promise<void> {
     const unattended = new AbortController()
-    const signal = AbortSignal.any([unattended.signal, this.#stopped.signal])
+    using attended = either(unattended.signal, this.#stopped.signal)
     const check = async () => {
       if (ofPeer.size === 0) {
         this.#byPeer.delete(peer)
         unattended.abort()
       } else if (this.#isSilent(ofPeer)) await this.#ask(peer, ofPeer)
     }
-    await every(this.#deps.clock, CHECK_MS, check, signal)
+    await every(this.#deps.clock, CHECK_MS, check, attended.signal)
   }
 
   #isSilent(ofPeer: Set<Waiting>): boolean {

@@ -1,6 +1,6 @@
 /** What a tool's function returned, as MCP's result: text for people and models, data for code. */
 
-import { isJsonObject, type JsonObject } from '../wire/index.ts'
+import { isJsonObject, type Json } from '../wire/index.ts'
 import { McpError } from './errors.ts'
 import type { ToolResult } from './tool.ts'
 
@@ -13,16 +13,36 @@ export function toResult(tool: string, value: unknown): ToolResult {
   if (typeof value === 'number' || typeof value === 'boolean') {
     return { content: [text(String(value))] }
   }
-  if (isResult(value)) return readResult(value)
+  if (isResult(value)) return readResult(tool, value)
   if (isRecord(value)) {
-    const json = JSON.stringify(value)
-    return { content: [text(json)], structuredContent: JSON.parse(json) as JsonObject }
+    const written = inJson(tool, value)
+    const json = JSON.parse(written) as Json
+    if (!isJsonObject(json)) throw invalid(tool, `what JSON reads as ${nameOf(json)}`)
+    return { content: [text(written)], structuredContent: json }
   }
-  throw McpError.SERVICE_INVALID({
-    field: `what tool "${tool}" returned`,
-    found: Array.isArray(value) ? 'a list' : value === null ? 'null' : typeof value,
-    wanted: 'text, a number, a truth value, a plain object or an MCP result',
-  })
+  throw invalid(tool, nameOf(value))
+}
+
+function invalid(tool: string, found: string, cause?: unknown) {
+  const field = `what tool "${tool}" returned`
+  const wanted = 'text, a number, a truth value, a plain object or an MCP result'
+  return McpError.SERVICE_INVALID({ field, found, wanted }, cause)
+}
+
+function nameOf(value: unknown): string {
+  if (Array.isArray(value)) return 'a list'
+  return value === null ? 'null' : typeof value
+}
+
+/** As callers will read it; what writes itself as nothing is `null`. */
+function inJson(tool: string, value: unknown): string {
+  try {
+    const json = JSON.stringify(value) as string | undefined
+    return json ?? 'null'
+  } catch (cause) {
+    const [reason = ''] = String(cause).split('\n', 1)
+    throw invalid(tool, `what JSON cannot hold (${reason})`, cause)
+  }
 }
 
 /** The tool's own word that it failed, and why. */
@@ -30,10 +50,32 @@ export function errorResult(message: string): ToolResult {
   return { content: [text(message.slice(0, MESSAGE_CHARS_MAX))], isError: true }
 }
 
-/** Only MCP's own fields go out, and only what JSON can hold. */
-function readResult({ content, structuredContent, isError }: ToolResult): ToolResult {
-  const whole = { content, structuredContent, ...(isError === true ? { isError } : {}) }
-  return JSON.parse(JSON.stringify(whole)) as ToolResult
+/** Only MCP's own fields go out, and only what JSON can hold and a client will read. */
+function readResult(tool: string, given: ToolResult): ToolResult {
+  const { content, structuredContent, isError } = given
+  const whole = { content, structuredContent, ...(isError === true && { isError }) }
+  const result = JSON.parse(inJson(tool, whole)) as ToolResult
+  const strange = result.content.findIndex((block) => !isBlock(block))
+  if (strange >= 0) throw invalid(tool, `a result whose content.${strange} is no block of MCP`)
+  if (result.structuredContent !== undefined && !isJsonObject(result.structuredContent)) {
+    throw invalid(tool, 'a result whose structuredContent is no object')
+  }
+  return result
+}
+
+/** What a block of each type must have (MCP 2025-11-25, ContentBlock); clients refuse the rest. */
+const TEXTS: ReadonlyMap<unknown, readonly string[]> = new Map([
+  ['text', ['text']],
+  ['image', ['data', 'mimeType']],
+  ['audio', ['data', 'mimeType']],
+  ['resource_link', ['uri', 'name']],
+])
+
+function isBlock(block: unknown): boolean {
+  if (!isRecord(block)) return false
+  const { type, resource } = block
+  if (type === 'resource') return isRecord(resource) && typeof resource.uri === 'string'
+  return TEXTS.get(type)?.every((field) => typeof block[field] === 'string') === true
 }
 
 function text(value: string): { readonly type: 'text'; readonly text: string } {

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { Client } from '@modelcontextprotocol/client'
 import { coded } from '../../test/support/expect.ts'
 import { FakeClock } from '../../test/support/fake-clock.ts'
@@ -232,4 +234,21 @@ test('expose() heeds its signal: nothing of the service stays', async () => {
     /changed my mind/,
   )
   assert.deepEqual(services.list(), [])
+})
+
+test('a call that is over leaves nothing behind', async () => {
+  await using services = make()
+  const signals: WeakRef<AbortSignal>[] = []
+  const noted = tool('noted', { input: nothing }, (_, { signal }) => {
+    signals.push(new WeakRef(signal))
+  })
+  services.exposeTools('calc', [noted])
+  for (let i = 0; i < 50; i += 1) await services.callTool('calc', 'noted', {}, SELF)
+  setFlagsFromString('--expose-gc')
+  const gc = runInNewContext('gc') as () => void
+  for (let i = 0; i < 3; i += 1) {
+    await new Promise(setImmediate)
+    gc()
+  }
+  assert.deepEqual(signals.filter((signal) => signal.deref() !== undefined).length, 0)
 })

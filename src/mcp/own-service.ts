@@ -6,11 +6,11 @@
  * bound.
  */
 
-import { McpServer } from '@modelcontextprotocol/server'
-import { serveStdio } from '@modelcontextprotocol/server/stdio'
+import type { McpServer } from '@modelcontextprotocol/server'
 import {
   type Clock,
   correlationId,
+  either,
   hasCode,
   type Logger,
   newId,
@@ -24,9 +24,11 @@ import type { JsonObject } from '../wire/index.ts'
 import { ByteBudget } from './byte-budget.ts'
 import type { McpConfig } from './config.ts'
 import { McpError } from './errors.ts'
+import { type OwnCall, OwnCalls } from './own-calls.ts'
 import type { Tool } from './own-tool.ts'
 import { type Pipe, pipePair } from './pipe.ts'
 import { correlationOf, FRAME_BYTES_MAX, rpcError } from './protocol.ts'
+import { type ServerSdk, serverSdk } from './sdk.ts'
 import { SessionCount } from './session-count.ts'
 import type { ServiceStatus, ToolArgs, ToolResult } from './tool.ts'
 import { ChannelTransport } from './transport.ts'
@@ -102,7 +104,8 @@ export class OwnService {
     const { clock } = this.#deps
     const { caller, timeoutMs = this.#config.requestTimeoutMs } = options
     using deadline = clock.deadline(timeoutMs, options.signal)
-    const signal = AbortSignal.any([deadline.signal, this.#stopped.signal])
+    using untilStopped = either(deadline.signal, this.#stopped.signal)
+    const { signal } = untilStopped
     try {
       return await this.#run(tool, args, { caller, signal, correlation: correlationId() })
     } catch (cause) {
@@ -114,11 +117,14 @@ export class OwnService {
 
   /** A server of its own for one stream of `peer`, as frames. */
   async openSession(peer: PeerId): Promise<Pipe> {
+    const sdk = await serverSdk()
     if (this.#stopped.signal.aborted) throw this.#withdrawn()
     return this.#sessions.open(peer, async () => {
       const [outer, inner] = pipePair()
-      serveStdio(() => this.#serverFor(peer), {
-        transport: new ChannelTransport(inner, { budget: this.#answers }),
+      const wire = new ChannelTransport(inner, { budget: this.#answers })
+      const calls = new OwnCalls(wire, (call) => this.#runFor(peer, call))
+      sdk.serveStdio(() => this.#serverFor(peer, calls, sdk), {
+        transport: calls,
         maxSubscriptions: LISTENS_PER_STREAM_MAX,
         onerror: (error) => this.#log.debug('stream of a peer', { peer, error }),
       })
@@ -126,24 +132,30 @@ export class OwnService {
     })
   }
 
-  #serverFor(peer: PeerId): McpServer {
+  #serverFor(peer: PeerId, calls: OwnCalls, sdk: ServerSdk): McpServer {
     const info = { name: this.name, version: packageVersion() }
-    const mcp = new McpServer(info, { capabilities: { tools: {} } })
+    const mcp = new sdk.McpServer(info, { capabilities: { tools: {} } })
     const listed = [...this.#tools.values()].map((each) => each.listed)
     mcp.server.setRequestHandler('tools/list', () => ({ tools: listed as never[] }))
     mcp.server.setRequestHandler('tools/call', async ({ params }, { mcpReq }) => {
-      const { signal, _meta = {} } = mcpReq
+      const { id, signal, _meta = {} } = mcpReq
       const args = (params.arguments ?? {}) as ToolArgs
-      const meta = { _meta: _meta as JsonObject }
-      const correlation = correlationOf({ kind: 'notification', method: '', params: meta })
+      const call = { name: params.name, args, meta: _meta as JsonObject, signal }
       try {
-        const result = await this.#run(params.name, args, { caller: peer, signal, correlation })
+        const result = await (calls.outcomeOf(id) ?? this.#runFor(peer, call))
         return { ...result, content: [...result.content] as never[] }
       } catch (error) {
         throw asRpcError(error)
       }
     })
     return mcp
+  }
+
+  /** For a stream of `caller`. */
+  #runFor(caller: PeerId, { name, args, meta, signal }: OwnCall): Promise<ToolResult> {
+    const params = { _meta: meta }
+    const correlation = correlationOf({ kind: 'notification', method: '', params })
+    return this.#run(name, args, { caller, signal, correlation })
   }
 
   async #run(

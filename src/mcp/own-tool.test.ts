@@ -56,6 +56,13 @@ test('arguments that do not fit are answered with every reason, and the function
   assert.match(block?.text ?? '', /^Cannot call tool "add": a: .*number.*; b: .*number/)
 })
 
+test('a tool without input takes no arguments, and says so', async () => {
+  const made = tool('now', { readOnly: true }, (_args, { caller }) => `noon, ${caller}`)
+  assert.deepEqual(made.info.inputSchema, { type: 'object', additionalProperties: false })
+  assert.deepEqual(await run(made), { content: text(`noon, ${BOB}`) })
+  assert.equal((await run(made, { at: 'sea' })).isError, true)
+})
+
 test('a JSON Schema is held as well', async () => {
   const input = {
     type: 'object',
@@ -118,7 +125,19 @@ test('what is no answer is an error of the tool that says what was found', async
   }
   const round: Record<string, unknown> = {}
   round.self = round
-  assert.equal((await run(returning(round))).isError, true)
+  const mute = { toJSON: () => undefined }
+  const other = { toJSON: () => 'a text' }
+  const half = { content: [{ type: 'text' }] }
+  const loose = { content: [], structuredContent: 'a text' }
+  const bare = { content: [{ type: 'resource', resource: {} }] }
+  for (const wrong of [round, { deep: { n: 1n } }, mute, other, half, loose, bare]) {
+    const { content, isError } = await run(returning(wrong))
+    assert.equal(isError, true)
+    assert.match(
+      (content as { text: string }[])[0]?.text ?? '',
+      /^Cannot accept service: what tool "t" returned is "[^\n]*"; wanted text, a number/,
+    )
+  }
 })
 
 test('an error of the function is told by its message, never its stack', async () => {
@@ -172,9 +191,23 @@ test('tool() refuses what cannot be offered, and says what it found and wanted',
   assert.throws(make('t', { type: 'array' }), refused(/of type array/))
   assert.throws(make('t', { type: 'object', properties: 7 }), refused(/can be compiled/))
   assert.throws(make('t', 'text'), refused(/a Zod object/))
-  assert.throws(make('t', undefined), coded('MCP_SERVICE_INVALID'))
+  assert.throws(make('t', null), coded('MCP_SERVICE_INVALID'))
   const big = { type: 'object', description: 'x'.repeat(70_000) }
   assert.throws(make('t', big), refused(/too large/))
   const mute = { '~standard': { version: 1, vendor: 'other', validate: () => ({ value: 1 }) } }
   assert.throws(make('t', mute), refused(/a schema of other that does not/))
+})
+
+interface Announcement {
+  readonly name: string
+}
+
+test('what a function returns may be of an interface; a list is refused by its type', async () => {
+  const made = tool('t', {}, (): Announcement => ({ name: 'x' }))
+  assert.deepEqual((await run(made)).structuredContent, { name: 'x' })
+  // @ts-expect-error a list is no answer
+  const list = tool('t', {}, () => [1])
+  // @ts-expect-error a map is none
+  const map = tool('t', {}, () => new Map())
+  for (const wrong of [list, map]) assert.equal((await run(wrong)).isError, true)
 })

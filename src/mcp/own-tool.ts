@@ -6,11 +6,11 @@
  * message and never the stack.
  */
 
-import { fromJsonSchema } from '@modelcontextprotocol/server'
 import { CodedError, type Logger } from '../base/index.ts'
 import type { PeerId } from '../identity/index.ts'
 import { isJsonObject, type JsonObject } from '../wire/index.ts'
 import { McpError } from './errors.ts'
+import { compileSchema } from './json-schema.ts'
 import { errorResult, toResult } from './own-result.ts'
 import type { ToolArgs, ToolInfo, ToolResult } from './tool.ts'
 import { readTools } from './tool-list.ts'
@@ -50,8 +50,11 @@ export type ArgsOf<Schema> = Schema extends {
 
 /** How a tool is described to its callers. */
 export interface ToolOptions<Input> {
-  /** A Zod object, another Standard Schema that draws itself as JSON Schema, or a JSON Schema. */
-  readonly input: Input
+  /**
+   * A Zod object, another Standard Schema that draws itself as JSON Schema, or a JSON Schema.
+   * Without it the tool takes no arguments.
+   */
+  readonly input?: Input
   /** What the structured part of every answer looks like; answers are checked against it. */
   readonly output?: StandardSchema | object
   readonly title?: string
@@ -82,9 +85,13 @@ export type ToolReturn =
   | number
   | boolean
   | { readonly [key: string]: unknown }
+  | NamedFields
   | ToolResult
   // biome-ignore lint/suspicious/noConfusingVoidType: a function without `return` is one too.
   | void
+
+/** An object of an interface, which has no index signature; a list or a map is none. */
+type NamedFields = object & { readonly [Symbol.iterator]?: never }
 
 /** A tool of this process, as `tool()` makes it and `expose()` takes it. */
 export interface Tool {
@@ -96,12 +103,13 @@ export interface Tool {
 }
 
 /** Makes a tool. Throws `MCP_SERVICE_INVALID` when its name or a schema cannot be offered. */
-export function tool<const Input extends StandardSchema | object>(
+export function tool<const Input extends StandardSchema | object = NoInput>(
   name: string,
   options: ToolOptions<Input>,
   handler: (args: ArgsOf<Input>, context: ToolContext) => ToolReturn | Promise<ToolReturn>,
 ): Tool {
-  const input = readSchema(options.input, { tool: name, side: 'input' })
+  const { input: given = NO_INPUT } = options
+  const input = readSchema(given, { tool: name, side: 'input' })
   const output =
     options.output === undefined
       ? undefined
@@ -130,6 +138,10 @@ export function tool<const Input extends StandardSchema | object>(
   }
 }
 
+/** The JSON Schema that MCP recommends for a tool without arguments. */
+const NO_INPUT = { type: 'object', additionalProperties: false } as const
+type NoInput = typeof NO_INPUT
+
 interface ReadSchema {
   /** JSON Schema of an object. */
   readonly drawn: JsonObject
@@ -151,10 +163,14 @@ function readSchema(given: unknown, place: Place): ReadSchema {
   }
   const drawn = checkDrawn(given, place)
   try {
-    const { validate } = fromJsonSchema(drawn)['~standard']
+    const check = compileSchema(drawn)
     // Compiled at the first use: now, so that a wrong schema is told to who wrote it.
-    void validate({})
-    return { drawn, read: async (value) => await validate(value) }
+    check({})
+    const read = async (value: unknown): Promise<Checked<unknown>> => {
+      const verdict = check(value)
+      return 'problem' in verdict ? { issues: [{ message: verdict.problem }] } : verdict
+    }
+    return { drawn, read }
   } catch (cause) {
     if (cause instanceof CodedError) throw cause
     throw invalid(place, reasonOf(cause), 'a JSON Schema that can be compiled', cause)

@@ -1,13 +1,16 @@
 /** One client session with one service of one peer, over a stream of its own. */
 
-import { Client } from '@modelcontextprotocol/client'
+import type { Client } from '@modelcontextprotocol/client'
 import type { Clock, Logger } from '../base/index.ts'
 import type { PeerId } from '../identity/index.ts'
 import type { Host } from '../net/index.ts'
 import type { ByteBudget } from './byte-budget.ts'
 import { McpError } from './errors.ts'
+import { PeerCalls } from './peer-calls.ts'
 import { mcpProtocol, SERVICE_META } from './protocol.ts'
-import { cleanRefusal } from './tool-call.ts'
+import { clientSdk } from './sdk.ts'
+import type { ToolResult } from './tool.ts'
+import { callTool, cleanRefusal, type ToolCall, type ToolCallOptions } from './tool-call.ts'
 import { ChannelTransport } from './transport.ts'
 
 /** After this long without an answer to the newer era's first question, the older is spoken. */
@@ -25,6 +28,7 @@ export interface PeerSessionDeps {
 
 export interface PeerSession {
   readonly client: Client
+  callTool(call: ToolCall, options: ToolCallOptions): Promise<ToolResult>
   /** Resolves when the stream is gone. */
   readonly closed: Promise<void>
   /** Grows with every message of the peer. */
@@ -42,12 +46,14 @@ export async function openSession(
   { host, log, network, budget }: PeerSessionDeps,
   signal: AbortSignal,
 ): Promise<PeerSession> {
+  const sdk = await clientSdk()
   const channel = await host.open(peer, mcpProtocol(network), { signal })
   const transport = new ChannelTransport(channel, {
     budget,
     firstMeta: { [SERVICE_META]: service },
   })
-  const client = new Client(CLIENT_INFO, {
+  const calls = new PeerCalls(transport)
+  const client = new sdk.Client(CLIENT_INFO, {
     versionNegotiation: { mode: 'auto', probe: { timeoutMs: PROBE_TIMEOUT_MS } },
   })
   client.onerror = (error) => log.debug('session with a peer', { peer, service, error })
@@ -56,7 +62,7 @@ export async function openSession(
   const drop = () => channel.abort(McpError.PIPE_ENDED({ wanted: 'go on' }))
   signal.addEventListener('abort', drop, { once: true })
   try {
-    await client.connect(transport, { signal })
+    await client.connect(calls, { signal })
     signal.throwIfAborted()
   } catch (cause) {
     channel.abort(McpError.PIPE_ENDED({ wanted: 'go on' }))
@@ -72,6 +78,7 @@ export async function openSession(
   let lost: Error | undefined
   return {
     client,
+    callTool: (call, options) => callOver(calls, client, call, options),
     closed: closed.promise,
     framesRead: () => transport.framesRead,
     end,
@@ -83,4 +90,18 @@ export async function openSession(
       return lost
     },
   }
+}
+
+/** At once where that is possible; by the client what only it can send or read. */
+async function callOver(
+  calls: PeerCalls,
+  client: Client,
+  call: ToolCall,
+  options: ToolCallOptions,
+): Promise<ToolResult> {
+  // A copy, so that two calls with the same arguments are told apart by them.
+  const own = { ...call, args: { ...call.args } }
+  const direct = options.onprogress === undefined ? calls.callTool(own, options.signal) : undefined
+  const result = await direct
+  return result === undefined || 'unread' in result ? callTool(client, own, options) : result
 }

@@ -7,7 +7,14 @@
  * stranger's quota at one peer allows, for in a small network one peer takes them all.
  */
 
-import { type Clock, type Emitter, equalBytes, type Logger, WorkQueue } from '../base/index.ts'
+import {
+  type Clock,
+  type Emitter,
+  either,
+  equalBytes,
+  type Logger,
+  WorkQueue,
+} from '../base/index.ts'
 import type { PeerId } from '../identity/index.ts'
 import type { CallOptions, ConnectionInfo, NetEvents } from '../net/index.ts'
 import type { McpConfig } from './config.ts'
@@ -25,10 +32,7 @@ import {
 import type { ServiceStatus } from './tool.ts'
 
 /** What a write came to: who holds the record, and how many were asked to. */
-export interface Stored {
-  readonly stored: readonly PeerId[]
-  readonly wanted: number
-}
+export type Stored = { readonly stored: readonly PeerId[]; readonly wanted: number }
 
 /** The part of the DHT that a publisher writes with. */
 export interface PublisherDht {
@@ -148,8 +152,8 @@ export class Publisher {
     for (;;) {
       this.#nap = new AbortController()
       const leftMs = this.#changed ? 0 : this.#wholeAtMs - clock.now()
-      const woken = AbortSignal.any([signal, this.#nap.signal])
-      if (leftMs > 0) await this.#sleep(leftMs, woken)
+      using woken = either(signal, this.#nap.signal)
+      if (leftMs > 0) await this.#sleep(leftMs, woken.signal)
       await this.#sleep(SETTLE_MS, signal)
       if (signal.aborted) return
       const whole = clock.now() >= this.#wholeAtMs

@@ -3,11 +3,9 @@
  * own server of all tools.
  */
 
-import { serveStdio } from '@modelcontextprotocol/server/stdio'
 import type { Policy } from '../access/index.ts'
 import type { Clock, Logger, Service } from '../base/index.ts'
 import type { Channel, Host } from '../net/index.ts'
-import { aggregateFactory } from './aggregate.ts'
 import { Bridge } from './bridge.ts'
 import { ByteBudget } from './byte-budget.ts'
 import type { McpConfig } from './config.ts'
@@ -23,6 +21,7 @@ import {
   readMessage,
   selectedService,
 } from './protocol.ts'
+import { serverSdk } from './sdk.ts'
 import type { Services } from './services.ts'
 import { ChannelTransport } from './transport.ts'
 
@@ -132,7 +131,7 @@ export class InboundStreams implements Service {
   ): Promise<Pipe | undefined> {
     try {
       const service = selectedService(message)
-      if (service === undefined) return this.#openAggregate(channel)
+      if (service === undefined) return await this.#openAggregate(channel)
       return await this.#deps.services.openSession(service, channel.peer)
     } catch (error) {
       const { peer } = channel
@@ -142,8 +141,9 @@ export class InboundStreams implements Service {
     }
   }
 
-  #openAggregate(channel: Channel): Pipe {
+  async #openAggregate(channel: Channel): Promise<Pipe> {
     const { services, version, log } = this.#deps
+    const { aggregateFactory, serveStdio } = await serverSdk()
     const [outer, inner] = pipePair()
     serveStdio(aggregateFactory({ services, version, peer: channel.peer }), {
       transport: new ChannelTransport(inner, { budget: this.#answers }),

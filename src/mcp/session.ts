@@ -8,7 +8,7 @@
  */
 
 import { AsyncLocalStorage, AsyncResource } from 'node:async_hooks'
-import type { Client, ProgressCallback } from '@modelcontextprotocol/client'
+import type { ProgressCallback } from '@modelcontextprotocol/client'
 import { CodedError, correlationId, type Deadline, every, type Service } from '../base/index.ts'
 import type { PeerId } from '../identity/index.ts'
 import { ByteBudget } from './byte-budget.ts'
@@ -19,7 +19,7 @@ import type { McpMetrics } from './metrics.ts'
 import { openSession, type PeerSession, type PeerSessionDeps } from './peer-session.ts'
 import { CORRELATION_META, FRAME_BYTES_MAX, TIMEOUT_META } from './protocol.ts'
 import type { ToolArgs, ToolInfo, ToolResult } from './tool.ts'
-import { callTool, failureOf, SDK_SLACK_MS } from './tool-call.ts'
+import { failureOf, SDK_SLACK_MS } from './tool-call.ts'
 import { listTools } from './tool-list.ts'
 
 const SESSIONS_MAX = 256
@@ -57,7 +57,7 @@ interface Target {
   readonly tool: string
 }
 
-type Work<T> = (client: Client, signal: AbortSignal) => Promise<T>
+type Work<T> = (session: PeerSession, signal: AbortSignal) => Promise<T>
 
 interface Kept {
   readonly opened: Promise<PeerSession>
@@ -115,8 +115,8 @@ export class Sessions implements Service {
       ...(timeoutMs <= USUAL_TIMEOUT_MS ? {} : { [TIMEOUT_META]: Math.ceil(timeoutMs) }),
     }
     using deadline = this.#deps.clock.deadline(timeoutMs, options.signal)
-    return await this.#use({ peer, service, tool }, deadline, (client, signal) =>
-      callTool(client, { tool, args, meta }, { signal, timeoutMs, onprogress }),
+    return await this.#use({ peer, service, tool }, deadline, (session, signal) =>
+      session.callTool({ tool, args, meta }, { signal, timeoutMs, onprogress }),
     )
   }
 
@@ -129,7 +129,7 @@ export class Sessions implements Service {
     const { requestTimeoutMs } = this.#config
     const timeout = requestTimeoutMs + SDK_SLACK_MS
     using deadline = this.#deps.clock.deadline(requestTimeoutMs, options.signal)
-    return await this.#use({ peer, service, tool: 'tools/list' }, deadline, (client, signal) =>
+    return await this.#use({ peer, service, tool: 'tools/list' }, deadline, ({ client }, signal) =>
       listTools(client, { signal, timeout }),
     )
   }
@@ -187,9 +187,9 @@ export class Sessions implements Service {
       },
     })
     try {
-      return await work(session.client, signal)
+      return await work(session, signal)
     } catch (cause) {
-      const failure = failureOf(cause, signal)
+      const failure = await failureOf(cause, signal)
       if (failure.kind === 'error') {
         const { rpcCode, message } = failure
         throw McpError.TOOL_ERROR({ tool, rpcCode, message }, cause)

@@ -1,6 +1,6 @@
 /** Connects to the server behind a service: our own client, and a pipe for each peer's stream. */
 
-import { Client, type Transport } from '@modelcontextprotocol/client'
+import type { Client, Transport } from '@modelcontextprotocol/client'
 import { type Clock, hasCode, type Logger } from '../base/index.ts'
 import { ByteBudget } from './byte-budget.ts'
 import { Child, type Exit } from './child.ts'
@@ -8,6 +8,7 @@ import { McpError } from './errors.ts'
 import { httpTransport, openHttpPipe } from './http-source.ts'
 import type { Pipe } from './pipe.ts'
 import { FRAME_BYTES_MAX } from './protocol.ts'
+import { clientSdk } from './sdk.ts'
 import type { ServiceSpec } from './tool.ts'
 import { ChannelTransport } from './transport.ts'
 
@@ -66,9 +67,9 @@ async function connectChild(
   options: ConnectOptions & Mode,
 ): Promise<Main> {
   if (source.kind !== 'stdio') throw McpError.PIPE_ENDED({ wanted: 'go on' })
+  const client = await makeClient(options)
   const child = await Child.start(name, source, deps)
   const budget = new ByteBudget(4 * FRAME_BYTES_MAX)
-  const client = makeClient(options)
   try {
     await connect(client, new ChannelTransport(child, { budget }), options)
   } catch (cause) {
@@ -92,8 +93,8 @@ async function connectChild(
 }
 
 async function connectHttp(name: string, url: string, options: ConnectOptions): Promise<Main> {
-  const client = makeClient({ ...options, mode: 'auto' })
-  const transport = httpTransport(url)
+  const client = await makeClient({ ...options, mode: 'auto' })
+  const transport = await httpTransport(url)
   try {
     await connect(client, transport, options)
   } catch (cause) {
@@ -109,7 +110,8 @@ async function connectHttp(name: string, url: string, options: ConnectOptions): 
   return { client, ended: closed.promise, close: () => client.close() }
 }
 
-function makeClient({ mode, onToolsChanged }: ConnectOptions & Mode): Client {
+async function makeClient({ mode, onToolsChanged }: ConnectOptions & Mode): Promise<Client> {
+  const { Client } = await clientSdk()
   return new Client(CLIENT_INFO, {
     versionNegotiation: { mode, probe: { timeoutMs: PROBE_TIMEOUT_MS } },
     listChanged: { tools: { autoRefresh: false, onChanged: onToolsChanged } },

@@ -1,9 +1,10 @@
 /** One tool call over an SDK client, and what its failure means. */
 
-import { type Client, type ProgressCallback, ProtocolError } from '@modelcontextprotocol/client'
+import type { Client, ProgressCallback } from '@modelcontextprotocol/client'
 import { isJsonObject, type JsonObject } from '../wire/index.ts'
 import { cleanText } from './clean-text.ts'
 import { type Refusal, readRefusal } from './protocol.ts'
+import { clientSdk } from './sdk.ts'
 import type { ToolArgs, ToolResult } from './tool.ts'
 
 const MESSAGE_CHARS_MAX = 1_000
@@ -72,8 +73,9 @@ export type CallFailure =
   | { readonly kind: 'refusal'; readonly refusal: Refusal }
   | { readonly kind: 'silence'; readonly reason: string }
 
-export function failureOf(error: unknown, signal: AbortSignal): CallFailure {
+export async function failureOf(error: unknown, signal: AbortSignal): Promise<CallFailure> {
   if (signal.aborted) return { kind: 'silence', reason: reasonOf(signal.reason) }
+  const { ProtocolError } = await clientSdk()
   if (!ProtocolError.isInstance(error)) return { kind: 'silence', reason: reasonOf(error) }
   const refusal = readRefusal(error.data)
   if (refusal !== undefined) return { kind: 'refusal', refusal: cleanRefusal(refusal) }

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { FakeClock } from '../../test/support/fake-clock.ts'
-import { seededRandom } from '../base/index.ts'
+import { hasCode, seededRandom } from '../base/index.ts'
 import { generateKeys } from '../identity/index.ts'
-import { serviceAt } from './call-peer.ts'
+import { callAt, serviceAt } from './call-peer.ts'
 
 const peer = generateKeys(seededRandom('peer')).signer.peer
 const other = generateKeys(seededRandom('other')).signer.peer
@@ -82,4 +82,47 @@ test('whoever gives up is told so', async () => {
   await clock.advance(100)
   given.abort(new RangeError('enough'))
   await failed
+})
+
+/** A call of a tool that peers announce after `announcedMs`, and what the router was asked. */
+function calling(announcedMs: number, options: { timeoutMs?: number; service?: string }) {
+  const clock = new FakeClock()
+  const startMs = clock.now()
+  const asked: unknown[] = []
+  const entry = { service: 'calc', tool: 'add', peer, description: '', idempotent: false }
+  const directory = {
+    find: async () => {
+      const entries = clock.now() - startMs < announcedMs ? [] : [entry]
+      return { entries, services: [], asked: 1, failed: [], cached: false }
+    },
+  }
+  const router = {
+    call: async (...call: unknown[]) => {
+      asked.push(call)
+      return { content: [], peer, attempts: [] }
+    },
+  }
+  const config = { lookupTimeoutMs: 5_000, requestTimeoutMs: 30_000 }
+  const deps = { directory, router, clock, config }
+  return { call: callAt({ peer, tool: 'add', args: { a: 1 } }, deps, options), clock, asked }
+}
+
+test('the time of a call counts from its beginning, the search for the service included', async () => {
+  const found = calling(400, { timeoutMs: 1_000 })
+  await found.clock.advance(400)
+  await found.call
+  const at = { service: 'calc', peer, timeoutMs: 600 }
+  assert.deepEqual(found.asked, [['add', { a: 1 }, at]])
+
+  const never = calling(60_000, { timeoutMs: 500 })
+  const failed = assert.rejects(never.call, (error) => hasCode(error, 'MCP_DEADLINE'))
+  await never.clock.advance(500)
+  await failed
+  assert.deepEqual(never.asked, [])
+})
+
+test('a call that names its service looks for none', async () => {
+  const { call, asked } = calling(60_000, { service: 'calc' })
+  await call
+  assert.deepEqual(asked, [['add', { a: 1 }, { service: 'calc', peer, timeoutMs: 30_000 }]])
 })

@@ -7,7 +7,14 @@
 
 import type { Clock } from '../base/index.ts'
 import type { PeerId } from '../identity/index.ts'
-import type { Directory, McpConfig } from '../mcp/index.ts'
+import {
+  type CallResult,
+  type Directory,
+  type McpConfig,
+  McpError,
+  type Router,
+  type ToolArgs,
+} from '../mcp/index.ts'
 
 const PAUSE_MS = 200
 /** Within this time a peer that announces anything has announced what it exposed before. */
@@ -15,6 +22,41 @@ const SETTLED_MS = 1_000
 
 export interface CallPeerDeps {
   readonly directory: Pick<Directory, 'find'>
+  readonly router: Pick<Router, 'call'>
+  readonly clock: Clock
+  readonly config: Pick<McpConfig, 'lookupTimeoutMs' | 'requestTimeoutMs'>
+}
+
+interface Call {
+  readonly peer: PeerId
+  readonly tool: string
+  readonly args: ToolArgs
+}
+
+/** Finds the service of `peer` that has the tool and calls it; the time counts for both. */
+export async function callAt(
+  { peer, tool, args }: Call,
+  deps: CallPeerDeps,
+  options: {
+    readonly service?: string
+    readonly signal?: AbortSignal
+    readonly timeoutMs?: number
+  },
+): Promise<CallResult> {
+  const { clock, router, config } = deps
+  const { timeoutMs = config.requestTimeoutMs, signal } = options
+  const untilMs = clock.now() + timeoutMs
+  const lookupTimeoutMs = Math.min(config.lookupTimeoutMs, timeoutMs)
+  const finding = { ...deps, config: { lookupTimeoutMs } }
+  const service = options.service ?? (await serviceAt({ peer, tool }, finding, signal))
+  const leftMs = untilMs - clock.now()
+  if (leftMs < 1) throw McpError.DEADLINE({ tool, timeoutMs, attempts: [] })
+  const named = service === undefined ? {} : { service }
+  return router.call(tool, args, { ...options, ...named, peer, timeoutMs: leftMs })
+}
+
+interface Finding {
+  readonly directory: CallPeerDeps['directory']
   readonly clock: Clock
   readonly config: Pick<McpConfig, 'lookupTimeoutMs'>
 }
@@ -22,7 +64,7 @@ export interface CallPeerDeps {
 /** The one service of `peer` that has the tool; undefined when none has, or several have. */
 export async function serviceAt(
   { peer, tool }: { readonly peer: PeerId; readonly tool: string },
-  { directory, clock, config }: CallPeerDeps,
+  { directory, clock, config }: Finding,
   given: AbortSignal | undefined,
 ): Promise<string | undefined> {
   using deadline = clock.deadline(config.lookupTimeoutMs, given)

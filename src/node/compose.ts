@@ -24,10 +24,10 @@ import {
 import { Bootstrap, createNet, type Libp2pHost, Mdns, netMetrics } from '../net/index.ts'
 import { gossipService, Pubsub, pubsubMetrics } from '../pubsub/index.ts'
 import { RpcClient, RpcServer, rpcMetrics } from '../rpc/index.ts'
+import { CALL_MS_MAX } from './check-args.ts'
 import type { Injected, NodeDht } from './injected.ts'
 import type { ResolvedConfig } from './load-config.ts'
 import { nodeMetrics } from './metrics.ts'
-import { Topics } from './topics.ts'
 
 /** What a node is made from, besides its configuration. */
 export interface Given {
@@ -50,7 +50,7 @@ export interface Parts {
   /** The one that finds things: ours, or one that was handed in. */
   readonly dht: NodeDht | null
   readonly ownDht: Dht | null
-  readonly topics: Topics | null
+  readonly pubsub: Pubsub | null
   readonly mcp: McpParts | null
 }
 
@@ -96,8 +96,8 @@ export async function compose(config: ResolvedConfig, given: Given): Promise<Par
   const metrics = dhtMetrics(registry)
   const ownDht = storage && new Dht({ ...finding, storage, metrics }, config.dht)
   const dht = injected.dht ?? ownDht
-  const pubsub = gossip && new Pubsub({ ...telling, gossip }, config.pubsub)
-  const topics = pubsub && new Topics({ pubsub, codec: injected.codec })
+  const { codec } = injected
+  const pubsub = gossip && new Pubsub({ ...telling, gossip, codec }, config.pubsub)
   const asking = { ...forRoom('rpc'), host, policy, metrics: rpcMetrics(registry) }
   const rpcServer = new RpcServer(asking, config.rpc)
   const rpcClient = new RpcClient(asking, config.rpc)
@@ -116,7 +116,7 @@ export async function compose(config: ResolvedConfig, given: Given): Promise<Par
     mdns,
     dht,
     ownDht,
-    topics,
+    pubsub,
     mcp: mcp?.parts ?? null,
   }
 }
@@ -166,6 +166,7 @@ function composeMcp(config: ResolvedConfig, given: Given, below: Below) {
 
   const services = new Services({ ...room, path }, config.mcp)
   const sessions = new Sessions(room, {
+    // Whoever uses a session keeps the time; a limit of its own would cut short who has longer.
     requestTimeoutMs: CALL_MS_MAX,
     get attemptTimeoutMs() {
       return config.mcp.attemptTimeoutMs
@@ -207,11 +208,6 @@ function countingServed(metrics: McpMetrics): { metrics: McpMetrics; served: () 
 }
 
 const ANSWERED = ['ok', 'error']
-/**
- * As long as a caller may ask for (`TIMEOUT_MS_MAX` of `control/api.ts`). Everybody who uses a
- * session keeps the time; a limit of its own would cut short who was given longer.
- */
-const CALL_MS_MAX = 3_600_000
 /** Two peers are enough to be found by all others; the rest comes from the DHT. */
 const BOOTSTRAP = { peersMin: 2, backoffMs: 2_000, dialTimeoutMs: 10_000 }
 const MDNS = { queryIntervalMs: 60_000, rescanMs: 3_000 }

@@ -105,18 +105,34 @@ const own = {
 }
 
 /** The whole configuration. What `createNode` takes is its input, what rooms get its output. */
-export const nodeConfig = z.strictObject({
-  ...own,
-  net: sections.net.prefault({}),
-  bootstrap: sections.bootstrap.prefault({}),
-  dht: sections.dht.prefault({}),
-  pubsub: sections.pubsub.prefault({}),
-  rpc: sections.rpc.prefault({}),
-  mcp: sections.mcp.prefault({}),
-  access: sections.access.prefault({}),
-  control: sections.control.prefault({}),
-  log: sections.log.prefault({}),
-})
+export const nodeConfig = z
+  .strictObject({
+    ...own,
+    net: sections.net.prefault({}),
+    bootstrap: sections.bootstrap.prefault({}),
+    dht: sections.dht.prefault({}),
+    pubsub: sections.pubsub.prefault({}),
+    rpc: sections.rpc.prefault({}),
+    mcp: sections.mcp.prefault({}),
+    access: sections.access.prefault({}),
+    control: sections.control.prefault({}),
+    log: sections.log.prefault({}),
+  })
+  .refine(({ preset, network, pubsub }) => !isOpenGroup({ preset, network, pubsub }), {
+    error:
+      'wanted false: with preset "private" topics need a network name of the group\'s own, ' +
+      'because every node that subscribes passes messages on',
+    path: ['pubsub', 'enabled'],
+  })
+
+/** A private group whose topics anybody else would have under the same name. */
+function isOpenGroup(config: {
+  readonly preset: Preset
+  readonly network: string
+  readonly pubsub: { readonly enabled: boolean }
+}): boolean {
+  return config.preset === 'private' && config.pubsub.enabled && config.network === MAIN_NETWORK
+}
 
 export type NodeConfig = z.output<typeof nodeConfig>
 export type NodeOptions = z.input<typeof nodeConfig>

@@ -38,7 +38,8 @@ export const NodeError = defineErrors('NODE', {
   },
   CONFIG_INVALID: {
     says: (f: { problems: readonly ConfigProblem[] }) =>
-      `Cannot use the configuration: ${f.problems.length} problems.` +
+      `Cannot use the configuration: ${f.problems.length} ` +
+      (f.problems.length === 1 ? 'problem.' : 'problems.') +
       f.problems.map(({ code, message }) => `\n  ${code}: ${message}`).join(''),
   },
   NOT_BUILT_YET: {
@@ -55,7 +56,7 @@ export const NodeError = defineErrors('NODE', {
     says: (f: { dataDir: string; pid: number | null; api: string | null }) =>
       `Cannot start on ${f.dataDir}: a node runs there already` +
       (f.pid === null ? '' : ` (pid ${f.pid}${f.api === null ? '' : `, API ${f.api}`})`) +
-      '. Stop it, or give this one its own folder with --data',
+      '. Stop it, or give this one its own folder with --data (dataDir in code)',
   },
   DATA_UNWRITABLE: {
     says: (f: { path: string; reason: string }) =>

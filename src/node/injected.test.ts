@@ -15,6 +15,10 @@ test('parts that lack what the node will call are refused before it starts', () 
   assert.throws(check({ transports: [{}] }), refused(/transports.*object/))
   assert.throws(check({ codec: { encode() {} } }), refused(/codec.*without decode/))
   assert.throws(check({ dht: { put() {}, get() {} } }), refused(/dht.*without provide, unprovide/))
+  assert.throws(check({ dht: null }), refused(/dht.*found null/))
+  assert.throws(check({ transports: null }), refused(/transports/))
+  assert.throws(check({ singer: {} }), refused(/"singer".*transports, dht, signer or codec/))
+  assert.throws(check(null), refused(/found null/))
 })
 
 test('a DHT that was brought says where a peer is, and only when nobody knows', async () => {

@@ -35,7 +35,16 @@ export interface Injected {
 }
 
 /** Throws `NODE_INJECTED_INVALID` for a part that lacks something that the node will call. */
-export function checkInjected({ transports, dht, signer, codec }: Injected): void {
+export function checkInjected(injected: Injected): void {
+  if (Object(injected) !== injected) {
+    const [what, found] = ['parts', shown(injected)]
+    throw UseError.INJECTED_INVALID({ what, found, wanted: `an object with ${PARTS}` })
+  }
+  const { transports, dht, signer, codec, ...unknown } = injected
+  const [other] = Object.keys(unknown)
+  if (other !== undefined) {
+    throw UseError.INJECTED_INVALID({ what: 'parts', found: `"${other}"`, wanted: PARTS })
+  }
   if (transports !== undefined) {
     const wanted = 'a list of functions that make libp2p transports'
     const found = !Array.isArray(transports)
@@ -69,6 +78,8 @@ export async function reach(
   return host.connect(found, options)
 }
 
+const PARTS = 'transports, dht, signer or codec'
+
 const DHT_METHODS: readonly (keyof NodeDht)[] = [
   'put',
   'get',
@@ -83,10 +94,17 @@ function checkFunction(what: string, value: unknown, wanted: string): void {
   throw UseError.INJECTED_INVALID({ what, found: typeof value, wanted })
 }
 
-function checkMethods(what: string, part: object, names: readonly string[]): void {
-  const missing = names.filter((name) => typeof Reflect.get(part, name) !== 'function')
+function checkMethods(what: string, part: unknown, names: readonly string[]): void {
+  const isObject = Object(part) === part
+  const missing = names.filter((name) => {
+    return !isObject || typeof Reflect.get(part as object, name) !== 'function'
+  })
   if (missing.length === 0) return
-  const found = `one without ${missing.join(', ')}`
+  const found = isObject ? `one without ${missing.join(', ')}` : shown(part)
   const wanted = `an object with the methods ${names.join(', ')}`
   throw UseError.INJECTED_INVALID({ what, found, wanted })
+}
+
+function shown(value: unknown): string {
+  return value === null ? 'null' : typeof value
 }

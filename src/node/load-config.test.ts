@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, test } from 'node:test'
 import { coded } from '../../test/support/expect.ts'
-import { CodedError } from '../base/index.ts'
+import { CodedError, hasCode } from '../base/index.ts'
 import { effectiveToml } from './effective-toml.ts'
 import type { ConfigProblem } from './errors.ts'
 import { checkPeerId, loadConfig, resolveOptions } from './load-config.ts'
@@ -389,4 +389,30 @@ test('checkPeerId() wants the key of the peer id that was configured', () => {
   checkPeerId({ ...config, peerId: 'auto' }, 'other', '/data/identity.key')
   const mismatch = coded('NODE_PEER_ID_MISMATCH')
   assert.throws(() => checkPeerId(config, 'other', '/data/identity.key'), mismatch)
+})
+
+test('resolveOptions() says which option is wrong, and why, in the words of the code', () => {
+  const wrong = (options: unknown) => {
+    try {
+      resolveOptions(options as Parameters<typeof resolveOptions>[0], {})
+    } catch (error) {
+      assert.ok(hasCode(error, 'NODE_CONFIG_INVALID'))
+      return error.message.split('\n')[1]
+    }
+    return 'nothing'
+  }
+  const prefix = '  NODE_CONFIG_VALUE_INVALID: Cannot use'
+  assert.equal(
+    wrong({ dataDirectory: 'x' }),
+    `${prefix} the options: wanted no "dataDirectory", which there is not`,
+  )
+  assert.equal(
+    wrong({ net: { listen: 'x' } }),
+    `${prefix} net.listen: wanted array, received string`,
+  )
+  assert.equal(
+    wrong({ mcp: { requestTimeoutMs: 1 } }),
+    `${prefix} mcp.requestTimeoutMs: wanted at least 100`,
+  )
+  assert.equal(wrong(null), `${prefix} the options: wanted object, received null`)
 })

@@ -74,12 +74,13 @@ export function resolveOptions(
   options: NodeOptions = {},
   environment: Environment = process.env,
 ): ResolvedConfig {
-  const parsed = nodeConfig.safeParse(overPreset(options))
+  const parsed = nodeConfig.safeParse(Object(options) === options ? overPreset(options) : options)
   if (!parsed.success) {
-    const problems = parsed.error.issues.map((issue) => ({
-      code: 'NODE_CONFIG_VALUE_INVALID',
-      message: `${issue.path.join('.')}: wanted ${wantedBy(issue, 1)}`,
-    }))
+    const problems = parsed.error.issues.map((issue) => {
+      const at = issue.path.length === 0 ? 'the options' : issue.path.join('.')
+      const message = `Cannot use ${at}: wanted ${wantedBy(issue, 1)}`
+      return { code: 'NODE_CONFIG_VALUE_INVALID', message }
+    })
     throw NodeError.CONFIG_INVALID({ problems }, parsed.error)
   }
   const dataDir = resolve(dataDirFrom(parsed.data.dataDir, environment))

@@ -1,6 +1,12 @@
-/** The name that was probably meant: fewest characters apart (Levenshtein, 1965). */
+/**
+ * The name that was probably meant: the same key of another section, else the one fewest characters
+ * apart (Levenshtein, 1965).
+ */
 
 export function nearestKey(wanted: string, names: readonly string[]): string {
+  const key = wanted.slice(wanted.indexOf('.'))
+  const elsewhere = key.startsWith('.') ? names.find((name) => name.endsWith(key)) : undefined
+  if (elsewhere !== undefined) return elsewhere
   const [first = '', ...rest] = names
   let best = { name: first, errors: distance(wanted, first) }
   for (const name of rest) {

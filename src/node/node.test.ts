@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { afterEach, beforeEach, test } from 'node:test'
 import { coded } from '../../test/support/expect.ts'
-import { secureRandom, utf8 } from '../base/index.ts'
+import { hasCode, secureRandom, utf8 } from '../base/index.ts'
 import { endpointToWords } from '../ip/index.ts'
 import { tool, z } from '../mcp/index.ts'
 import type { NodeOptions } from './config.ts'
@@ -239,4 +239,43 @@ test('topics can be off, and are then refused by name', async () => {
   await using node = await starts({ pubsub: { enabled: false } })
   await assert.rejects(node.publish('t', 1), coded('NODE_SECTION_OFF'))
   assert.throws(() => node.subscribe('t'), coded('NODE_SECTION_OFF'))
+})
+
+test('a node that is started already is not started twice, and one that is stopped not at all', async () => {
+  const node = await starts()
+  await node.start()
+  assert.equal(node.health().ready, true)
+  await node.stop()
+  await assert.rejects(node.start(), coded('NODE_STOPPED'))
+})
+
+test('a folder has one node, also when two are made at once in one process', async () => {
+  const both = await Promise.allSettled([starts(), starts()])
+  const up = both.filter((one) => one.status === 'fulfilled').map(({ value }) => value)
+  for (const node of up) await node.stop()
+  const [refused, ...more] = both.filter((one) => one.status === 'rejected')
+  assert.ok(hasCode(refused?.reason, 'NODE_ALREADY_RUNNING'))
+  assert.deepEqual([up.length, more], [1, []])
+})
+
+test('what cannot be sent is refused before it is, and never called an unknown outcome', async () => {
+  await using node = await starts()
+  const invalid = coded('NODE_ARGUMENT_INVALID')
+  await assert.rejects(node.tools.call('x', { n: 1n as never }), invalid)
+  await assert.rejects(node.tools.call('x', {}, { timeoutMs: Number.POSITIVE_INFINITY }), invalid)
+  await assert.rejects(node.callPeer(node.peerId, 'x', [] as never), invalid)
+  await assert.rejects(node.dht.put(`/data/${node.peerId}/x`, 'text' as never), invalid)
+})
+
+test('a private group has topics only under a network name of its own', async () => {
+  const group = { preset: 'private', bootstrap: { mdns: false } } as const
+  const net = { listen: ['/ip4/127.0.0.1/tcp/0'] }
+  {
+    await using node = await starts({ ...group, net })
+    await assert.rejects(node.publish('t', 1), coded('NODE_SECTION_OFF'))
+  }
+  const on = { ...group, net, pubsub: { enabled: true } }
+  assert.throws(() => resolveOptions(on, {}), /a network name of the group's own/)
+  await using node = await starts({ ...on, network: 'ours' })
+  assert.equal((await node.publish('t', 1)).state, 'nobody-listens')
 })

@@ -11,7 +11,8 @@ import {
 import { type PeerId, peerId } from '../identity/index.ts'
 import type { ExposeOptions, ServiceSpec, ServiceStatus, Tool, ToolArgs } from '../mcp/index.ts'
 import type { Message, Published, PublishOptions, SubscribeOptions } from '../pubsub/index.ts'
-import { serviceAt } from './call-peer.ts'
+import { callAt } from './call-peer.ts'
+import { checkBytes, checkCall } from './check-args.ts'
 import type { McpParts, Parts } from './compose.ts'
 import type { DataDir } from './data-dir.ts'
 import { effectiveToml } from './effective-toml.ts'
@@ -21,8 +22,8 @@ import { type Exposed, offer, type ServerSpec } from './offer.ts'
 import { type Changes, type Reconfigured, reconfigure } from './reconfigure.ts'
 import type { HealthReport, NodeStatus, PeerStatus } from './shapes.ts'
 import { bestWords } from './spoken-address.ts'
-import { connectedPeers, healthOf, partOf, peersOf, TUNNELS_TO_COME } from './state.ts'
-import type { TopicLimits, TopicSchema, Topics } from './topics.ts'
+import { healthOf, partOf, peersOf, statusOf } from './state.ts'
+import { rulesOf, type TopicLimits, type TopicSchema } from './topics.ts'
 import { UseError } from './use-errors.ts'
 
 interface Waits {
@@ -51,6 +52,7 @@ export class Node implements AsyncDisposable {
   readonly notices: string[] = []
   readonly #made: Made
   readonly #startedAtMs: number
+  #starting: Promise<void> | undefined
   #started = false
   #stopping: Promise<void> | undefined
   #words: string | null = null
@@ -101,13 +103,20 @@ export class Node implements AsyncDisposable {
     return this.#made.parts.mcp?.served() ?? 0
   }
 
+  /** Done by whoever made the node; once more is the same start. */
   async start(): Promise<void> {
+    if (this.#stopping !== undefined) throw UseError.STOPPED({ wanted: 'start' })
+    this.#starting ??= this.#start()
+    await this.#starting
+  }
+
+  async #start(): Promise<void> {
     const { host, services } = this.#made.parts
     host.events.on('portMoved', ({ wanted, taken, kind }) => {
       this.notices.push(`${kind} port ${wanted} is in use, so ${taken} was taken`)
     })
-    host.events.on('addresses', () => void this.#findWords())
     await startAll(services)
+    host.events.on('addresses', () => void this.#findWords())
     await this.#findWords()
     this.#started = true
     this.log.info('node started', { peer: this.peerId, addresses: this.addresses })
@@ -124,21 +133,9 @@ export class Node implements AsyncDisposable {
   }
 
   status(): NodeStatus {
-    const { config, parts, version, clock } = this.#made
-    return {
-      peerId: this.peerId,
-      ethAddress: this.ethAddress,
-      words: this.#words,
-      listen: this.addresses,
-      peers: connectedPeers(parts.host).length,
-      network: config.network,
-      version,
-      health: this.health(),
-      quic: parts.host.quic(),
-      tunnel: TUNNELS_TO_COME,
-      uptimeMs: clock.now() - this.#startedAtMs,
-      dataDir: config.dataDir,
-    }
+    const uptimeMs = this.#made.clock.now() - this.#startedAtMs
+    const own = { ethAddress: this.ethAddress, words: this.#words, uptimeMs }
+    return statusOf(this.#made, { ...own, health: this.health() })
   }
 
   health(): HealthReport {
@@ -199,23 +196,23 @@ export class Node implements AsyncDisposable {
     args: ToolArgs = {},
     options: Omit<CallTarget, 'peer'> = {},
   ) {
-    const { directory, router } = this.#mcp('call a tool')
-    const { clock, config } = this.#made
-    const at = { peer: peerId(peer), tool }
-    const deps = { directory, clock, config: config.mcp }
-    const service = options.service ?? (await serviceAt(at, deps, options.signal))
-    const named = service === undefined ? {} : { service }
-    return router.call(tool, args, { ...options, peer: at.peer, ...named })
+    const deps = { ...this.#mcp('call a tool'), clock: this.#made.clock }
+    checkCall(args, options)
+    const call = { peer: peerId(peer), tool, args }
+    return callAt(call, { ...deps, config: this.#made.config.mcp }, options)
   }
 
-  /** Says what a topic carries: what does not fit is refused on its way in and on its way out. */
+  /**
+   * Says what a topic carries: what does not fit is refused on its way in and on its way out. Say
+   * it before you subscribe: what came in earlier was not held to it.
+   */
   topic<Value>(name: string, schema: TopicSchema<Value>, limits: TopicLimits = {}): void {
-    this.#topics('define a topic').define(name, schema, limits)
+    this.#pubsub('define a topic').topic(name, rulesOf(name, schema, limits))
   }
 
-  /** Tells all who subscribe, and says how many peers it was handed to. */
+  /** Tells all others who subscribe, not this node, and says to how many peers it was handed. */
   async publish(topic: string, value: unknown, options: PublishOptions = {}): Promise<Published> {
-    return this.#topics('publish').publish(topic, value, options)
+    return this.#pubsub('publish').publish(topic, value, options)
   }
 
   /** What others publish from now on; leaving the loop, or disposing of it, unsubscribes. */
@@ -223,7 +220,7 @@ export class Node implements AsyncDisposable {
     topic: string,
     options: SubscribeOptions = {},
   ): AsyncIterable<Message<Value>> & AsyncDisposable {
-    return this.#topics('subscribe').subscribe<Value>(topic, options)
+    return this.#pubsub('subscribe').subscribe<Value>(topic, options)
   }
 
   readonly tools = {
@@ -231,8 +228,10 @@ export class Node implements AsyncDisposable {
       const { entries } = await this.#mcp('find tools').directory.find(query, options)
       return entries
     },
-    call: async (tool: string, args: ToolArgs, options: CallTarget = {}) => {
-      return this.#mcp('call a tool').router.call(tool, args, options)
+    call: async (tool: string, args: ToolArgs = {}, options: CallTarget = {}) => {
+      const { router } = this.#mcp('call a tool')
+      checkCall(args, options)
+      return router.call(tool, args, options)
     },
   }
 
@@ -246,7 +245,9 @@ export class Node implements AsyncDisposable {
 
   readonly dht = {
     put: async (key: string, value: Uint8Array, options: Waits = {}) => {
-      return this.#dht('store a record').put(key, value, options)
+      const dht = this.#dht('store a record')
+      checkBytes(value)
+      return dht.put(key, value, options)
     },
     get: async (key: string, options: Waits = {}) => {
       return this.#dht('read a record').get(key, options)
@@ -290,7 +291,7 @@ export class Node implements AsyncDisposable {
     return partOf('dht', this.#running(wanted).dht)
   }
 
-  #topics(wanted: string): Topics {
-    return partOf('pubsub', this.#running(wanted).topics)
+  #pubsub(wanted: string): NonNullable<Parts['pubsub']> {
+    return partOf('pubsub', this.#running(wanted).pubsub)
   }
 }

@@ -2,10 +2,12 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { coded } from '../../test/support/expect.ts'
 import { Emitter } from '../base/index.ts'
-import { type McpEvents, type ServiceStatus, tool, z } from '../mcp/index.ts'
+import { McpError, type McpEvents, type ServiceStatus, tool, z } from '../mcp/index.ts'
 import { offer, type ServerSpec } from './offer.ts'
 
 const tools = [tool('t', { input: z.object({}) }, () => 1)]
+
+const unknownService = () => McpError.SERVICE_UNKNOWN({ service: 'a', known: 0 })
 
 function setup() {
   const events = new Emitter<McpEvents>(() => undefined)
@@ -27,6 +29,14 @@ function setup() {
     events.emit('servicesChanged', { services: names.map(status) })
   return { services, calls, now }
 }
+
+test('what somebody else withdraws at the same moment is withdrawn', async () => {
+  const { services } = setup()
+  const gone = { ...services, unexpose: async () => Promise.reject(unknownService()) }
+  await (await offer(gone, 'a', { what: tools })).withdraw()
+  const broken = { ...services, unexpose: async () => Promise.reject(new RangeError('disk')) }
+  await assert.rejects((await offer(broken, 'a', { what: tools })).withdraw(), /disk/)
+})
 
 test('tools, commands and URLs are offered under a name, and withdrawn once', async () => {
   const { services, calls } = setup()

@@ -1,5 +1,6 @@
 /** Offering tools from a program: its own functions, or a server that somebody else wrote. */
 
+import { hasCode } from '../base/index.ts'
 import type { ServiceSpec, ServiceStatus, Services, Tool } from '../mcp/index.ts'
 import { UseError } from './use-errors.ts'
 
@@ -51,7 +52,10 @@ function withdrawable(services: ServicesPart, name: string): Exposed {
     if (!ours) return
     ours = false
     off()
-    await services.unexpose(name)
+    await services.unexpose(name).catch((error: unknown) => {
+      // Whoever stops or withdraws it at this moment has done it for us.
+      if (!hasCode(error, 'MCP_SERVICE_UNKNOWN')) throw error
+    })
   }
   return { name, withdraw, [Symbol.asyncDispose]: withdraw }
 }

@@ -25,6 +25,9 @@ const random = secureRandom
 /**
  * Starts a node from options in code; what they leave out comes from their preset. `injected` are
  * parts that you bring yourself.
+ *
+ * Stop it, or hold it with `await using`. A signal such as ctrl-C ends a program without either:
+ * its peers notice that the connection is gone, and the next start finds the data folder free.
  */
 export async function createNode(
   options: NodeOptions = {},

@@ -5,8 +5,13 @@ import type { NodeOptions, Preset } from './config.ts'
 const PRESET_OPTIONS: Readonly<Record<Preset, NodeOptions>> = {
   // The defaults are those of a public node.
   public: {},
-  // A group that stays with its members: no DHT, no first peers; who is near, and who is told.
-  private: { dht: { enabled: false }, bootstrap: { nodes: [], mdns: true } },
+  // A group that stays with its members: no DHT, no first peers; who is near, and who is told. And
+  // no topics: whoever subscribes passes messages on, to strangers if it is connected to some.
+  private: {
+    dht: { enabled: false },
+    pubsub: { enabled: false },
+    bootstrap: { nodes: [], mdns: true },
+  },
   // Many nodes on one machine that meet nobody else and take whatever ports are free.
   test: {
     network: 'test',

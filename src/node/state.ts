@@ -6,13 +6,32 @@ import type { Parts } from './compose.ts'
 import { NodeError } from './errors.ts'
 import { assess } from './health.ts'
 import type { ResolvedConfig } from './load-config.ts'
-import type { Facility, HealthReport, PeerStatus } from './shapes.ts'
+import type { Facility, HealthReport, NodeStatus, PeerStatus } from './shapes.ts'
 
 /** Said of tunnels by every node, whatever its configuration would prefer. */
-export const TUNNELS_TO_COME: Facility = {
+const TUNNELS_TO_COME: Facility = {
   state: 'unavailable',
   reason: 'IPv6 tunnels are not built yet',
   remedy: 'use native IPv6 or IPv4 until the tunnel room is there',
+}
+
+/** `own` is what only the node itself knows. */
+export function statusOf(
+  { config, parts, version }: { config: ResolvedConfig; parts: Parts; version: string },
+  own: Pick<NodeStatus, 'ethAddress' | 'words' | 'health' | 'uptimeMs'>,
+): NodeStatus {
+  const { host } = parts
+  return {
+    ...own,
+    peerId: host.self,
+    listen: host.addresses(),
+    peers: connectedPeers(host).length,
+    network: config.network,
+    version,
+    quic: host.quic(),
+    tunnel: TUNNELS_TO_COME,
+    dataDir: config.dataDir,
+  }
 }
 
 export function healthOf(parts: Parts, config: ResolvedConfig, started: boolean): HealthReport {
@@ -52,7 +71,7 @@ export async function peersOf(
   )
 }
 
-export function connectedPeers(host: Pick<Host, 'connections'>): readonly PeerId[] {
+function connectedPeers(host: Pick<Host, 'connections'>): readonly PeerId[] {
   return [...new Set(host.connections().map(({ peer }) => peer))]
 }
 

@@ -27,10 +27,12 @@ test('nodes are connected to each other, find tools, and leave nothing behind', 
 })
 
 test('what is waited for in vain is named, with the nodes that lack it', async () => {
-  await using net = await testnet(2, { timeoutMs: 5_000 })
+  await using net = await testnet(2, { timeoutMs: 3_000 })
   const [first] = net.nodes
   const waiting = net.until('the second is first', (node) => node === first)
   await assert.rejects(waiting, /the second is first.*node 1$/)
+  const hanging = net.until('an answer', () => new Promise<boolean>(() => undefined))
+  await assert.rejects(hanging, /an answer.*node 0, node 1$/)
 })
 
 test('a net of no nodes, or of too many, is refused', async () => {

@@ -6,7 +6,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type Clock, newId, secureRandom, stopAll, systemClock } from '../base/index.ts'
+import { type Clock, newId, race, secureRandom, stopAll, systemClock } from '../base/index.ts'
 import type { NodeOptions } from './config.ts'
 import type { Node } from './node.ts'
 import { createNode } from './open-node.ts'
@@ -19,8 +19,8 @@ const TIMEOUT_MS = 30_000
 const QUIET = { level: 'silent' } as const
 
 export interface TestNetOptions {
-  /** Laid over the options of every node. */
-  readonly options?: NodeOptions
+  /** Laid over the options of every node; each has a folder of its own. */
+  readonly options?: Omit<NodeOptions, 'dataDir'>
   /** How long forming the net, and each `until`, may take. */
   readonly timeoutMs?: number
 }
@@ -34,7 +34,10 @@ export interface TestNet extends AsyncDisposable {
   until(what: string, is: (node: Node) => boolean | Promise<boolean>): Promise<void>
 }
 
-/** Starts `count` nodes, 64 at most, each connected to every other. */
+/**
+ * Starts `count` nodes, 64 at most, each connected to every other. They are strangers to each other
+ * as they would be outside, with a stranger's quota: `options.access` sets another.
+ */
 export async function testnet(count: number, options: TestNetOptions = {}): Promise<TestNet> {
   if (!Number.isInteger(count) || count < 1 || count > NODES_MAX) {
     const wanted = `a number from 1 to ${NODES_MAX}`
@@ -43,8 +46,11 @@ export async function testnet(count: number, options: TestNetOptions = {}): Prom
   const folder = await mkdtemp(join(tmpdir(), 'p2p-testnet-'))
   const nodes: Node[] = []
   const stop = async () => {
-    await stopAll(nodes)
-    await rm(folder, { recursive: true, force: true })
+    try {
+      await stopAll(nodes)
+    } finally {
+      await rm(folder, { recursive: true, force: true })
+    }
   }
   const timeoutMs = options.timeoutMs ?? TIMEOUT_MS
   const waiting = { nodes, clock: systemClock, timeoutMs }
@@ -52,9 +58,8 @@ export async function testnet(count: number, options: TestNetOptions = {}): Prom
     // A network of its own: nets of tests that run at once must not meet.
     const network = `test-${newId(secureRandom).slice(0, 8).toLowerCase()}`
     for (let i = 0; i < count; i += 1) {
-      const own: NodeOptions = { preset: 'test', network, log: QUIET }
-      const dataDir = join(folder, String(i))
-      nodes.push(await createNode(overOptions({ ...own, dataDir }, options.options ?? {})))
+      const own = overOptions({ preset: 'test', network, log: QUIET }, options.options ?? {})
+      nodes.push(await createNode({ ...own, dataDir: join(folder, String(i)) }))
     }
     await connectAll(nodes)
     await until(waiting, 'every node connected to every other', async (node) => {
@@ -90,14 +95,22 @@ async function until(
   wanted: string,
   is: (node: Node) => boolean | Promise<boolean>,
 ): Promise<void> {
-  const untilMs = clock.now() + timeoutMs
+  using deadline = clock.deadline(timeoutMs)
+  const { signal } = deadline
+  let held = new Set<Node>()
+  const ask = async (node: Node) => {
+    if (await is(node)) held.add(node)
+  }
   for (;;) {
-    const held = await Promise.all(nodes.map(async (node) => is(node)))
-    if (held.every(Boolean)) return
-    if (clock.now() >= untilMs) {
-      const missing = nodes.flatMap((_, i) => (held[i] === true ? [] : [`node ${i}`]))
+    held = new Set()
+    try {
+      await race(Promise.all(nodes.map(ask)), signal)
+      if (held.size === nodes.length) return
+      await clock.sleep(POLL_MS, signal)
+    } catch (error) {
+      if (!signal.aborted) throw error
+      const missing = nodes.flatMap((node, i) => (held.has(node) ? [] : [`node ${i}`]))
       throw UseError.TESTNET_STALLED({ wanted, afterMs: timeoutMs, missing })
     }
-    await clock.sleep(POLL_MS)
   }
 }

@@ -49,8 +49,9 @@ test('milliseconds of the code are seconds of the file', () => {
 })
 
 test('nearestKey() finds the fewest typing errors', () => {
-  const names = ['dht.record_ttl', 'dht.provider_ttl', 'mcp.enabled']
+  const names = ['dht.record_ttl', 'dht.provider_ttl', 'mcp.enabled', 'network.mdns']
   assert.equal(nearestKey('dht.recrd_ttl', names), 'dht.record_ttl')
+  assert.equal(nearestKey('bootstrap.mdns', names), 'network.mdns')
   assert.equal(nearestKey('dht.provide_ttl', names), 'dht.provider_ttl')
   assert.equal(nearestKey('mpc.enabled', names), 'mcp.enabled')
 })

@@ -1,16 +1,7 @@
-/**
- * Topics as a program uses them: rules in its own schema library, and its own codec if it brings
- * one, over the room `pubsub`.
- */
+/** What a topic carries as a program says it, in its own schema library, for the room `pubsub`. */
 
-import type {
-  Codec,
-  Message,
-  Published,
-  PublishOptions,
-  Pubsub,
-  SubscribeOptions,
-} from '../pubsub/index.ts'
+import type { Codec, TopicRules } from '../pubsub/index.ts'
+import { checkInjected } from './injected.ts'
 import { UseError } from './use-errors.ts'
 
 /** A function that returns the value or throws, or anything with `parse`, such as a Zod schema. */
@@ -28,45 +19,24 @@ export interface TopicLimits {
   readonly codec?: Codec
 }
 
-export interface TopicsDeps {
-  readonly pubsub: Pick<Pubsub, 'topic' | 'publish' | 'subscribe' | 'topics'>
-  readonly codec: Codec | undefined
-}
-
-export class Topics {
-  readonly #deps: TopicsDeps
-  readonly #defined = new Set<string>()
-
-  constructor(deps: TopicsDeps) {
-    this.#deps = deps
+/** Throws for what is no schema, and no limit or codec that a topic can have. */
+export function rulesOf<Value>(
+  topic: string,
+  schema: TopicSchema<Value>,
+  limits: TopicLimits,
+): TopicRules<unknown> {
+  const { codec, bytesMax, perPeerPerSecond, ...unknown } = limits
+  const [found] = Object.keys(unknown)
+  if (found !== undefined) {
+    const wanted = 'bytesMax, perPeerPerSecond or codec'
+    throw UseError.ARGUMENT_INVALID({ what: `limit of topic "${topic}"`, found, wanted })
   }
-
-  define<Value>(name: string, schema: TopicSchema<Value>, limits: TopicLimits): void {
-    const { pubsub, codec } = this.#deps
-    const rules = { ...(codec && { codec }), ...limits, schema: parserOf(name, schema) }
-    pubsub.topic(name, rules)
-    this.#defined.add(name)
-  }
-
-  publish(name: string, value: unknown, options: PublishOptions): Promise<Published> {
-    this.#useCodec(name)
-    return this.#deps.pubsub.publish(name, value, options)
-  }
-
-  subscribe<Value>(
-    name: string,
-    options: SubscribeOptions,
-  ): AsyncIterable<Message<Value>> & AsyncDisposable {
-    this.#useCodec(name)
-    return this.#deps.pubsub.subscribe<Value>(name, options)
-  }
-
-  /** A topic that nobody defined takes any value, but in the codec of this node. */
-  #useCodec(name: string): void {
-    const { pubsub, codec } = this.#deps
-    if (codec === undefined || this.#defined.has(name)) return
-    pubsub.topic(name, { codec })
-    this.#defined.add(name)
+  if (codec !== undefined) checkInjected({ codec })
+  return {
+    schema: parserOf(topic, schema),
+    ...(codec !== undefined && { codec }),
+    ...(bytesMax !== undefined && { bytesMax }),
+    ...(perPeerPerSecond !== undefined && { perPeerPerSecond }),
   }
 }
 

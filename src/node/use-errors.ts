@@ -14,6 +14,10 @@ export const UseError = defineErrors('NODE', {
     says: (f: { what: string; found: string; wanted: string }) =>
       `Cannot start with the ${f.what} that was handed in: found ${f.found}, wanted ${f.wanted}`,
   },
+  ARGUMENT_INVALID: {
+    says: (f: { what: string; found: string; wanted: string }) =>
+      `Cannot take the ${f.what}: found ${f.found}, wanted ${f.wanted}`,
+  },
   OFFER_INVALID: {
     says: (f: { service: string; found: string }) =>
       `Cannot expose "${f.service}": found ${f.found}, wanted a list of tools as tool() makes ` +

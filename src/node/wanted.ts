@@ -7,11 +7,12 @@ interface Issue {
   readonly maximum?: number | bigint
   readonly origin?: string
   readonly values?: readonly unknown[]
+  readonly keys?: readonly string[]
 }
 
 /** `scale` is what the file's number was multiplied with before the schema saw it. */
 export function wantedBy(issue: Issue, scale: number): string {
-  const { code, minimum, maximum, values } = issue
+  const { code, minimum, maximum, values, keys } = issue
   const unit = scale === 1_000 ? ' seconds' : thingsOf(issue.origin)
   const said = (bound: number | bigint) => `${Number(bound) / scale}${unit}`
   if (code === 'too_small' && minimum !== undefined) return `at least ${said(minimum)}`
@@ -19,7 +20,10 @@ export function wantedBy(issue: Issue, scale: number): string {
   if (code === 'invalid_value' && values !== undefined) {
     return `one of ${values.map((value) => JSON.stringify(value)).join(', ')}`
   }
-  return issue.message.replace(/^wanted /, '')
+  if (code === 'unrecognized_keys' && keys !== undefined) {
+    return `no ${keys.map((key) => JSON.stringify(key)).join(', ')}, which there is not`
+  }
+  return issue.message.replace(/^(?:wanted |Invalid input: expected )/, '')
 }
 
 function thingsOf(origin: string | undefined): string {

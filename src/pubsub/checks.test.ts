@@ -24,7 +24,7 @@ function setup(rules: TopicRules<unknown> = {}, { config = {}, barred = [] as Pe
     },
   }
   let received = 0
-  const topics = new Topics('n', 100, () => undefined)
+  const topics = new Topics('n', { bytesMax: 100 }, () => undefined)
   topics.define('t', rules)
   const reader = new Subscription<unknown>({ queueMax: 1_000, dropped() {}, left() {} })
   topics.use('t').readers.add(reader)

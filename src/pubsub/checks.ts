@@ -17,7 +17,7 @@ import { reasonOf } from './errors.ts'
 import type { PubsubMetrics } from './metrics.ts'
 import { Rates } from './rates.ts'
 import type { Message } from './subscription.ts'
-import type { Topic, Topics } from './topics.ts'
+import { readBy, type Topic, type Topics } from './topics.ts'
 
 /** What this room asks of the policy. */
 export interface Admission {
@@ -123,7 +123,7 @@ export class Checks {
       return { verdict: 'reject' }
     }
     try {
-      return { value: rules.schema(decoded) }
+      return { value: readBy(rules, decoded) }
     } catch (error) {
       return { verdict: this.#ignore('schema', source, error) }
     }

@@ -31,13 +31,19 @@ export const cborCodec: Codec = {
 function toCbor(value: unknown, depth: number): Cbor {
   if (depth > DEPTH_MAX) throw refused(`more than ${DEPTH_MAX} levels`)
   if (value === null || typeof value === 'boolean' || typeof value === 'string') return value
-  if (typeof value === 'number' || value instanceof Uint8Array) return value
+  if (value instanceof Uint8Array) return value
+  if (typeof value === 'number') {
+    if (Number.isSafeInteger(value)) return value
+    throw refused(`the number ${value}; only whole numbers pass without a codec of one's own`)
+  }
   if (Array.isArray(value)) return value.map((item) => toCbor(item, depth + 1))
   if (value instanceof Map) {
     const entries = [...(value as ReadonlyMap<Cbor, unknown>)]
     return new Map(entries.map(([key, item]) => [key, toCbor(item, depth + 1)]))
   }
-  if (!isPlainObject(value)) throw refused(`a value of type ${typeNameOf(value)}`)
+  if (!isPlainObject(value)) {
+    throw refused(`a value of type ${typeNameOf(value)}, which needs a codec of one's own`)
+  }
   return new Map(
     Object.entries(value).map(([key, item]) => {
       if (FORBIDDEN.has(key)) throw refused(key)

@@ -35,7 +35,7 @@ export const pubsubConfig = z
       .default(1_000)
       .describe('Messages kept for a subscriber that is slow; then the oldest is dropped'),
     messagesPerSecondMax: perSecond(1_000, 1, 100_000).describe(
-      'Messages of all peers that we check, repeated ones too; each is remembered for seenTtlMs',
+      'Messages of all peers that we check, repeated ones too; each is remembered for seen_ttl',
     ),
     bytesPerSecondMax: perSecond(8 * MIB, MESSAGE_BYTES_MAX, 1_024 * MIB).describe(
       'Bytes of messages of all peers; those of five heartbeats stay in memory',
@@ -77,7 +77,7 @@ export const pubsubConfig = z
   .refine(
     ({ meshPeers, meshPeersMin, meshPeersMax }) =>
       meshPeersMin <= meshPeers && meshPeers <= meshPeersMax,
-    { error: 'wanted meshPeersMin ≤ meshPeers ≤ meshPeersMax', path: ['meshPeers'] },
+    { error: 'wanted mesh_peers_min ≤ mesh_peers ≤ mesh_peers_max', path: ['meshPeers'] },
   )
 
 export type PubsubConfig = z.infer<typeof pubsubConfig>

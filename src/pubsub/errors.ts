@@ -14,6 +14,15 @@ export const PubsubError = defineErrors('PUBSUB', {
     says: (f: OnTopic & { rule: string; found: number; wanted: string }) =>
       `Cannot set ${f.rule} of topic "${f.topic}" to ${f.found}: wanted ${f.wanted}`,
   },
+  CODEC_INVALID: {
+    says: (f: { found: string }) =>
+      `Cannot use the codec: it encoded a value as ${f.found}; wanted a Uint8Array`,
+  },
+  SCHEMA_ASYNC: {
+    says: () =>
+      'Cannot use a schema or a codec that answers with a promise: a message is judged at once. ' +
+      'Give one that returns the value or throws',
+  },
   TOPIC_IN_USE: {
     says: (f: OnTopic & { subscribers: number }) =>
       `Cannot change the rules of topic "${f.topic}": ${f.subscribers} subscribers read it under ` +

@@ -5,7 +5,7 @@ import { coded } from '../../test/support/expect.ts'
 import { FakeClock } from '../../test/support/fake-clock.ts'
 import { Registry, silentLog } from '../base/index.ts'
 import type { PeerId } from '../identity/index.ts'
-import { cborCodec } from './codec.ts'
+import { type Codec, cborCodec } from './codec.ts'
 import { pubsubConfig } from './config.ts'
 import type { Guard, Router } from './gossip.ts'
 import { pubsubMetrics } from './metrics.ts'
@@ -51,7 +51,7 @@ function fakeRouter() {
   return { router, state, told, sent, watching, come }
 }
 
-function setup(config = {}, network = 'main') {
+function setup(config = {}, network = 'main', codec?: Codec) {
   const fake = fakeRouter()
   const clock = new FakeClock()
   const registry = new Registry()
@@ -63,6 +63,7 @@ function setup(config = {}, network = 'main') {
       clock,
       log: silentLog,
       metrics: pubsubMetrics(registry),
+      codec,
     },
     pubsubConfig.parse(config),
   )
@@ -252,4 +253,59 @@ test('a message of another network’s topic is not admitted', () => {
   pubsub.subscribe('t')
   const admitted = ['t', 'lab/t'].map((wire) => state.guard?.admits(peer, wire, 1))
   assert.deepEqual(admitted, [false, true])
+})
+
+test('stop() ends a publish that waits for listeners, which says so and leaves nothing', async () => {
+  const { pubsub, clock, watching } = setup()
+  const waiting = pubsub.publish('t', 1, { waitForPeersMs: 60_000 })
+  const failed = assert.rejects(waiting, coded('PUBSUB_NOT_RUNNING'))
+  await pubsub.stop()
+  await failed
+  assert.deepEqual([watching.size, clock.waiting], [0, 0])
+})
+
+test('options that would wait for ever or keep without end are refused', async () => {
+  const { pubsub, told } = setup()
+  const invalid = coded('PUBSUB_RULES_INVALID')
+  for (const waitForPeersMs of [Number.NaN, -1, Number.POSITIVE_INFINITY, 86_400_001]) {
+    await assert.rejects(pubsub.publish('t', 1, { waitForPeersMs }), invalid)
+  }
+  for (const queueMax of [Number.NaN, 0, -1, Number.POSITIVE_INFINITY]) {
+    assert.throws(() => pubsub.subscribe('t', { queueMax }), invalid)
+  }
+  assert.deepEqual(told, ['learn t'])
+})
+
+test('a schema that answers with a promise is refused, on both ways, and harms nobody', async () => {
+  const { pubsub, state, sent, arrives } = setup()
+  state.listeners = 1
+  const late = async () => assert.fail('after the fact')
+  pubsub.topic('t', { schema: late })
+  await using _ = pubsub.subscribe('t')
+  assert.equal(arrives('t', 1), 'ignore')
+  await assert.rejects(pubsub.publish('t', 1), (error) => {
+    return coded('PUBSUB_VALUE_REFUSED')(error) && /answers with a promise/.test(String(error))
+  })
+  assert.deepEqual(sent, [])
+})
+
+test('a codec of the whole node is that of topics without one, and they can be forgotten', async () => {
+  const json: Codec = {
+    encode: (value) => Buffer.from(JSON.stringify(value)),
+    decode: (bytes) => JSON.parse(Buffer.from(bytes).toString()) as unknown,
+  }
+  const { pubsub, state, sent } = setup({}, 'main', json)
+  state.listeners = 1
+  for (let i = 0; i < 1_100; i += 1) await pubsub.publish(`t${i}`, 0.5)
+  pubsub.topic('own', { codec: cborCodec })
+  await pubsub.publish('own', 1)
+  assert.deepEqual([String(sent[0]), sent.at(-1)], ['0.5', cborCodec.encode(1)])
+})
+
+test('a codec that encodes to anything but bytes is refused', async () => {
+  const { pubsub, state, sent } = setup()
+  state.listeners = 1
+  pubsub.topic('t', { codec: { encode: () => 'text' as never, decode: () => 1 } })
+  await assert.rejects(pubsub.publish('t', 1), /encoded a value as string; wanted a Uint8Array/)
+  assert.deepEqual(sent, [])
 })

@@ -8,12 +8,13 @@
 
 import { type Clock, hasCode, type Logger, race, type Service } from '../base/index.ts'
 import { type Admission, Checks } from './checks.ts'
+import type { Codec } from './codec.ts'
 import type { PubsubConfig } from './config.ts'
 import { PubsubError, reasonOf } from './errors.ts'
 import type { Router } from './gossip.ts'
 import type { PubsubMetrics } from './metrics.ts'
 import { type Message, Subscription } from './subscription.ts'
-import { type Topic, type TopicRules, Topics } from './topics.ts'
+import { readBy, type Topic, type TopicRules, Topics } from './topics.ts'
 
 export interface PubsubDeps {
   readonly gossip: Router
@@ -22,25 +23,34 @@ export interface PubsubDeps {
   readonly clock: Clock
   readonly log: Logger
   readonly metrics: PubsubMetrics
+  /** How values become bytes where a topic has no codec of its own; CBOR unless given. */
+  readonly codec?: Codec | undefined
 }
 
 /** What became of a message of ours. */
 export interface Published {
   readonly topic: string
-  /** To how many the message was handed; they hand it on. */
+  /**
+   * To how many the message was handed: all we are connected to that subscribe. They hand it on;
+   * nobody says that it arrived.
+   */
   readonly peers: number
   readonly state: 'sent' | 'nobody-listens'
 }
 
 export interface PublishOptions {
   readonly signal?: AbortSignal
-  /** How long to wait for somebody who listens; without it, not at all. */
+  /**
+   * How long to wait, when nobody listens, for the first peer that does: one that told us so and
+   * to which a stream is open. Without it, not at all; a day at most.
+   */
   readonly waitForPeersMs?: number
 }
 
 export interface SubscribeOptions {
-  /** Ends the subscription; what was read until then is all there is. */
+  /** Ends the subscription; what waits in its queue by then can still be read. */
   readonly signal?: AbortSignal
+  /** Messages kept while you read none; then the oldest is dropped. `queue_max` unless given. */
   readonly queueMax?: number
 }
 
@@ -57,13 +67,14 @@ export class Pubsub implements Service {
   readonly #deps: PubsubDeps
   readonly #config: PubsubConfig
   readonly #topics: Topics
-  #stopped = false
+  readonly #stopped = new AbortController()
 
   constructor(deps: PubsubDeps, config: PubsubConfig) {
-    const { gossip, network } = deps
+    const { gossip, network, codec } = deps
     this.#deps = deps
     this.#config = config
-    this.#topics = new Topics(network, config.messageBytesMax, (wire) => gossip.learn(wire))
+    const defaults = { bytesMax: config.messageBytesMax, codec }
+    this.#topics = new Topics(network, defaults, (wire) => gossip.learn(wire))
     const checks = new Checks({ ...deps, topics: this.#topics, self: () => gossip.self }, config)
     gossip.guard({
       admits: (source, wire, bytes) => checks.admits(source, wire, bytes),
@@ -76,7 +87,7 @@ export class Pubsub implements Service {
   async start(): Promise<void> {}
 
   async stop(): Promise<void> {
-    this.#stopped = true
+    this.#stopped.abort()
     for (const { readers } of this.#topics.all()) {
       for (const reader of [...readers]) reader.end()
     }
@@ -93,8 +104,11 @@ export class Pubsub implements Service {
     const { signal, waitForPeersMs = 0 } = options
     signal?.throwIfAborted()
     const { wire, rules } = this.#use(topic)
+    checkOption(topic, { rule: 'waitForPeersMs', found: waitForPeersMs, min: 0, max: WAIT_MS_MAX })
     const data = this.#encoded(topic, value, rules)
     if (gossip.listeners(wire) === 0) await this.#awaitListener(wire, waitForPeersMs, signal)
+    // It may have been stopped in the meantime.
+    if (!this.#isUp) throw PubsubError.NOT_RUNNING({ topic })
     // With nobody there the message must not wait in a cache and turn up later after all.
     const peers = gossip.listeners(wire) === 0 ? 0 : await this.#handOut(topic, wire, data)
     metrics.published.add(1, { outcome: peers > 0 ? 'sent' : 'nobody_listens' })
@@ -109,6 +123,7 @@ export class Pubsub implements Service {
     const { signal, queueMax = this.#config.queueMax } = options
     signal?.throwIfAborted()
     const used = this.#use(topic)
+    checkOption(topic, { rule: 'queueMax', found: queueMax, min: 1, max: QUEUE_MAX })
     const { metrics } = this.#deps
     const end = () => reader.end()
     const reader = new Subscription<unknown>({
@@ -136,8 +151,12 @@ export class Pubsub implements Service {
   }
 
   #use(topic: string): Topic {
-    if (this.#stopped || !this.#deps.gossip.isUp) throw PubsubError.NOT_RUNNING({ topic })
+    if (!this.#isUp) throw PubsubError.NOT_RUNNING({ topic })
     return this.#topics.use(topic)
+  }
+
+  get #isUp(): boolean {
+    return !this.#stopped.signal.aborted && this.#deps.gossip.isUp
   }
 
   #join({ name, wire }: Topic): void {
@@ -155,14 +174,16 @@ export class Pubsub implements Service {
   }
 
   /** The bytes of `value`, after everything that its receivers will ask of them. */
-  #encoded(topic: string, value: unknown, { codec, schema, bytesMax }: Topic['rules']): Uint8Array {
+  #encoded(topic: string, value: unknown, rules: Topic['rules']): Uint8Array {
+    const { codec, bytesMax } = rules
     const { metrics } = this.#deps
     try {
-      const data = codec.encode(value)
+      const data: unknown = codec.encode(value)
+      if (!(data instanceof Uint8Array)) throw PubsubError.CODEC_INVALID({ found: typeof data })
       if (data.length > bytesMax) {
         throw PubsubError.TOO_LARGE({ topic, size: data.length, limit: bytesMax })
       }
-      schema(codec.decode(data))
+      readBy(rules, codec.decode(data))
       return data
     } catch (cause) {
       metrics.published.add(1, { outcome: 'refused' })
@@ -185,6 +206,9 @@ export class Pubsub implements Service {
     const { gossip, clock } = this.#deps
     using deadline = clock.deadline(ms, signal)
     const { promise, resolve } = Promise.withResolvers<void>()
+    const stopped = this.#stopped.signal
+    const over = () => resolve()
+    stopped.addEventListener('abort', over, { once: true })
     const stopWatching = gossip.onChange(() => {
       if (gossip.listeners(wire) > 0) resolve()
     })
@@ -194,6 +218,25 @@ export class Pubsub implements Service {
       signal?.throwIfAborted()
     } finally {
       stopWatching()
+      stopped.removeEventListener('abort', over)
     }
   }
+}
+
+/** A subscriber that asks for more would keep what strangers send, without an end. */
+const QUEUE_MAX = 100_000
+const WAIT_MS_MAX = 86_400_000
+
+interface Option {
+  readonly rule: string
+  readonly found: number
+  readonly min: number
+  readonly max: number
+}
+
+function checkOption(topic: string, { rule, found, min, max }: Option): void {
+  // Written so that NaN is refused as well.
+  if (found >= min && found <= max) return
+  const wanted = `a number from ${min} to ${max}`
+  throw PubsubError.RULES_INVALID({ topic, rule, found, wanted })
 }

@@ -8,7 +8,7 @@ import { TOPICS_MAX, Topics } from './topics.ts'
 
 function setup(network = 'main') {
   const added: string[] = []
-  const topics = new Topics(network, 1_000, (wire) => added.push(wire))
+  const topics = new Topics(network, { bytesMax: 1_000 }, (wire) => added.push(wire))
   return { topics, added }
 }
 
@@ -75,7 +75,9 @@ test('define() refuses limits that are none', () => {
 
 test('a topic is added once, and known when that is said', () => {
   const known: (string | undefined)[] = []
-  const topics: Topics = new Topics('lab', 1, (wire) => known.push(topics.onWire(wire)?.name))
+  const topics: Topics = new Topics('lab', { bytesMax: 1 }, (wire) =>
+    known.push(topics.onWire(wire)?.name),
+  )
   topics.define('a', {})
   topics.use('a')
   assert.deepEqual(known, ['a'])

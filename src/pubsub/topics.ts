@@ -64,15 +64,15 @@ export class Topics {
   readonly #entries = new Map<string, Entry>()
 
   /** Calls `added` with each topic that is known from now on. */
-  constructor(network: string, messageBytesMax: number, added: (wire: string) => void) {
+  constructor(
+    network: string,
+    defaults: { readonly bytesMax: number; readonly codec?: Codec | undefined },
+    added: (wire: string) => void,
+  ) {
+    const { bytesMax, codec = cborCodec } = defaults
     this.#network = network
     this.#added = added
-    this.#defaults = {
-      schema: anything,
-      codec: cborCodec,
-      bytesMax: messageBytesMax,
-      perPeerPerSecond: PER_SECOND_MAX,
-    }
+    this.#defaults = { schema: anything, codec, bytesMax, perPeerPerSecond: PER_SECOND_MAX }
   }
 
   /** Sets the rules of a topic; whoever reads it under other rules of ours must be gone. */
@@ -127,13 +127,33 @@ export class Topics {
   }
 }
 
+/**
+ * The value of a message, read by its topic's rules; throws when they refuse it. A promise is no
+ * answer, as a message is judged when it comes; one that rejects unheard would end the process.
+ */
+export function readBy({ schema }: Pick<Rules, 'schema'>, decoded: unknown): unknown {
+  const value = schema(decoded)
+  if (!isThenable(value)) return value
+  Promise.resolve(value).catch(() => undefined)
+  throw PubsubError.SCHEMA_ASYNC({})
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof (value as { then?: unknown } | null | undefined)?.then === 'function'
+}
+
 function wireName(topic: string, network: string): string {
+  const given: unknown = topic
+  if (typeof given !== 'string') {
+    throw PubsubError.TOPIC_INVALID({ topic: typeof given, found: 'it is no text' })
+  }
   if (!topic.isWellFormed() || CONTROL.test(topic)) {
     throw PubsubError.TOPIC_INVALID({ topic, found: 'it is not plain text' })
   }
+  if (topic === '') throw PubsubError.TOPIC_INVALID({ topic, found: 'it is empty' })
   const wire = network === MAIN_NETWORK ? topic : `${network}/${topic}`
   const size = Buffer.byteLength(wire)
-  if (topic === '' || size > TOPIC_BYTES_MAX) {
+  if (size > TOPIC_BYTES_MAX) {
     throw PubsubError.TOPIC_INVALID({ topic: topic.slice(0, 64), found: `it has ${size} bytes` })
   }
   return wire

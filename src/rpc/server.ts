@@ -6,7 +6,7 @@
  */
 
 import type { Policy } from '../access/index.ts'
-import { type Clock, every, type Logger, race, type Service } from '../base/index.ts'
+import { type Clock, either, every, type Logger, race, type Service } from '../base/index.ts'
 import type { PeerId } from '../identity/index.ts'
 import type { Channel, Host } from '../net/index.ts'
 import { type Cbor, WireError } from '../wire/index.ts'
@@ -89,10 +89,11 @@ export class RpcServer implements Service {
   async #serveChannel(channel: Channel): Promise<void> {
     const { clock } = this.#deps
     const { signal: stopped } = this.#stopped
+    using over = either(channel.closed, stopped)
     const line: Line = {
       channel,
       writer: new FrameWriter(channel, { clock, timeoutMs: this.#config.callTimeoutMs }),
-      over: AbortSignal.any([channel.closed, stopped]),
+      over: over.signal,
       answering: new Set(),
       activeAtMs: clock.now(),
     }

@@ -4,10 +4,11 @@
  *   varint   length as unsigned varint, then that many bytes (libp2p, kad-dht)
  *   line     bytes up to a line feed (JSON-RPC over streams); empty lines are passed over
  *
- * A frame that arrives in one piece is a view of it. Pieces of a frame are copied into one buffer
- * that doubles as it fills, so that a frame costs time and memory in proportion to the bytes that
- * came, however small the pieces and whatever length was announced. A length is checked before a
- * byte is kept.
+ * A frame that arrives in one piece is a view of it, so nobody may write into a piece afterwards.
+ * Large pieces of a frame wait as they are and are copied once, when it is whole; small ones, and
+ * those that would keep a much larger buffer alive, are copied into one that doubles as it fills.
+ * So a frame costs time and memory in proportion to the bytes that came, however small the pieces
+ * and whatever length was announced. A length is checked before a byte is kept.
  */
 
 import { concatBytes } from '../base/index.ts'
@@ -18,22 +19,42 @@ import { decodeVarint, encodeVarint, VARINT_BYTES_MAX } from './varint.ts'
 export type Framing = 'varint' | 'line'
 
 const LINE_FEED = 0x0a
+/** From here on a piece costs more to copy than to hold. */
+const PIECE_BYTES_MIN = 16 * 1_024
+/** From here on a frame costs more to copy than to send in two writes. */
+const PART_BYTES_MIN = 64 * 1_024
 
 /** The bytes that carry `frame`. */
 export function encodeFrame(framing: Framing, frame: Uint8Array, bytesMax: number): Uint8Array {
+  const parts = frameParts(framing, frame, bytesMax)
+  const [only] = parts
+  return parts.length === 1 && only !== undefined ? only : concatBytes(...parts)
+}
+
+/** The bytes that carry `frame`, one part after the other; a large frame is itself a part. */
+export function frameParts(framing: Framing, frame: Uint8Array, bytesMax: number): Uint8Array[] {
   if (frame.length > bytesMax) throw tooLong(frame.length, bytesMax)
-  if (framing === 'varint') return concatBytes(encodeVarint(frame.length), frame)
+  if (framing === 'varint') return parted(encodeVarint(frame.length), frame)
   if (frame.includes(LINE_FEED)) {
     throw WireError.MALFORMED({ field: 'line', found: 'a line feed inside' })
   }
-  return concatBytes(frame, Uint8Array.of(LINE_FEED))
+  return parted(frame, Uint8Array.of(LINE_FEED))
+}
+
+/** Both as they are when a copy would cost more than a second write. */
+function parted(first: Uint8Array, second: Uint8Array): Uint8Array[] {
+  const isLarge = first.length + second.length > PART_BYTES_MIN
+  return isLarge ? [first, second] : [concatBytes(first, second)]
 }
 
 /** Collects pieces and gives whole frames. After an error it gives nothing more. */
 export class FrameSplitter {
   readonly #framing: Framing
   readonly #bytesMax: number
+  /** The frame so far: large pieces, then what `#kept` holds in its first `#keptSize` bytes. */
+  #pieces: Uint8Array[] = []
   #kept = new Uint8Array()
+  #keptSize = 0
   #size = 0
   /** With `varint`: how long the frame is whose bytes we are collecting, and what said so. */
   #wanted: number | undefined
@@ -48,6 +69,11 @@ export class FrameSplitter {
   /** Bytes that wait for the rest of their frame, its length among them. */
   get pendingBytes(): number {
     return this.#headBytes + this.#size
+  }
+
+  /** Bytes that the frame still wants whose length is known; 0 between frames and with `line`. */
+  get missingBytes(): number {
+    return this.#wanted === undefined ? 0 : this.#wanted - this.#size
   }
 
   /** Takes the next piece of the stream and returns the frames that it completes. */
@@ -99,7 +125,7 @@ export class FrameSplitter {
 
   /** Sets the length wanted and returns what follows it; keeps `rest` while its end is missing. */
   #readLength(rest: Uint8Array): Uint8Array | undefined {
-    const head = concatBytes(this.#kept.subarray(0, this.#size), rest.subarray(0, VARINT_BYTES_MAX))
+    const head = concatBytes(this.#keptBytes(), rest.subarray(0, VARINT_BYTES_MAX))
     const length = decodeVarint(head)
     if (length === undefined) {
       this.#keep(rest, VARINT_BYTES_MAX)
@@ -113,18 +139,41 @@ export class FrameSplitter {
     return after
   }
 
-  /** Copies `bytes` behind those kept, in a buffer that never grows beyond `limit`. */
+  /** Puts `bytes` behind those kept, which never grow beyond `limit`. */
   #keep(bytes: Uint8Array, limit: number): void {
     const size = this.#size + bytes.length
     if (size > limit) throw tooLong(size, this.#bytesMax)
+    if (bytes.length >= PIECE_BYTES_MIN && 2 * bytes.length >= bytes.buffer.byteLength) {
+      this.#seal()
+      this.#pieces.push(bytes)
+    } else {
+      this.#copy(bytes, limit - this.#size)
+    }
+    this.#size = size
+  }
+
+  /** Copies `bytes` into the buffer for small pieces, which has at most `room` bytes to come. */
+  #copy(bytes: Uint8Array, room: number): void {
+    const size = this.#keptSize + bytes.length
     if (size > this.#kept.length) {
-      const room = Math.max(size, Math.min(limit, 2 * this.#kept.length))
-      const larger = new Uint8Array(room)
-      larger.set(this.#kept.subarray(0, this.#size))
+      const most = this.#keptSize + room
+      const larger = new Uint8Array(Math.max(size, Math.min(most, 2 * this.#kept.length)))
+      larger.set(this.#keptBytes())
       this.#kept = larger
     }
-    this.#kept.set(bytes, this.#size)
-    this.#size = size
+    this.#kept.set(bytes, this.#keptSize)
+    this.#keptSize = size
+  }
+
+  #keptBytes(): Uint8Array {
+    return this.#kept.subarray(0, this.#keptSize)
+  }
+
+  /** What was copied becomes a piece among the others. */
+  #seal(): void {
+    if (this.#keptSize > 0) this.#pieces.push(this.#keptBytes())
+    this.#kept = new Uint8Array()
+    this.#keptSize = 0
   }
 
   /** The frame that ends with `last`. */
@@ -133,14 +182,23 @@ export class FrameSplitter {
       if (last.length > this.#bytesMax) throw tooLong(last.length, this.#bytesMax)
       return last
     }
-    this.#keep(last, this.#bytesMax)
-    const frame = this.#kept.subarray(0, this.#size)
+    const size = this.#size + last.length
+    if (size > this.#bytesMax) throw tooLong(size, this.#bytesMax)
+    if (this.#pieces.length > 0) {
+      this.#seal()
+      this.#pieces.push(last)
+    } else {
+      this.#copy(last, last.length)
+    }
+    const frame = this.#pieces.length > 0 ? concatBytes(...this.#pieces) : this.#keptBytes()
     this.#forget()
     return frame
   }
 
   #forget(): void {
+    this.#pieces = []
     this.#kept = new Uint8Array()
+    this.#keptSize = 0
     this.#size = 0
   }
 }

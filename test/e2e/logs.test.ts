@@ -15,11 +15,19 @@ const ENV = { P2P_LOG_LEVEL: 'trace' }
 let a: CliNode
 let b: CliNode
 let c: CliNode
+/** Those that run: a set-up that fails must not leave the others behind. */
+const running: CliNode[] = []
+
+async function startTalkative(args: readonly string[]): Promise<CliNode> {
+  const node = await startNode(args, { env: ENV })
+  running.push(node)
+  return node
+}
 
 before(async () => {
-  c = await startNode([], { env: ENV })
-  b = await startNode([`--bootstrap=${c.address()}`], { env: ENV })
-  a = await startNode([`--bootstrap=${b.address('udp')}`], { env: ENV })
+  c = await startTalkative([])
+  b = await startTalkative([`--bootstrap=${c.address()}`])
+  a = await startTalkative([`--bootstrap=${b.address('udp')}`])
   await expose(c, 'far', { P2P_ANSWER: RESULTS[1] ?? '' })
   await expose(b, 'near', {
     P2P_ANSWER: RESULTS[0] ?? '',
@@ -28,7 +36,7 @@ before(async () => {
   })
 })
 after(async () => {
-  for (const node of [a, b, c]) await node[Symbol.asyncDispose]()
+  for (const node of running.toReversed()) await node[Symbol.asyncDispose]()
 })
 
 function tokenOf(node: CliNode): string {

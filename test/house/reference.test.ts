@@ -30,7 +30,7 @@ const nodes = sources('src/**/*.ts').flatMap((file) => {
 })
 
 test('docs/reference is what scripts/reference.ts makes of the code', async () => {
-  assert.deepEqual(await stalePages(), [], 'run: npm run docs')
+  assert.deepEqual(await stalePages(), [], 'run: npm run docs:reference')
   assert.deepEqual(readdirSync(join(ROOT, 'docs/reference')).sort(), [...pages.keys()].sort())
 })
 

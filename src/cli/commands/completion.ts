@@ -4,7 +4,8 @@
  */
 
 import { resolve } from 'node:path'
-import { RootCommand, script, type Command as TabCommand } from '@bomb.sh/tab'
+import type { Command as TabCommand } from '@bomb.sh/tab'
+import { firstUse } from '../../base/index.ts'
 import type { Command, Context, OptionSpec } from '../command.ts'
 import { CliError } from '../errors.ts'
 import { cleanLine } from '../output.ts'
@@ -28,13 +29,14 @@ export const completion: Command = {
       const expected = `one of ${SHELLS.join(', ')}, not "${shell}"`
       throw CliError.USAGE({ command: 'completion', expected })
     }
-    const text = scriptFor(shell, program.includes('/') ? resolve(cwd, program) : program)
+    const text = await scriptFor(shell, program.includes('/') ? resolve(cwd, program) : program)
     out.print({ shell, script: text }, () => [text])
   },
 }
 
 /** The library knows no output but the console. */
-function scriptFor(shell: string, executable: string): string {
+async function scriptFor(shell: string, executable: string): Promise<string> {
+  const { script } = await tab()
   const lines: string[] = []
   const { log } = console
   console.log = (text: string) => void lines.push(text)
@@ -61,6 +63,7 @@ export function completeFor(
 
     async run(context) {
       const names = context.args[0] === 'call' ? await toolNames(context) : []
+      const { RootCommand } = await tab()
       const root = new RootCommand()
       for (const [name, summary] of Object.entries(groups)) root.command(name, summary)
       for (const command of commands.filter(({ hidden }) => hidden !== true)) {
@@ -73,6 +76,11 @@ export function completeFor(
       root.parse([...context.args])
     },
   }
+}
+
+/** Loaded for these two commands, which are not the ones that have to start quickly. */
+function tab() {
+  return firstUse('the shell completion', () => import('@bomb.sh/tab'))
 }
 
 function addOption(command: TabCommand, { flags, help, choices }: OptionSpec): void {

@@ -11,15 +11,16 @@ export const events: Command = {
   examples: ['events', 'events --json | jq -c "select(.event == \\"call-served\\")"'],
 
   async run({ connect, out, signal }) {
+    const until = AbortSignal.any([signal, out.gone])
     await using node = await connect()
     try {
-      for await (const event of node.events({ signal })) {
+      for await (const event of node.events({ signal: until })) {
         out.print(event, (paint) => [line(event, paint)])
       }
     } catch (error) {
-      if (!signal.aborted) throw error
+      if (!until.aborted) throw error
     }
-    if (!signal.aborted) throw CliError.NODE_STOPPED({})
+    if (!until.aborted) throw CliError.NODE_STOPPED({})
   },
 }
 

@@ -15,7 +15,7 @@ const LOOK_MS = 100
 export const mcp: Command = {
   name: 'mcp',
   summary: 'Be an MCP server on standard input and output: the tools of this node and its peers',
-  examples: ['mcp', 'mcp --data ./second'],
+  examples: ['mcp', 'mcp --data /tmp/second'],
 
   async run(context) {
     const { clock, rooms, signal, version } = context

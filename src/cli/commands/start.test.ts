@@ -68,7 +68,7 @@ test('start tells a person all there is to know, with lines to paste', async () 
     assert.ok(stdout.text.includes(says), says)
   }
   assert.match(stdout.text, /\n {2}p2p status\n/)
-  assert.ok(stdout.text.includes(`p2p start --data ./second --bootstrap ${LISTEN[1]}\n`))
+  assert.ok(stdout.text.includes(`p2p start --data /tmp/second --bootstrap ${LISTEN[1]}\n`))
 })
 
 test('start hands on what was asked for, and only that', async () => {

@@ -34,7 +34,7 @@ export const start: Command = {
   ],
   examples: [
     'start',
-    'start --data ./second --bootstrap /ip4/127.0.0.1/tcp/9000/p2p/12D3KooW…',
+    'start --data /tmp/second --bootstrap /ip4/127.0.0.1/tcp/9000/p2p/12D3KooW…',
     'start --preset private --json',
   ],
 
@@ -99,6 +99,6 @@ function suggestions({ dataDir, listen }: Daemon, { program, selfOn }: Context):
     `${self} expose --name everything -- ${everything}`,
     `${self} tools`,
     `${self} call get-sum '{"a":2,"b":40}'`,
-    ...(first === undefined ? [] : [`${program} start --data ./second --bootstrap ${first}`]),
+    ...(first === undefined ? [] : [`${program} start --data /tmp/second --bootstrap ${first}`]),
   ]
 }

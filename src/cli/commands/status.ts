@@ -32,16 +32,17 @@ async function watch({ connect, clock, options, out, signal }: Context): Promise
   const every = textOption(options, 'every')
   const everyMs = every === undefined ? EVERY_MS : parseDuration(every, 'status', '--every')
   await using node = await connect()
-  const watcher = new Watcher({ node, clock, signal })
+  const until = AbortSignal.any([signal, out.gone])
+  const watcher = new Watcher({ node, clock, signal: until })
   try {
-    while (!signal.aborted) {
+    while (!until.aborted) {
       const look = await watcher.look()
       if (out.live) out.draw(picture(look, out.paint))
       else out.print(look, () => [summary(look)])
-      await clock.sleep(everyMs, signal)
+      await clock.sleep(everyMs, until)
     }
   } catch (error) {
-    if (!signal.aborted) throw error
+    if (!until.aborted) throw error
   }
 }
 

@@ -30,8 +30,8 @@ async function composed(config: NodeConfig) {
 
 const has: Observe = async (config) => {
   await using node = await composed(config)
-  const { dht, mdns, mcp, topics } = node.parts
-  return { dht: dht !== null, mdns: mdns !== null, mcp: mcp !== null, topics: topics !== null }
+  const { dht, mdns, mcp, pubsub } = node.parts
+  return { dht: dht !== null, mdns: mdns !== null, mcp: mcp !== null, topics: pubsub !== null }
 }
 
 /** The protocols that peers are answered on. */
