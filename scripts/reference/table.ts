@@ -19,7 +19,8 @@ export function value(found: unknown): string {
 
 /** One page: a title, what it is for, and its parts. */
 export function page(title: string, purpose: string, parts: readonly string[]): string {
-  const note = '<!-- Made by scripts/reference.ts from the code. Do not edit; run: npm run docs:reference -->'
+  const note =
+    '<!-- Made by scripts/reference.ts from the code. Do not edit; run: npm run docs:reference -->'
   return `${[note, `# ${title}`, purpose, ...parts].join('\n\n')}\n`
 }
 

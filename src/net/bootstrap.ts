@@ -9,6 +9,7 @@
 import {
   backoffMs,
   type Clock,
+  either,
   every,
   type Logger,
   type Random,
@@ -141,7 +142,8 @@ export class Bootstrap implements Service {
       } else {
         tries = 0
         this.#wake = new AbortController()
-        await this.#pause(CONTENT_MS, AbortSignal.any([signal, this.#wake.signal]))
+        using woken = either(signal, this.#wake.signal)
+        await this.#pause(CONTENT_MS, woken.signal)
         // A peer that comes and goes must not make us dial as fast as it does.
         if (this.#isShort()) await this.#pause(backoffMs(0, backoff, random), signal)
       }

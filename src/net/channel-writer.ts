@@ -49,14 +49,18 @@ export class ChannelWriter {
     for (const event of ['drain', 'idle'] as const) deps.stream.addEventListener(event, moved)
   }
 
-  /** Resolves when the bytes are handed on, or will be when this turn of the loop is over. */
-  async write(bytes: Uint8Array, signal: AbortSignal | undefined): Promise<void> {
-    if (this.#waiting === 0 && bytes.length + this.#unsentBytes() <= UNSENT_BYTES_MAX) {
-      this.#cork(bytes)
+  /**
+   * Resolves when the parts of a frame are handed on, or will be when this turn of the loop is
+   * over.
+   */
+  async write(parts: readonly Uint8Array[], signal: AbortSignal | undefined): Promise<void> {
+    const size = parts.reduce((sum, { length }) => sum + length, 0)
+    if (this.#waiting === 0 && size + this.#unsentBytes() <= UNSENT_BYTES_MAX) {
+      for (const bytes of parts) this.#cork(bytes)
       return
     }
     this.#waiting += 1
-    const sent = this.#last.then(() => this.#send(bytes, signal))
+    const sent = this.#last.then(() => this.#send(parts, signal))
     this.#last = sent.catch(() => undefined)
     await race(sent, signal)
   }
@@ -82,12 +86,14 @@ export class ChannelWriter {
     this.wake()
   }
 
-  async #send(bytes: Uint8Array, signal: AbortSignal | undefined): Promise<void> {
+  async #send(parts: readonly Uint8Array[], signal: AbortSignal | undefined): Promise<void> {
+    let begun = false
     try {
-      for (let at = 0; at < bytes.length; at += SLICE_BYTES) {
-        await this.#room(signal, at > 0)
+      for (const slice of parts.flatMap(slicesOf)) {
+        await this.#room(signal, begun)
+        begun = true
         this.#uncork()
-        this.#hand(bytes.subarray(at, at + SLICE_BYTES))
+        this.#hand(slice)
         this.#throwIfFailed()
       }
     } finally {
@@ -159,4 +165,12 @@ export class ChannelWriter {
     }
     stall.signal.addEventListener('abort', check, { once: true })
   }
+}
+
+function slicesOf(bytes: Uint8Array): Uint8Array[] {
+  const slices: Uint8Array[] = []
+  for (let at = 0; at < bytes.length; at += SLICE_BYTES) {
+    slices.push(bytes.subarray(at, at + SLICE_BYTES))
+  }
+  return slices
 }

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { UnsupportedProtocolError } from '@libp2p/interface'
 import { AbstractStream, type SendResult } from '@libp2p/utils'
 import { coded } from '../../test/support/expect.ts'
 import { FakeClock } from '../../test/support/fake-clock.ts'
@@ -91,6 +92,13 @@ test('read() takes a lost connection for no goodbye, but gives the whole frames 
   assert.deepEqual(await channel.read(), Uint8Array.of(1))
   await assert.rejects(channel.read(), coded('NET_CHANNEL_BROKEN'))
   assert.ok(hasCode(channel.closed.reason, 'NET_CHANNEL_BROKEN'))
+})
+
+test('read() says so when the other side turns out not to speak the protocol', async () => {
+  const { stream, channel } = setup()
+  stream.abort(new UnsupportedProtocolError('the other side does not speak it'))
+  await assert.rejects(channel.read(), coded('NET_PROTOCOL_UNSUPPORTED'))
+  await assert.rejects(channel.write(Uint8Array.of(1)), coded('NET_PROTOCOL_UNSUPPORTED'))
 })
 
 test('read() of a channel that we abort ourselves gives nothing more', async () => {

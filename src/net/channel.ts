@@ -11,7 +11,7 @@
 import type { Stream } from '@libp2p/interface'
 import { assert, type Clock, race } from '../base/index.ts'
 import type { PeerId } from '../identity/index.ts'
-import { encodeFrame, FrameSplitter } from '../wire/index.ts'
+import { FrameSplitter, frameParts } from '../wire/index.ts'
 import { ChannelWriter } from './channel-writer.ts'
 import type { NetConfig } from './config.ts'
 import { NetError, reasonOf } from './errors.ts'
@@ -28,6 +28,8 @@ export interface ChannelDeps {
   readonly protocol: Protocol
   readonly clock: Clock
 }
+
+type Arrived = Parameters<Stream['send']>[0]
 
 const UNREAD_BYTES_MAX = 256 * 1_024
 /** Small pieces cost more than their bytes, so their number is bounded as well. */
@@ -99,8 +101,8 @@ export class StreamChannel implements Channel {
     if (this.#closing !== undefined || this.#gone.signal.aborted) {
       throw NetError.CHANNEL_CLOSED({ peer, protocol: protocol.id })
     }
-    const bytes = encodeFrame(protocol.framing, frame, protocol.frameBytesMax)
-    await this.#writer.write(bytes, signal)
+    const parts = frameParts(protocol.framing, frame, protocol.frameBytesMax)
+    await this.#writer.write(parts, signal)
   }
 
   close(): Promise<void> {
@@ -122,7 +124,7 @@ export class StreamChannel implements Channel {
     stream.addEventListener('close', ({ error }) => this.#closed(error))
     // What happened before anybody listened is in the stream's state.
     this.#saidGoodbye = stream.remoteWriteStatus === 'closed'
-    stream.addEventListener('message', ({ data }) => this.#receive(data.subarray()))
+    stream.addEventListener('message', ({ data }) => this.#receive(data))
     if (stream.readableEnded) this.#end()
     if (stream.status === 'closed') this.#closed()
     if (stream.status === 'aborted' || stream.status === 'reset') {
@@ -130,9 +132,12 @@ export class StreamChannel implements Channel {
     }
   }
 
-  #receive(bytes: Uint8Array): void {
-    this.#unread.push(bytes)
-    this.#unreadBytes += bytes.length
+  /** Large pieces are taken as they are: to join them first would be one copy more. */
+  #receive(data: Arrived): void {
+    const isWhole = data instanceof Uint8Array || data.byteLength <= SPLIT_BYTES
+    if (isWhole) this.#unread.push(data.subarray())
+    else this.#unread.push(...data)
+    this.#unreadBytes += data.byteLength
     this.#split()
   }
 
@@ -142,9 +147,9 @@ export class StreamChannel implements Channel {
       while (this.#frames.length === 0) {
         const first = this.#unread[0]
         if (first === undefined) break
-        const piece = first.subarray(0, SPLIT_BYTES)
+        const piece = first.subarray(0, Math.max(SPLIT_BYTES, this.#splitter.missingBytes))
         if (piece.length === first.length) this.#unread.shift()
-        else this.#unread[0] = first.subarray(SPLIT_BYTES)
+        else this.#unread[0] = first.subarray(piece.length)
         this.#unreadBytes -= piece.length
         this.#frames.push(...this.#splitter.push(piece))
       }
@@ -223,7 +228,11 @@ export class StreamChannel implements Channel {
   /** The first reason stays; whoever waits is told. */
   #break(reason: string, cause?: unknown): Error {
     const { peer, protocol } = this.#deps
-    this.#failure ??= NetError.CHANNEL_BROKEN({ peer, protocol: protocol.id, reason }, cause)
+    const about = { peer, protocol: protocol.id }
+    const isUnsupported = cause instanceof Error && cause.name === 'UnsupportedProtocolError'
+    this.#failure ??= isUnsupported
+      ? NetError.PROTOCOL_UNSUPPORTED(about, cause)
+      : NetError.CHANNEL_BROKEN({ ...about, reason }, cause)
     this.#writer.wake()
     this.#wake()
     return this.#failure

@@ -21,7 +21,7 @@ const hangs: Answer = (signal) =>
   })
 
 /** A dialler that knows `PEER` at the addresses of the table. */
-function setup(table: Record<string, Answer>, config: Record<string, number> = {}) {
+function setup(table: Record<string, Answer>, config: Record<string, unknown> = {}) {
   const clock = new FakeClock()
   const dialled: string[] = []
   const dialler = new Dialler(
@@ -224,4 +224,22 @@ test('failures that are not of the peer are no reason for a pause', async () => 
   await Promise.all(others)
   assert.equal(await busy.dialler.reach(PEER), CONNECTION)
   assert.deepEqual(dialled, [])
+})
+
+test('connect() says that an address is of the version of IP that is not spoken', async () => {
+  const table = { '/ip4/9.9.9.9/tcp/1': works, '/ip6/2620:fe::fe/tcp/1': refuses }
+  for (const [family, said] of [
+    ['ip6', 'this node speaks IPv6 only (network.family)'],
+    ['ip4', 'this node speaks IPv4 only (network.family)'],
+  ] as const) {
+    const { dialler, dialled } = setup({ ...table, '/ip4/9.9.9.9/tcp/1': refuses }, { family })
+    await assert.rejects(dialler.connect(PEER), (error) => {
+      assert.deepEqual(reasons(error), [said, 'connect ECONNREFUSED'])
+      return true
+    })
+    assert.deepEqual(
+      dialled.map((text) => text.slice(1, 4)),
+      [family],
+    )
+  }
 })

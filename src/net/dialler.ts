@@ -10,7 +10,7 @@ import type { Connection } from '@libp2p/interface'
 import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
 import { type Clock, hasCode, race, WorkQueue } from '../base/index.ts'
 import { type PeerId, peerId } from '../identity/index.ts'
-import type { NetConfig } from './config.ts'
+import { isOfFamily, type NetConfig } from './config.ts'
 import { DialPauses } from './dial-pauses.ts'
 import { raceTries } from './dial-race.ts'
 import { type Attempt, NetError, reasonOf } from './errors.ts'
@@ -36,6 +36,7 @@ export type DiallerConfig = Pick<
   | 'addressesPerDialMax'
   | 'dialsMax'
   | 'dialsWaitingMax'
+  | 'family'
 >
 
 export class Dialler {
@@ -151,11 +152,15 @@ export class Dialler {
     tried: Attempt[],
     signal: AbortSignal,
   ): Promise<readonly Address[]> {
+    const { family } = this.#config
     const found = new Map<string, Address>()
     for (const address of given) {
       try {
         const behind = await race(resolveAddress(address, this.#deps.names, { signal }), signal)
-        for (const one of behind) found.set(`${one.text} ${one.peer ?? ''}`, one)
+        for (const one of behind) {
+          if (isOfFamily(one.text, family)) found.set(`${one.text} ${one.peer ?? ''}`, one)
+          else tried.push({ address: one.text, reason: onlySpeaks(family) })
+        }
       } catch (error) {
         tried.push({ address: address.text, reason: this.#reason(error, signal) })
       }
@@ -183,6 +188,10 @@ export class Dialler {
       ? `not reached within the ${connectionTimeoutMs} ms for all addresses`
       : `no answer within ${addressTimeoutMs} ms`
   }
+}
+
+function onlySpeaks(family: NetConfig['family']): string {
+  return `this node speaks ${family === 'ip6' ? 'IPv6' : 'IPv4'} only (network.family)`
 }
 
 function tooLate(): Error {

@@ -14,7 +14,10 @@ export interface Channel {
   readonly peer: PeerId
   /** The next frame, or `undefined` once the other side has said goodbye. One reader at a time. */
   read(options?: CallOptions): Promise<Uint8Array | undefined>
-  /** Resolves when the frame is handed on and there is room for the next. */
+  /**
+   * Resolves when the frame is handed on and there is room for the next. A large frame is sent
+   * without a copy, so nobody may write into its bytes again.
+   */
   write(frame: Uint8Array, options?: CallOptions): Promise<void>
   /** Aborts when the channel is gone, in whichever way. */
   readonly closed: AbortSignal

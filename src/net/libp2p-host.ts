@@ -12,6 +12,7 @@ import { type PeerId, peerId } from '../identity/index.ts'
 import type { ByteMeter } from './byte-meter.ts'
 import { StreamChannel } from './channel.ts'
 import { listenAddresses, listenIsDefault, type NetConfig } from './config.ts'
+import { ConnectionFacts } from './connection-facts.ts'
 import type { Dialler } from './dialler.ts'
 import type { EarlyStreamOptions } from './early-protocol.ts'
 import { NetError, reasonOf } from './errors.ts'
@@ -46,6 +47,7 @@ export class Libp2pHost implements Host {
   readonly events: Emitter<NetEvents>
   readonly #deps: HostDeps
   readonly #config: NetConfig
+  readonly #facts = new ConnectionFacts()
   readonly #stopped = new AbortController()
   #unavailable: ListenPlan['unavailable'] = []
   #quicListens = false
@@ -104,17 +106,7 @@ export class Libp2pHost implements Host {
   }
 
   connections(): readonly ConnectionInfo[] {
-    return this.#open().map((connection) => {
-      const address = parseAny(connection.remoteAddr.toString())
-      return {
-        peer: peerId(connection.remotePeer.toString()),
-        address: address.text,
-        direction: connection.direction,
-        transport: address.transport === 'dnsaddr' ? 'other' : address.transport,
-        openedAtMs: connection.timeline.open,
-        streams: connection.streams.length,
-      }
-    })
+    return this.#open().map((connection) => this.#facts.of(connection))
   }
 
   async connect(target: PeerId | string, options: CallOptions = {}): Promise<PeerId> {
@@ -237,10 +229,10 @@ export class Libp2pHost implements Host {
 
   #gauge(): void {
     const { metrics } = this.#deps
-    const open = this.connections()
+    const open = this.#open().map((connection) => this.#facts.fixed(connection))
     metrics.peersConnected.set(new Set(open.map(({ peer }) => peer)).size)
     for (const transport of ['quic', 'tcp', 'memory', 'relay', 'other']) {
-      const count = open.filter((connection) => connection.transport === transport).length
+      const count = open.filter((one) => one.transport === transport).length
       metrics.connections.set(count, { transport })
     }
   }

@@ -3,7 +3,6 @@
  * configuration: its defaults suit a browser tab (10 pending connections, endless frames).
  */
 
-import { noise } from '@chainsafe/libp2p-noise'
 import { yamux } from '@chainsafe/libp2p-yamux'
 import { type Identify, identify, identifyPush } from '@libp2p/identify'
 import {
@@ -26,9 +25,11 @@ import type { NetConfig } from './config.ts'
 import { withEarlyStreams } from './early-protocol.ts'
 import { NetError } from './errors.ts'
 import { libp2pLogger } from './libp2p-log.ts'
+import { bulkNoise } from './noise-bulk.ts'
 import { privateKeyOf } from './private-key.ts'
 import type { TransportFactory } from './transport-watch.ts'
 import { compareAddresses, parseAny, scopeOfAddress } from './transports.ts'
+import { withTrueResume } from './yamux-resume.ts'
 
 /** What the host needs of libp2p beyond its public face. */
 export type NetServices = {
@@ -79,7 +80,7 @@ export async function buildLibp2p(
     addresses: addresses(config),
     transportManager: { faultTolerance: FaultTolerance.FATAL_ALL },
     transports: [...deps.transports],
-    connectionEncrypters: [noise()],
+    connectionEncrypters: [bulkNoise()],
     streamMuxers: [streamMuxer(config)],
     connectionGater: deps.gater,
     connectionManager: connectionManager(config),
@@ -106,7 +107,7 @@ function streamMuxer(config: NetConfig): NonNullable<Libp2pOptions['streamMuxers
       maxReadBufferLength: 2 * config.streamWindowBytes,
     },
   })
-  return () => withEarlyStreams(make())
+  return () => withEarlyStreams(withTrueResume(make()))
 }
 
 /** TCP with every option named. */

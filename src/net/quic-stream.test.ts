@@ -162,3 +162,38 @@ test('reads grow while they come back full, to 256 KiB, and shrink again', async
   const sizes = reads.map(({ max }) => max / KIB)
   assert.deepEqual(sizes, [4, 16, 64, 256, 256, 256, 64, 16, 4, 4])
 })
+
+test('a stream that is paused anew while it is resumed waits for the next resume', async () => {
+  const { stream, reads, lastRead } = setup()
+  watchStatus(stream, 1_000)
+  stream.pause()
+  lastRead().give(Uint8Array.of(1))
+  await setImmediate()
+  const pause = () => stream.pause()
+  stream.addEventListener('message', pause)
+  stream.resume()
+  await setImmediate()
+  assert.equal(stream.status, 'open')
+  assert.equal(reads.length, 1)
+  stream.removeEventListener('message', pause)
+  stream.addEventListener('message', () => undefined)
+  stream.resume()
+  await setImmediate()
+  assert.equal(reads.length, 2)
+})
+
+/** Whoever asks more than `max` times whether the stream is paused runs in circles. */
+function watchStatus(stream: QuicStream, max: number): void {
+  let status = stream.readStatus
+  let asked = 0
+  Object.defineProperty(stream, 'readStatus', {
+    get() {
+      asked += 1
+      if (asked > max) throw new TypeError('asked without end')
+      return status
+    },
+    set(value: typeof status) {
+      status = value
+    },
+  })
+}

@@ -55,9 +55,7 @@ export class QuicStream extends AbstractStream {
   /** Reading goes on, and what comes is dropped, so that the other side's FIN is seen. */
   override async sendCloseRead(): Promise<void> {}
 
-  override sendPause(): void {
-    this.#resumed = Promise.withResolvers()
-  }
+  override sendPause(): void {}
 
   override sendResume(): void {
     this.#resumed.resolve()
@@ -104,7 +102,7 @@ export class QuicStream extends AbstractStream {
     let size = READ_BYTES_MIN
     try {
       for (;;) {
-        while (this.readStatus === 'paused') await this.#resumed.promise
+        if (this.readStatus === 'paused') await this.#whileHeld()
         const bytes = await this.#native.read(size)
         if (bytes === null) break
         if (bytes.length === size) size = Math.min(READ_BYTES_MAX, 4 * size)
@@ -114,6 +112,17 @@ export class QuicStream extends AbstractStream {
       this.onRemoteCloseWrite()
     } catch {
       this.#lost()
+    }
+  }
+
+  /**
+   * Each wait is a new one: what waits is delivered before `sendResume`, and a slow reader may have
+   * paused us again over it; and a stream that is lost stays paused while something waits in it.
+   */
+  async #whileHeld(): Promise<void> {
+    while (this.readStatus === 'paused') {
+      this.#resumed = Promise.withResolvers()
+      await this.#resumed.promise
     }
   }
 

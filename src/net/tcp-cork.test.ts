@@ -20,7 +20,9 @@ function setup(room = true) {
   const connection = { socket }
   corkWrites(connection as unknown as MultiaddrConnection)
   const send = (...pieces: string[]) =>
-    (connection as unknown as Sending).sendData(Object.assign(pieces.map(utf8), { byteLength: 0 }))
+    (connection as unknown as Sending).sendData(
+      Object.assign(pieces.map(utf8), { byteLength: pieces.join('').length }),
+    )
   return { calls, send }
 }
 
@@ -33,6 +35,17 @@ test('what is sent in one turn of the loop leaves at once, in order', async () =
   send('d')
   await setImmediate()
   assert.deepEqual(calls, ['cork', 'a', 'b', 'c', 'uncork', 'cork', 'd', 'uncork'])
+})
+
+test('bulk data is not held back', async () => {
+  const { calls, send } = setup()
+  const large = 'x'.repeat(64 * 1_024)
+  send('a')
+  send(large)
+  assert.deepEqual(calls, ['cork', 'a', large, 'uncork'])
+  send('b')
+  await setImmediate()
+  assert.deepEqual(calls.slice(4), ['cork', 'b', 'uncork'])
 })
 
 test('a full socket is said to be full, after it has taken all that was sent', () => {

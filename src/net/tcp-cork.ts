@@ -3,11 +3,15 @@
  *
  * Noise sends each length and each message by itself, yamux each frame. Written one by one they are
  * packets of a few bytes, of which Linux sends ten and then waits for the other side (RFC 6928
- * counts segments): a round trip lost on every new connection.
+ * counts segments): a round trip lost on every new connection. Bulk data is not held back.
  */
 
 import type { MultiaddrConnection } from '@libp2p/interface'
 import type { AbstractMessageStream, SendResult } from '@libp2p/utils'
+import { afterWrite } from './noise-bulk.ts'
+
+/** So much fills segments by itself, and need not wait for the end of the turn. */
+const BULK_BYTES = 64 * 1_024
 
 type Sent = Parameters<AbstractMessageStream['sendData']>[0]
 
@@ -15,7 +19,7 @@ type Sent = Parameters<AbstractMessageStream['sendData']>[0]
 export interface CorkedSocket {
   cork(): void
   uncork(): void
-  write(bytes: Uint8Array): boolean
+  write(bytes: Uint8Array, written: (() => void) | undefined): boolean
 }
 
 /** Corks the socket of a TCP connection; leaves any other connection as it is. */
@@ -24,6 +28,7 @@ export function corkWrites(connection: MultiaddrConnection): void {
   if (socket === undefined) return
   let corked = false
   const uncork = () => {
+    if (!corked) return
     corked = false
     socket.uncork()
   }
@@ -35,7 +40,8 @@ export function corkWrites(connection: MultiaddrConnection): void {
         setImmediate(uncork)
       }
       let canSendMore = true
-      for (const bytes of data) canSendMore = socket.write(bytes)
+      for (const bytes of data) canSendMore = socket.write(bytes, afterWrite(bytes))
+      if (data.byteLength >= BULK_BYTES) uncork()
       return { sentBytes: data.byteLength, canSendMore }
     },
   })

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { coded } from '../../test/support/expect.ts'
-import { encodeFrame, FrameSplitter, type Framing } from './framing.ts'
+import { encodeFrame, FrameSplitter, type Framing, frameParts } from './framing.ts'
 import { encodeVarint } from './varint.ts'
 
 const BYTES_MAX = 300
@@ -107,6 +107,45 @@ test('a frame in a million pieces takes time and memory in proportion to its siz
   for (let i = 0; i < stream.length - 1; i += 1) splitter.push(stream.subarray(i, i + 1))
   assert.ok(process.memoryUsage().arrayBuffers - before < 8 * size)
   assert.equal(splitter.push(stream.subarray(-1))[0]?.length, size)
+})
+
+test('varint: large frames come out whole, whatever large and small pieces they come in', () => {
+  const size = 300_000
+  const whole = encodeFrame(
+    'varint',
+    new Uint8Array(size).map((_, at) => at % 251),
+    size,
+  )
+  const cuts = fc.array(fc.nat(whole.length), { maxLength: 12 })
+  fc.assert(
+    fc.property(cuts, (at) => {
+      const splitter = new FrameSplitter('varint', size)
+      const edges = [0, ...at.toSorted((a, b) => a - b), whole.length]
+      const out = edges.slice(1).flatMap((end, i) => splitter.push(whole.slice(edges[i], end)))
+      assert.equal(out.length, 1)
+      assert.ok(Buffer.from(out[0] ?? []).equals(whole.subarray(-size)))
+      assert.equal(splitter.missingBytes, 0)
+    }),
+    { numRuns: 30 },
+  )
+})
+
+test('varint: a piece that would keep a much larger buffer alive is copied', () => {
+  const splitter = new FrameSplitter('varint', 100_000)
+  const backing = new Uint8Array(100_000)
+  splitter.push(encodeVarint(40_000))
+  assert.equal(splitter.missingBytes, 40_000)
+  splitter.push(backing.subarray(0, 20_000))
+  backing.fill(9)
+  const [frame] = splitter.push(new Uint8Array(20_000))
+  assert.deepEqual(frame, new Uint8Array(40_000))
+})
+
+test('a large frame is itself a part of what carries it, a small one is copied', () => {
+  const large = new Uint8Array(100_000)
+  assert.equal(frameParts('varint', large, 100_000)[1], large)
+  assert.equal(frameParts('line', large, 100_000)[0], large)
+  assert.equal(frameParts('varint', new Uint8Array(1_000), 100_000).length, 1)
 })
 
 test('a frame outlives the piece that the next one arrives in', () => {

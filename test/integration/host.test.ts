@@ -70,12 +70,10 @@ for (const [name, address] of PATHS) {
       await gone(channel)
     })
     const channel = await a.open(b.self, echo)
-    const frame = new Uint8Array(256 * 1_024)
     let written = 0
     const writing = (async () => {
       for (let i = 0; i < 100; i += 1) {
-        frame[0] = i
-        await channel.write(frame)
+        await channel.write(new Uint8Array(256 * 1_024).fill(i, 0, 1))
         written += 1
       }
       await channel.close()
