@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, test } from 'node:test'
@@ -13,46 +13,8 @@ import type { Environment, Flags } from './settings.ts'
 const PEER = '12D3KooWDpJ7As7BWAwRMfu1VU2WCqNjvq387JEYKDBj4kx6nXTN'
 
 /** The specification's example, letter by letter. */
-const EXAMPLE = `[network]
-peer_id = "auto" # or specify base58 peer id
-listen_addresses = [
-"/ip6/::/tcp/9000",
-"/ip4/0.0.0.0/tcp/9000",
-"/ip6/::/udp/9001/quic-v1",
-"/ip4/0.0.0.0/udp/9001/quic-v1"
-]
-[bootstrap]
-nodes = [
-"/dnsaddr/bootstrap.p2p.io/p2p/QmBootstrap1",
-"/dnsaddr/bootstrap.p2p.io/p2p/QmBootstrap2"
-]
-[dht]
-protocol = "/p2p/kad/1.0.0"
-replication_factor = 20
-record_ttl = 3600
-provider_ttl = 86400
-[tunneling]
-enabled = true
-preferred_protocols = ["native", "dslite", "teredo"]
-fallback_cascade = true
-probe_interval = 300
-[mcp]
-enabled = true
-server_address = "0.0.0.0:8545"
-max_concurrent_requests = 100
-request_timeout = 30
-available_tools = ["query_network", "run_inference", "forward_to_peer"]
-[security]
-enable_encryption = true
-require_authentication = true
-rate_limit_per_peer = 100
-total_rate_limit = 10000
-[resources]
-max_connections = 1000
-max_memory_mb = 500
-bandwidth_limit_mbps = 100
-connection_timeout = 30
-`
+const EXAMPLE_FILE = new URL('../../test/vectors/specification.toml', import.meta.url)
+const EXAMPLE = await readFile(EXAMPLE_FILE, 'utf8')
 
 let home = ''
 beforeEach(async () => {
