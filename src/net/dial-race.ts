@@ -4,7 +4,7 @@
  * answer wins, and the others are called off. Sans I/O.
  */
 
-import { type Clock, race } from '../base/index.ts'
+import { type Clock, either, race } from '../base/index.ts'
 import { NetError } from './errors.ts'
 
 /** Makes one try; ends soon after `signal` aborts. */
@@ -35,7 +35,7 @@ export async function raceTries<T>(
   { clock, signal, discard }: RaceOptions<T>,
 ): Promise<RaceResult<T>> {
   const over = new AbortController()
-  const either = AbortSignal.any([signal, over.signal])
+  using calledOff = either(signal, over.signal)
   const failures = new Map<number, unknown>()
   const winners: T[] = []
   let begun = 0
@@ -43,7 +43,7 @@ export async function raceTries<T>(
 
   const begin = async (make: Try<T>, index: number): Promise<void> => {
     try {
-      const won = await make(either)
+      const won = await make(calledOff.signal)
       if (winners.length === 0) winners.push(won)
       else if (winners[0] !== won) discard(won)
     } catch (error) {
