@@ -1,7 +1,7 @@
 /**
  * A service whose tools run in this process, behind the same door as any other: peers come to it
- * over the bridge, admitted, counted and timed there, and speak MCP with a server of the SDK, before
- * which plain calls are answered (`own-calls.ts`). This node itself calls the tools directly.
+ * over the bridge, admitted, counted and timed there, and speak MCP with a server of the SDK. Plain
+ * calls are answered before it (`own-calls.ts`). This node itself calls the tools directly.
  *
  * A tool that goes on after its caller gave up keeps its place, or it could be started without
  * bound.
