@@ -144,11 +144,17 @@ async function readOrCreateToken(file: string, random: Random): Promise<string> 
 }
 
 /** Writes beside `file` and renames: readers see the old text or the new, never a part. */
-async function writeWhole(file: string, text: string, random: Random): Promise<void> {
+export async function writeWhole(
+  file: string,
+  text: string,
+  random: Random,
+  mode = FILE_MODE,
+): Promise<void> {
   const draft = `${file}.${toHex(random.bytes(6))}.tmp`
   try {
     {
-      await using handle = await open(draft, 'wx', FILE_MODE)
+      await using handle = await open(draft, 'wx', mode)
+      await handle.chmod(mode)
       await handle.writeFile(text)
       await handle.sync()
     }
@@ -160,7 +166,7 @@ async function writeWhole(file: string, text: string, random: Random): Promise<v
 }
 
 /** What a failed write is to a person: a full disk, or a place that cannot be written. */
-export function storageFailure(path: string, error: unknown) {
+function storageFailure(path: string, error: unknown) {
   const code = systemCode(error)
   if (code === 'ENOSPC' || code === 'EDQUOT') return NodeError.DISK_FULL({ path }, error)
   return NodeError.DATA_UNWRITABLE({ path, reason: code ?? String(error) }, error)

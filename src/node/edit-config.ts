@@ -3,12 +3,11 @@
  * as the person wrote them, and nothing is written that a start would refuse.
  */
 
-import { open, realpath, rename, stat, unlink } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { realpath, stat } from 'node:fs/promises'
 import { isDeepStrictEqual } from 'node:util'
 import { parse, stringify } from 'smol-toml'
-import { CodedError, newId, secureRandom } from '../base/index.ts'
-import { storageFailure } from './data-dir.ts'
+import { CodedError, secureRandom } from '../base/index.ts'
+import { writeWhole } from './data-dir.ts'
 import { NodeError } from './errors.ts'
 import { configFileOf, configOfText, readConfig } from './load-config.ts'
 import { nearestKey } from './nearest-key.ts'
@@ -193,21 +192,9 @@ function isEmpty(table: object): boolean {
 
 /** Readers see the old text or the new, never a part; the mode of the file is kept. */
 async function replaceFile(file: string, text: string): Promise<void> {
-  const draft = join(dirname(file), `.config.${newId(secureRandom)}.tmp`)
-  try {
-    const mode = await stat(file).then(
-      (found) => found.mode & 0o777,
-      () => NEW_FILE_MODE,
-    )
-    {
-      await using handle = await open(draft, 'wx', mode)
-      await handle.chmod(mode)
-      await handle.writeFile(text)
-      await handle.sync()
-    }
-    await rename(draft, file)
-  } catch (error) {
-    await unlink(draft).catch(() => undefined)
-    throw storageFailure(file, error)
-  }
+  const mode = await stat(file).then(
+    (found) => found.mode & 0o777,
+    () => NEW_FILE_MODE,
+  )
+  await writeWhole(file, text, secureRandom, mode)
 }
