@@ -20,6 +20,7 @@ const COSTS: Readonly<Record<Action, number>> = {
   stream: 1,
   'dht.query': 1,
   'dht.put': 5,
+  'dht.refused': 5,
   'rpc.call': 1,
   'mcp.call': 1,
   'pubsub.message': 1,

@@ -3,14 +3,16 @@
 import type { PeerId } from '../identity/index.ts'
 
 /**
- * What a peer can ask of us. Whatever is not listed is refused: nothing that changes the host is
- * here, because no peer may ask for it.
+ * What a peer can ask of us, and `dht.refused`: what it pays for a write that was wasted on us.
+ * Whatever is not listed is refused: nothing that changes the host is here, because no peer may
+ * ask for it.
  */
 export const ACTIONS = [
   'connect',
   'stream',
   'dht.query',
   'dht.put',
+  'dht.refused',
   'rpc.call',
   'mcp.call',
   'pubsub.message',

@@ -9,7 +9,7 @@
  * bulk cost something; it does not stop whoever is willing to pay.
  */
 
-import { createHash, type Hash } from 'node:crypto'
+import { createHash, type Hash, hash } from 'node:crypto'
 import { setImmediate } from 'node:timers/promises'
 import { AccessError } from './errors.ts'
 
@@ -40,7 +40,7 @@ export async function solveWork(
 export function hasWork(bytes: Uint8Array, nonce: number, bits: number): boolean {
   checkBits(bits)
   if (!Number.isSafeInteger(nonce) || nonce < 0) return false
-  return zeroBits(digest(createHash('sha256').update(bytes), nonce)) >= bits
+  return zeroBits(hash('sha256', Buffer.concat([bytes, tailOf(nonce)]), 'buffer')) >= bits
 }
 
 function checkBits(bits: number): void {
@@ -51,12 +51,16 @@ function checkBits(bits: number): void {
 
 /** A copy of the hash carries on from what is the same for every nonce. */
 function digest(head: Hash, nonce: number): Buffer {
+  return head.copy().update(tailOf(nonce)).digest()
+}
+
+function tailOf(nonce: number): Buffer {
   const tail = Buffer.alloc(8)
   tail.writeBigUInt64BE(BigInt(nonce))
-  return head.copy().update(tail).digest()
+  return tail
 }
 
 /** Leading zero bits, counted in the first 32: more than any work we ask for. */
-function zeroBits(hash: Buffer): number {
-  return Math.clz32(hash.readUInt32BE(0))
+function zeroBits(digested: Buffer): number {
+  return Math.clz32(digested.readUInt32BE(0))
 }

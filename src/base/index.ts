@@ -39,6 +39,7 @@ export { type Counter, type Gauge, type Histogram, Registry } from './metrics.ts
 export { WorkQueue, type WorkQueueLimits } from './queue.ts'
 export { race } from './race.ts'
 export { newId, type Random, secureRandom, seededRandom, shuffled } from './random.ts'
+export { RecentMap } from './recent-map.ts'
 export { type Backoff, backoffMs } from './retry.ts'
 export { type Service, startAll, stopAll } from './service.ts'
 export { TtlMap } from './ttl-map.ts'

@@ -8,7 +8,10 @@ export class TtlMap<K extends string | number, V extends string | number | boole
 
   constructor(limits: { readonly entriesMax: number; readonly ttlMs: number; clock: Clock }) {
     this.#cache = new LRUCache<K, V>({
-      max: limits.entriesMax,
+      // A bound by size, each entry being one: under a bound by number the library takes memory for
+      // all entries at once, and a node has a dozen of these maps, most of them nearly empty.
+      maxSize: limits.entriesMax,
+      sizeCalculation: () => 1,
       ttl: limits.ttlMs,
       ttlResolution: 0,
       perf: { now: () => limits.clock.now() + 1 },

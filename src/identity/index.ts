@@ -5,6 +5,7 @@
  * Start reading at `signed.ts`.
  */
 
+export { type Agreement, agreementOf } from './agreement.ts'
 export { IdentityError } from './errors.ts'
 export {
   generateKeys,

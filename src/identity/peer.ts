@@ -9,10 +9,10 @@
  *   12 20   32 bytes of public key
  */
 
-import { ed25519 } from '@noble/curves/ed25519.js'
 import { base58btc } from 'multiformats/bases/base58'
-import { concatBytes, systemClock, TtlMap } from '../base/index.ts'
+import { concatBytes, RecentMap } from '../base/index.ts'
 import { IdentityError } from './errors.ts'
+import { isSoundKey } from './sound-key.ts'
 
 declare const brand: unique symbol
 
@@ -25,25 +25,14 @@ const ED25519_HEAD = Uint8Array.of(0x00, 0x24, 0x08, 0x01, 0x12, 0x20)
 const SHA256_HEAD = Uint8Array.of(0x12, 0x20)
 const SECP256K1_HEAD = Uint8Array.of(0x00, 0x25, 0x08, 0x02, 0x12, 0x21)
 
-/** Reads a peer id of any key type; Ed25519 keys that cannot sign are refused. */
+/** Reads a peer id of any key type; Ed25519 keys for which anybody could sign are refused. */
 export function peerId(text: string): PeerId {
-  const known = checked.get(text)
-  if (known !== undefined) return known
-  return peerIdFromBytes(multihashOf(text))
+  return (byText.get(text) ?? read(multihashOf(text))).peer
 }
 
 /** Reads the multihash inside an id, as records and kad-dht messages carry it. */
 export function peerIdFromBytes(bytes: Uint8Array): PeerId {
-  // Base58 takes time in proportion to the square of the length.
-  if (bytes.length > PEER_ID_BYTES_MAX) {
-    throw IdentityError.PEER_ID_INVALID({ found: `${bytes.length} bytes` })
-  }
-  const text = base58btc.baseEncode(bytes)
-  const known = checked.get(text)
-  if (known !== undefined) return known
-  if (!isPeerMultihash(bytes)) throw IdentityError.PEER_ID_INVALID({ found: text.slice(0, 64) })
-  checked.set(text, text as PeerId)
-  return text as PeerId
+  return read(bytes).peer
 }
 
 /** The id of whoever holds the key to these 32 bytes of Ed25519 public key. */
@@ -51,9 +40,9 @@ export function peerIdFromPublicKey(publicKey: Uint8Array): PeerId {
   return peerIdFromBytes(concatBytes(ED25519_HEAD, publicKey))
 }
 
-/** The multihash inside the id: what records and kad-dht messages carry. */
+/** The multihash inside the id. All callers are given the same bytes: nobody may change them. */
 export function peerIdToBytes(peer: PeerId): Uint8Array {
-  return base58btc.baseDecode(peer)
+  return (byText.get(peer) ?? read(base58btc.baseDecode(peer))).bytes
 }
 
 /** The raw Ed25519 key, or `undefined` for ids of other key types. */
@@ -62,12 +51,32 @@ export function publicKeyOf(peer: PeerId): Uint8Array | undefined {
   return startsWith(bytes, ED25519_HEAD) ? bytes.subarray(ED25519_HEAD.length) : undefined
 }
 
-/** Ids that passed the checks; the check of the curve point costs more than all else here. */
-const checked = new TtlMap<string, PeerId>({
-  entriesMax: 4_096,
-  ttlMs: 24 * 3_600_000,
-  clock: systemClock,
-})
+interface Known {
+  readonly peer: PeerId
+  readonly bytes: Uint8Array
+}
+
+/** Base58 takes 6 µs each way, and an answer of the DHT names 20 peers, most of them known. */
+const KNOWN_MAX = 16_384
+const byText = new RecentMap<string, Known>(KNOWN_MAX)
+/** By its bytes as text, one character for each: a map has no other use for bytes. */
+const byBytes = new RecentMap<string, Known>(KNOWN_MAX)
+
+function read(bytes: Uint8Array): Known {
+  // Base58 takes time in proportion to the square of the length.
+  if (bytes.length > PEER_ID_BYTES_MAX) {
+    throw IdentityError.PEER_ID_INVALID({ found: `${bytes.length} bytes` })
+  }
+  const name = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1')
+  const known = byBytes.get(name)
+  if (known !== undefined) return known
+  const text = base58btc.baseEncode(bytes)
+  if (!isPeerMultihash(bytes)) throw IdentityError.PEER_ID_INVALID({ found: text.slice(0, 64) })
+  const entry = { peer: text as PeerId, bytes: Uint8Array.from(bytes) }
+  byText.set(text, entry)
+  byBytes.set(name, entry)
+  return entry
+}
 
 function multihashOf(text: string): Uint8Array {
   try {
@@ -85,15 +94,6 @@ function isPeerMultihash(bytes: Uint8Array): boolean {
   }
   // The only other key short enough to stand in an id; we never verify with it.
   return startsWith(bytes, SECP256K1_HEAD) && bytes.length === 39
-}
-
-/** A point of small order would accept one signature for every message (RFC 8032 §5.1.7). */
-function isSoundKey(publicKey: Uint8Array): boolean {
-  try {
-    return !ed25519.Point.fromBytes(publicKey).isSmallOrder()
-  } catch {
-    return false
-  }
 }
 
 function startsWith(bytes: Uint8Array, head: Uint8Array): boolean {

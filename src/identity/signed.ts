@@ -7,13 +7,14 @@
  */
 
 import { createPrivateKey, createPublicKey, type KeyObject, sign, verify } from 'node:crypto'
-import { concatBytes, systemClock, TtlMap, utf8 } from '../base/index.ts'
+import { systemClock, TtlMap, utf8 } from '../base/index.ts'
 import { Writer } from '../wire/index.ts'
 import { type PeerId, peerIdFromPublicKey, publicKeyOf } from './peer.ts'
 
 /** Every Ed25519 signature has this length. */
 export const SIGNATURE_BYTES = 64
 export const SEED_BYTES = 32
+const LENGTH_BYTES = 4
 
 /** A field of what is signed: bytes, text as UTF-8, or a whole number as 64 bits, big endian. */
 export type SignedField = Uint8Array | string | number
@@ -34,11 +35,17 @@ export interface LocalSigner extends Signer {
 
 /** The bytes that a signature in `domain` covers. */
 export function signedBytes(domain: string, fields: readonly SignedField[]): Uint8Array {
-  const parts = [domain, ...fields].flatMap((field) => {
-    const bytes = fieldBytes(field)
-    return [new Writer(4).u32(bytes.length).end(), bytes]
-  })
-  return concatBytes(...parts)
+  const parts = [domain, ...fields].map(fieldBytes)
+  const size = parts.reduce((sum, bytes) => sum + LENGTH_BYTES + bytes.length, 0)
+  const framed = new Uint8Array(size)
+  const lengths = new DataView(framed.buffer)
+  let at = 0
+  for (const bytes of parts) {
+    lengths.setUint32(at, bytes.length)
+    framed.set(bytes, at + LENGTH_BYTES)
+    at += LENGTH_BYTES + bytes.length
+  }
+  return framed
 }
 
 /** Whether `peer` signed `bytes`. Peers whose id does not carry an Ed25519 key never did. */
