@@ -26,13 +26,15 @@ const silent = at(200)
 interface Setup {
   readonly addresses?: readonly string[]
   readonly peersMin?: number
+  readonly keepAll?: boolean
   /** Who answers at which address. */
   readonly answers?: Readonly<Record<string, PeerId>>
   readonly file?: string
 }
 
 /** A bootstrap whose host connects to `answers`, hangs at `silent`, and fails everywhere else. */
-async function setup({ addresses = [], peersMin = 1, answers = {}, file }: Setup = {}) {
+async function setup(options: Setup = {}) {
+  const { addresses = [], peersMin = 1, keepAll = false, answers = {}, file } = options
   const dir = await mkdtemp(join(tmpdir(), 'p2p-bootstrap-'))
   const clock = new FakeClock()
   const events = new Emitter<NetEvents>(() => assert.fail())
@@ -79,7 +81,7 @@ async function setup({ addresses = [], peersMin = 1, answers = {}, file }: Setup
   const random = seededRandom('bootstrap')
   const bootstrap = new Bootstrap(
     { host, clock, random, log: silentLog, file: path },
-    { addresses, peersMin, backoffMs: 1_000, dialTimeoutMs: 5_000 },
+    { addresses, peersMin, keepAll, backoffMs: 1_000, dialTimeoutMs: 5_000 },
   )
   return {
     bootstrap,
@@ -112,6 +114,31 @@ test('start() connects to configured peers and then rests', async () => {
   assert.deepEqual(net.bootstrap.report().reasons, [])
   await net.clock.advance(600_000)
   assert.equal(net.dialled.length, 2)
+})
+
+test('keepAll keeps a connection to every configured peer but itself', async () => {
+  const addresses = [`${at(1)}/p2p/${A}`, at(2), `${at(3)}/p2p/${C}`, `${at(9)}/p2p/${SELF}`]
+  const answers = { [addresses[0] ?? '']: A, [at(2)]: B, [addresses[2] ?? '']: C }
+  await using net = await setup({ addresses, answers, keepAll: true })
+  await net.bootstrap.start()
+  await net.clock.advance(0)
+  assert.deepEqual(net.dialled.toSorted(), addresses.slice(0, 3).toSorted())
+  net.dialled.length = 0
+  await net.clock.advance(600_000)
+  assert.deepEqual(net.dialled, [])
+  net.close(B)
+  await net.clock.advance(5_000)
+  assert.deepEqual(net.dialled, [at(2)], 'the one that went, and not the others')
+})
+
+test('without keepAll enough peers are enough', async () => {
+  const addresses = [`${at(1)}/p2p/${A}`, `${at(3)}/p2p/${C}`]
+  const answers = { [addresses[0] ?? '']: A, [addresses[1] ?? '']: C }
+  await using net = await setup({ addresses, answers })
+  net.open(B, at(2))
+  await net.bootstrap.start()
+  await net.clock.advance(600_000)
+  assert.deepEqual(net.dialled, [])
 })
 
 test('start() refuses a configured address that is none', async () => {

@@ -4,6 +4,9 @@
  * While fewer peers are connected than wanted, the first two are tried in rounds, with a growing
  * pause between them. What mDNS finds is tried as it comes, but slowly: anybody on the link can
  * announce anything, and a node that dials at once whatever it hears is a port scanner for hire.
+ *
+ * First peers that many others begin with stay connected to each other (`keepAll`): else a
+ * network that forms around two of them forms as two.
  */
 
 import {
@@ -37,8 +40,8 @@ export interface BootstrapDeps {
   readonly clock: Clock
   readonly random: Random
   readonly log: Logger
-  /** `peers.json` in the data folder. */
-  readonly file: string
+  /** `peers.json` in the data folder; undefined where nothing is kept on disk. */
+  readonly file: string | undefined
 }
 
 /** The knobs of bootstrap. */
@@ -47,6 +50,8 @@ export interface BootstrapConfig {
   readonly addresses: readonly string[]
   /** With fewer connected peers than this we keep trying. */
   readonly peersMin: number
+  /** Whether to keep a connection to every configured peer, not only to a few. */
+  readonly keepAll: boolean
   /** The pause after the first round that was not enough; it doubles up to five minutes. */
   readonly backoffMs: number
   /** How long one address may take. */
@@ -159,7 +164,7 @@ export class Bootstrap implements Service {
 
   /** One round: the configured peers, then some remembered ones, until there are enough. */
   async #tryAll(): Promise<void> {
-    const configured = this.#config.addresses.map((address): Target => {
+    const configured = this.#missing().map((address): Target => {
       return { source: 'configured', addresses: [address] }
     })
     const remembered = shuffled(this.#remembered.peers, this.#deps.random)
@@ -169,7 +174,7 @@ export class Bootstrap implements Service {
       .map(({ peer, addresses }): Target => {
         return { source: 'remembered', addresses: addresses.map((text) => withPeer(text, peer)) }
       })
-    const waiting = [...configured, ...remembered]
+    const waiting = this.#hasFew() ? [...configured, ...remembered] : configured
     const work = async () => {
       while (this.#isShort() && !this.#isStopped()) {
         const target = waiting.shift()
@@ -248,6 +253,19 @@ export class Bootstrap implements Service {
   }
 
   #isShort(): boolean {
+    return this.#hasFew() || (this.#config.keepAll && this.#missing().length > 0)
+  }
+
+  #hasFew(): boolean {
     return this.#connected().size < this.#config.peersMin
+  }
+
+  /** Configured addresses at which nobody is known to be that is connected, or is ourselves. */
+  #missing(): readonly string[] {
+    const here = this.#connected()
+    return this.#config.addresses.filter((address) => {
+      const peer = parseMultiaddr(address).peer ?? this.#answeredAt.get(address)
+      return peer === undefined || (peer !== this.#deps.host.self && !here.has(peer))
+    })
   }
 }

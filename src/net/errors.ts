@@ -63,6 +63,15 @@ export const NetError = defineErrors('NET', {
       `Cannot listen on ${f.address}: ${f.kind} port ${f.port} is in use by ` +
       `${f.holder ?? 'another program'}. Stop it, or choose another port with --listen`,
   },
+  UDP_FAILED: {
+    says: (f: { port: number; reason: string }) =>
+      `Cannot open UDP port ${f.port}: ${f.reason}. Choose another port, or go on with streams`,
+  },
+  UDP_UNSENT: {
+    says: (f: { host: string; port: number; reason: string }) =>
+      `Cannot send to UDP ${f.host} port ${f.port}: ${f.reason}`,
+    retryable: true,
+  },
   LISTEN_FAILED: {
     says: (f: { address: string; reason: string }) =>
       `Cannot listen on ${f.address}: ${f.reason}. Choose another address with --listen`,

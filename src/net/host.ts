@@ -69,10 +69,11 @@ export interface Host extends Service {
   /** Multiaddrs known for `peer`, without its peer id. */
   addressesOf(peer: PeerId): Promise<readonly string[]>
   /**
-   * Notes addresses that `source` told us of `peer`. They are filtered: no more than 8, and none
-   * of a narrower scope than the address that `source` itself is connected by.
+   * Notes addresses that `source` told us of `peer`. They are filtered: no more than 8, and none of
+   * a narrower scope than the address that `source` itself is connected by; without a connection,
+   * than `metAt`, the IP address at which `source` proved itself otherwise.
    */
-  learn(peer: PeerId, addresses: readonly string[], source: PeerId): Promise<void>
+  learn(peer: PeerId, addresses: readonly string[], source: PeerId, metAt?: string): Promise<void>
   /** Protocol ids that `peer` said it speaks; empty before identify is done. */
   protocolsOf(peer: PeerId): Promise<readonly string[]>
 }

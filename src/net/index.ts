@@ -45,3 +45,11 @@ export {
   parseMultiaddr,
   scopeOfAddress,
 } from './transports.ts'
+export {
+  type OpenUdp,
+  openUdp,
+  type PacketListener,
+  type UdpEndpoint,
+  type UdpPort,
+  type UdpWanted,
+} from './udp-port.ts'

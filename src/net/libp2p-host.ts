@@ -168,8 +168,13 @@ export class Libp2pHost implements Host {
     return this.#deps.addresses.of(peer)
   }
 
-  async learn(peer: PeerId, addresses: readonly string[], source: PeerId): Promise<void> {
-    this.#deps.addresses.learn(peer, addresses, source)
+  async learn(
+    peer: PeerId,
+    addresses: readonly string[],
+    source: PeerId,
+    metAt?: string,
+  ): Promise<void> {
+    this.#deps.addresses.learn(peer, addresses, source, metAt)
   }
 
   async protocolsOf(peer: PeerId): Promise<readonly string[]> {

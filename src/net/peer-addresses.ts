@@ -9,7 +9,7 @@
 import type { Connection, Libp2p } from '@libp2p/interface'
 import { peerIdFromString } from '@libp2p/peer-id'
 import type { PeerId } from '../identity/index.ts'
-import { SCOPES, type Scope } from '../ip/index.ts'
+import { SCOPES, type Scope, scopeOf } from '../ip/index.ts'
 import type { AddressBook } from './address-book.ts'
 import type { NetConfig } from './config.ts'
 import { type Address, parseAny, reaches, scopeOfAddress } from './transports.ts'
@@ -48,12 +48,13 @@ export class PeerAddresses {
 
   /**
    * Notes what `source` says of `peer`; our own word (`source` is ourselves) has no bounds of
-   * scope.
+   * scope. `metAt` is where `source` proved itself without a connection, as by datagram.
    */
-  learn(peer: PeerId, addresses: readonly string[], source: PeerId): void {
+  learn(peer: PeerId, addresses: readonly string[], source: PeerId, metAt?: string): void {
     const { self, book } = this.#deps
     if (peer === self) return
-    const scope = source === self ? 'loopback' : (this.scopeOf(source) ?? 'global')
+    const met = this.scopeOf(source) ?? (metAt === undefined ? 'global' : scopeOf(metAt))
+    const scope = source === self ? 'loopback' : met
     const believed = addresses
       .flatMap(parsed)
       .filter((address) => reaches(address, scope))

@@ -37,7 +37,8 @@ export interface RememberedPeer {
 
 /** What the file needs: where it is, and whom to tell when it is broken. */
 export interface PeersFileDeps {
-  readonly file: string
+  /** Without one, peers are remembered for as long as the node runs. */
+  readonly file: string | undefined
   readonly clock: Clock
   readonly random: Random
   readonly log: Logger
@@ -59,6 +60,7 @@ export class PeersFile {
   /** Reads what is there. Whatever is wrong with the file, the node goes on without it. */
   async load(): Promise<void> {
     const { file, log } = this.#deps
+    if (file === undefined) return
     let text: string | undefined
     try {
       text = await readBounded(file)
@@ -95,8 +97,8 @@ export class PeersFile {
 
   /** Writes what changed since the last time; a disk that refuses costs a warning. */
   async save(): Promise<void> {
-    if (!this.#changed) return
     const { file, random, log } = this.#deps
+    if (!this.#changed || file === undefined) return
     const draft = `${file}.${toHex(random.bytes(6))}.tmp`
     this.#changed = false
     try {

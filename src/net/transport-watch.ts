@@ -17,6 +17,12 @@ import { corkWrites } from './tcp-cork.ts'
 const ENCRYPTION = '/noise'
 const GIVEN_UP = 'its dial was given up'
 
+/** What a transport says that has encrypted a connection itself, as QUIC and simulated ones do. */
+interface Secured {
+  readonly muxerFactory?: unknown
+  readonly skipEncryption?: boolean
+}
+
 /** Makes a transport from libp2p's components, as libp2p's own factories do. */
 export type TransportFactory = NonNullable<Libp2pOptions['transports']>[number]
 
@@ -53,7 +59,7 @@ function dropIfLate(dialled: ReturnType<Transport['dial']>, signal: AbortSignal)
 
 function watchedUpgrader(upgrader: Upgrader, meter: ByteMeter): Upgrader {
   const prepared = <Options extends object>(connection: MultiaddrConnection, options: Options) => {
-    const { muxerFactory } = options as { muxerFactory?: unknown }
+    const { muxerFactory, skipEncryption } = options as Secured
     if (muxerFactory instanceof QuicMuxerFactory) {
       const { native } = muxerFactory
       meter.sample(connection, () => {
@@ -62,7 +68,8 @@ function watchedUpgrader(upgrader: Upgrader, meter: ByteMeter): Upgrader {
       })
     } else {
       corkWrites(connection)
-      if (connection.direction === 'outbound') encryptEarly(connection, ENCRYPTION)
+      const isBare = skipEncryption !== true
+      if (isBare && connection.direction === 'outbound') encryptEarly(connection, ENCRYPTION)
       meter.watch(connection)
     }
     return options

@@ -4,6 +4,7 @@
  */
 
 import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
+import { RecentMap } from '../base/index.ts'
 import { type PeerId, peerId } from '../identity/index.ts'
 import { SCOPES, type Scope, scopeOf } from '../ip/index.ts'
 import { NetError, reasonOf } from './errors.ts'
@@ -54,14 +55,21 @@ export function parseListenAddress(text: string): Address {
 export function parseAny(text: string): Address {
   if (text.length > TEXT_CHARS_MAX) throw invalid(text, `it is ${text.length} characters long`)
   if (!text.startsWith('/')) throw invalid(text, 'it does not start with "/"')
+  const known = addresses.get(text)
+  if (known !== undefined) return known
   let parsed: Multiaddr
   try {
     parsed = multiaddr(text)
   } catch (cause) {
     throw invalid(text, reasonOf(cause), cause)
   }
-  return fromMultiaddr(parsed, text)
+  const address = fromMultiaddr(parsed, text)
+  addresses.set(text, address)
+  return address
 }
+
+/** The same few addresses come by again and again: in each identify, each answer, each dial. */
+const addresses = new RecentMap<string, Address>(4_096)
 
 /** How far the address reaches; `undefined` for names. Memory reaches no further than loopback. */
 export function scopeOfAddress({ host, transport }: Address): Scope | undefined {
