@@ -21,7 +21,34 @@ export const dhtConfig = z.strictObject({
     .regex(/^\/[\w./-]{1,127}$/)
     .optional()
     .describe('Protocol id; left out, it follows from the name of the network'),
-  k: z.int().min(1).max(20).default(20).describe('Peers in a bucket and in an answer'),
+  extraProtocols: z
+    .array(z.string().regex(/^\/[\w./-]{1,127}$/))
+    .max(4)
+    .default(() => [])
+    .describe('DHTs of other networks that the node looks things up in, as a client'),
+  persist: z
+    .boolean()
+    .default(true)
+    .describe('Whether what is stored here is kept on disk; else it ends with the node'),
+  k: z.int().min(1).max(20).default(20).describe('Peers in an answer, and found by a lookup'),
+  bucketPeersMax: z
+    .int()
+    .min(1)
+    .max(200)
+    .default(20)
+    .describe('Peers in a bucket of the routing table; 200 for first peers that many ask'),
+  sitePeersMax: z
+    .int()
+    .min(1)
+    .max(1_000)
+    .default(3)
+    .describe('Peers of one public /16 (IPv4) or /32 (IPv6) in the routing table'),
+  siteBucketPeersMax: z
+    .int()
+    .min(1)
+    .max(1_000)
+    .default(2)
+    .describe('Peers of one public /16 (IPv4) or /32 (IPv6) in a bucket of it'),
   alpha: z.int().min(1).max(20).default(5).describe('Questions a lookup has on their way at once'),
   paths: z
     .int()
@@ -48,6 +75,22 @@ export const dhtConfig = z.strictObject({
     .max(WORK_BITS_MAX)
     .default(12)
     .describe('Proof of work on each value; the same in a whole network'),
+  datagrams: z
+    .boolean()
+    .default(true)
+    .describe('Whether peers of our own network are also asked, and answered, as UDP datagrams'),
+  datagramPort: z
+    .int()
+    .min(0)
+    .max(65_535)
+    .default(0)
+    .describe('UDP port for datagrams; 0 for the number of the TCP port, or any that is free'),
+  datagramsPerHost: z
+    .int()
+    .min(1)
+    .max(1_000_000)
+    .default(2_000)
+    .describe('Datagrams a second of one IPv4 address or IPv6 /56 that are read'),
   questionTimeoutMs: pauseMs().default(5_000).describe('How long one peer may take to answer'),
   lookupTimeoutMs: pauseMs().default(15_000).describe('How long one lookup may take in all'),
   questionsMax: z
@@ -56,6 +99,12 @@ export const dhtConfig = z.strictObject({
     .max(2_000)
     .default(200)
     .describe('Questions of one lookup, so that liars cannot lead it on for ever'),
+  regionQuestionsMax: z
+    .int()
+    .min(1)
+    .max(2_000)
+    .default(120)
+    .describe('Questions in the region around a key, where made-up peers crowd the honest out'),
   streamIdleMs: pauseMs()
     .default(minutes(5))
     .describe('After this long without a question a stream is closed'),
@@ -84,6 +133,39 @@ export const dhtConfig = z.strictObject({
     .max(64 * 1024 ** 3)
     .default(1024 ** 2)
     .describe('Bytes stored for one publisher'),
+  senderRecordsMax: z
+    .int()
+    .min(1)
+    .max(1_000_000)
+    .default(512)
+    .describe('Values that one peer may have brought, whoever published them'),
+  senderBytesMax: z
+    .int()
+    .min(RECORD_BYTES_MAX)
+    .max(64 * 1024 ** 3)
+    .default(2 * 1024 ** 2)
+    .describe('Bytes of values that one peer may have brought'),
+  siteRecordsMax: z
+    .int()
+    .min(1)
+    .max(1_000_000)
+    .default(4_096)
+    .describe('Values that peers of one public network (IPv4 /16, IPv6 /32) may have brought'),
+  siteBytesMax: z
+    .int()
+    .min(RECORD_BYTES_MAX)
+    .max(64 * 1024 ** 3)
+    .default(16 * 1024 ** 2)
+    .describe('Bytes of values that peers of one public network may have brought'),
+  refusalsMax: z
+    .int()
+    .min(1)
+    .max(10_000)
+    .default(32)
+    .describe('Bad writes of one peer within the penalty time, after which none of it is read'),
+  penaltyMs: pauseMs()
+    .default(minutes(1))
+    .describe('How long nothing is stored for a peer whose writes were refused too often'),
   providersMax: z
     .int()
     .min(1)
@@ -102,6 +184,12 @@ export const dhtConfig = z.strictObject({
     .max(100_000)
     .default(1_024)
     .describe('Keys for which one peer may be a provider here'),
+  providersPerSiteMax: z
+    .int()
+    .min(1)
+    .max(10_000_000)
+    .default(16_384)
+    .describe('Provider records that peers of one public network may have here'),
   publishedMax: z
     .int()
     .min(1)

@@ -13,8 +13,11 @@ import { Dht } from './dht.ts'
 import { DhtError } from './errors.ts'
 import { closestTo, contactOf, dhtKey } from './key.ts'
 import { dhtMetrics } from './metrics.ts'
+import { dhtProtocol } from './protocol.ts'
+import { siteOf } from './site.ts'
 import { SqliteStore } from './sqlite-store.ts'
 import { parseRecordName } from './validators.ts'
+import { decodeMessage, encodeMessage } from './wire.ts'
 
 interface Node {
   readonly dht: Dht
@@ -61,6 +64,7 @@ async function network(count: number, config: Partial<DhtConfig> = {}) {
   const at = (i: number): Node => nodes[i] ?? assert.fail()
   const stop = async () => {
     await Promise.all(nodes.map(({ dht }) => dht.stop()))
+    await quiet()
     assert.equal(clock.waiting, 0, 'no timer is left behind')
   }
   return { at, nodes, add, clock, [Symbol.asyncDispose]: stop }
@@ -164,7 +168,7 @@ test('alone, a node stores at itself and says so', async () => {
   const none = await dht.get(`/data/${host.self}/y`)
   assert.deepEqual(
     [none.value, none.publisher, none.version, none.complete],
-    [null, null, null, true],
+    [null, null, null, false],
   )
 })
 
@@ -354,4 +358,52 @@ test('a full disk costs a node its copy and nothing else', async () => {
     { peer: other, code: 'DHT_PUT_REFUSED' },
   ])
   assert.ok((await net.at(0).dht.get(`/data/${self}/x`)).value !== null)
+})
+
+/** Sends a record of `publisher` to one node as any peer of the network may. */
+async function offer(from: Node, to: Node, { version = 1 } = {}) {
+  const name = parseRecordName(`/data/${from.host.self}/offered`)
+  const value = await recordBytes(name, from.signer, { version, issuedMs: 1_000_000 })
+  const channel = await from.host.open(to.host.self, dhtProtocol(NETWORK))
+  const record = { key: name.bytes, value }
+  await channel.write(encodeMessage({ type: 'putValue', key: name.bytes, record }))
+  const answer = decodeMessage((await channel.read()) ?? assert.fail())
+  await channel.close()
+  return answer.record !== undefined
+}
+
+test('a node stores what lies near it; of what lies far it takes nothing, from anybody', async () => {
+  await using net = await network(40, { k: 5, replication: 5 })
+  const sender = net.at(0)
+  const name = `/data/${sender.host.self}/offered`
+  const contacts = net.nodes.slice(1).map(({ host }) => contactOf(host.self))
+  const order = closestTo(dhtKey(utf8(name)), contacts, 39).map(({ peer }) => peer)
+  const nodeAt = (i: number) =>
+    net.nodes.find(({ host }) => host.self === order[i]) ?? assert.fail()
+  for (const i of [0, 1, 2, 3, 4]) assert.equal(await offer(sender, nodeAt(i)), true)
+  for (const i of [36, 37, 38]) {
+    assert.equal(await offer(sender, nodeAt(i)), false)
+    assert.equal(nodeAt(i).dht.recordsStored, 0)
+  }
+})
+
+test('what a peer brings counts on the public network that it is connected from', async () => {
+  await using net = await network(2)
+  const [from, to] = [net.at(0), net.at(1)]
+  assert.equal(await offer(from, to), true)
+  const site = siteOf('8.8.4.4') ?? assert.fail()
+  assert.equal(to.store.usageOf('site', site).records, 0, 'loopback is no public network')
+  const connections = to.host.connections()
+  to.host.connections = () =>
+    connections.map((each) => ({ ...each, address: '/ip4/8.8.8.8/tcp/4001' }))
+  assert.equal(await offer(from, to, { version: 2 }), true)
+  assert.equal(to.store.usageOf('site', site).records, 1)
+  assert.equal(to.store.usageOf('sender', from.host.self).records, 1)
+})
+
+test('a DHT that the node did not join cannot be looked into', async () => {
+  await using net = await network(1, { extraProtocols: ['/ipfs/kad/1.0.0'] })
+  const { dht } = net.at(0)
+  assert.deepEqual([dht.extra('/ipfs/kad/1.0.0').peers, dht.peers], [0, 0])
+  assert.throws(() => dht.extra('/other/kad/1.0.0'), coded('DHT_PROTOCOL_UNKNOWN'))
 })

@@ -8,13 +8,24 @@
  */
 
 import type { Policy } from '../access/index.ts'
-import { type Clock, every, type Logger, type Random, type Service } from '../base/index.ts'
-import { type PeerId, peerIdToBytes, type Signer } from '../identity/index.ts'
-import type { CallOptions, Host, Protocol } from '../net/index.ts'
+import {
+  type Clock,
+  every,
+  type Logger,
+  type Random,
+  type Service,
+  startAll,
+  stopAll,
+} from '../base/index.ts'
+import type { PeerId, Signer } from '../identity/index.ts'
+import type { CallOptions, Facility, Host, Protocol } from '../net/index.ts'
 import type { DhtConfig } from './config.ts'
-import { codeOf } from './errors.ts'
+import { DatagramFace, type DatagramParts } from './datagram-face.ts'
+import { DhtError } from './errors.ts'
+import { ExtraDht, type OtherDht } from './extra.ts'
+import { type FindPeerOptions, gatherAddresses } from './gather.ts'
 import { Handler } from './handler.ts'
-import { type Contact, contactOf } from './key.ts'
+import { type Contact, contactOf, type DhtKey } from './key.ts'
 import { Members } from './members.ts'
 import type { DhtMetrics } from './metrics.ts'
 import { dhtProtocol } from './protocol.ts'
@@ -23,12 +34,13 @@ import { Publications } from './publications.ts'
 import { Questions } from './questions.ts'
 import { Records } from './records.ts'
 import { type Failure, Search, type TimedOptions } from './search.ts'
+import { siteOf } from './site.ts'
 import type { RecordStorage } from './storage.ts'
+import { bucketsOf, type TableBucket } from './table-report.ts'
+import { Upkeep } from './upkeep.ts'
 import { parseRecordName } from './validators.ts'
 import { type GetReport, type PutOptions, type PutReport, Values } from './values.ts'
-
-/** Peers that come in numbers, as when a network forms, are looked around for together. */
-const JOIN_PAUSE_MS = 1_000
+import type { Message } from './wire.ts'
 
 export interface DhtDeps {
   readonly host: Pick<
@@ -51,6 +63,8 @@ export interface DhtDeps {
   readonly log: Logger
   readonly metrics: DhtMetrics
   readonly network: string
+  /** Absent: questions go over streams alone. */
+  readonly datagrams?: DatagramParts | undefined
 }
 
 /** The peers closest to a key, and how sure that is. */
@@ -59,6 +73,9 @@ export interface ClosestReport {
   readonly answered: readonly PeerId[]
   readonly failed: readonly Failure[]
   readonly complete: boolean
+  /** How many answers led to the closest, and how many questions were sent in all. */
+  readonly hops: number
+  readonly questions: number
 }
 
 export class Dht implements Service {
@@ -69,19 +86,19 @@ export class Dht implements Service {
   readonly #self: Contact
   readonly #records: Records
   readonly #questions: Questions
+  readonly #face: DatagramFace | undefined
   readonly #members: Members
   readonly #search: Search
+  readonly #upkeep: Upkeep
   readonly #values: Values
   readonly #providers: Providers
   readonly #keptValues: Publications
   readonly #keptProviders: Publications
   readonly #handler: Handler
+  readonly #extras: readonly ExtraDht[]
   readonly #life = new AbortController()
   #unsubscribe: (() => void) | undefined
-  #upkeep: Promise<void> = Promise.resolve()
-  #joining: Promise<void> | undefined
-  #joinAgain = false
-  #refreshedMs = Number.NEGATIVE_INFINITY
+  #maintaining: Promise<void> = Promise.resolve()
 
   constructor(deps: DhtDeps, config: DhtConfig) {
     this.#deps = deps
@@ -89,17 +106,28 @@ export class Dht implements Service {
     this.#protocol = dhtProtocol(deps.network, config.protocol)
     this.#self = contactOf(deps.host.self)
     const self = this.#self
-    const records = new Records({ ...deps, self }, config)
-    const questions = new Questions(deps, config, this.#protocol)
+    const face = this.#faceOf(deps)
+    const questions = new Questions({ ...deps, face }, config, this.#protocol)
+    this.#face = face
     const members = new Members({ ...deps, self, questions }, config)
+    // Twice as many as are written to: tables differ, peers come and go, and made-up ones push in.
+    const responsible = (key: DhtKey) =>
+      members.selfAmong(key, 2 * config.k) || members.density.within(key, self.key, 2 * config.k)
+    const records = new Records({ ...deps, self, responsible }, config)
     const search = new Search({ ...deps, members, questions }, config)
     this.#records = records
     this.#questions = questions
     this.#members = members
     this.#search = search
+    this.#upkeep = new Upkeep({ ...deps, self: deps.host.self, members, search }, config)
     this.#values = new Values({ ...deps, records, members, questions, search }, config)
     this.#providers = new Providers({ ...deps, records, members, questions, search }, config)
-    this.#handler = new Handler({ ...deps, records, members }, config)
+    const site = (peer: PeerId) => siteOf(questions.hostOf(peer))
+    this.#handler = new Handler(
+      { ...deps, book: questions, siteOf: site, records, members },
+      config,
+    )
+    this.#extras = config.extraProtocols.map((protocol) => new ExtraDht(protocol, deps, config))
     const valuesMs = Math.min(config.republishIntervalMs, 500 * config.recordTtlSeconds)
     const providersMs = Math.min(config.republishIntervalMs, 500 * config.providerTtlSeconds)
     const kept = { ...deps, self: deps.host.self }
@@ -117,6 +145,16 @@ export class Dht implements Service {
     return this.#members.size
   }
 
+  /** Who the routing table holds, for whoever looks into a node. */
+  get buckets(): readonly TableBucket[] {
+    return bucketsOf(this.#self, this.#members)
+  }
+
+  /** Whether questions and answers also go as datagrams, and why not if they do not. */
+  get datagrams(): Facility {
+    return this.#face?.state ?? { state: 'off' }
+  }
+
   /** How many values lie on this node. */
   get recordsStored(): number {
     return this.#records.count
@@ -131,16 +169,20 @@ export class Dht implements Service {
     const { host, clock, metrics } = this.#deps
     const { mode, maintenanceIntervalMs } = this.#config
     metrics.recordsStored.set(this.#records.count)
-    this.#unsubscribe = host.events.on('identified', ({ peer, protocols }) =>
-      this.#meet(peer, protocols),
-    )
+    await this.#face?.start()
+    this.#unsubscribe = host.events.on('identified', ({ peer, protocols }) => {
+      void this.#meet(peer, protocols)
+    })
     // Who was connected before we listened.
-    for (const { peer } of host.connections()) this.#meet(peer, await host.protocolsOf(peer))
+    for (const { peer } of host.connections()) {
+      void this.#meet(peer, await host.protocolsOf(peer))
+    }
     if (mode === 'server') {
       await host.handle(this.#protocol, (channel) => this.#handler.serve(channel))
     }
+    await startAll(this.#extras)
     const { signal } = this.#life
-    this.#upkeep = every(clock, maintenanceIntervalMs, () => this.#maintain(), signal)
+    this.#maintaining = every(clock, maintenanceIntervalMs, () => this.#maintain(), signal)
   }
 
   async stop(): Promise<void> {
@@ -150,7 +192,8 @@ export class Dht implements Service {
     this.#values.stop()
     this.#members.stop()
     this.#questions.stop()
-    await Promise.allSettled([this.#upkeep, this.#joining])
+    this.#face?.stop()
+    await Promise.allSettled([this.#maintaining, this.#upkeep.stop(), stopAll(this.#extras)])
     this.#records.close()
   }
 
@@ -201,52 +244,47 @@ export class Dht implements Service {
   }
 
   /** Addresses of `peer`: those we know, else those the network does; empty if nobody told any. */
-  async findPeer(peer: PeerId, options: CallOptions = {}): Promise<readonly string[]> {
+  async findPeer(peer: PeerId, options: FindPeerOptions = {}): Promise<readonly string[]> {
     const { host } = this.#deps
-    const known = await host.addressesOf(peer)
-    if (known.length > 0) return known
-    const told: { addresses: readonly string[]; source: PeerId }[] = []
-    const key = peerIdToBytes(peer)
-    await this.#search.run(
-      { type: 'findNode', key },
-      {
-        ...options,
-        onAnswer: (source, { closer = [] }) => {
-          const info = closer.find((one) => one.peer === peer && one.addresses.length > 0)
-          if (info !== undefined) told.push({ addresses: info.addresses, source })
-          return told.length >= this.#config.readQuorum
-        },
-      },
-    )
-    for (const { addresses, source } of told) await host.learn(peer, addresses, source)
+    const gathering = { self: host.self, host, questions: this.#questions, search: this.#search }
+    await this.#questions.learnStreams(peer)
+    const found = await gatherAddresses(gathering, peer, this.#config.readQuorum, options)
+    // The search may have asked the peer itself, by datagram: by now it has spoken to us.
+    if (found.length === 0 || options.afresh) await this.#questions.learnStreams(peer)
     return host.addressesOf(peer)
   }
 
-  /** A peer said what it speaks; while the table is small, each new one may know our neighbours. */
-  #meet(peer: PeerId, protocols: readonly string[]): void {
-    const grew = this.#members.identified(peer, protocols.includes(this.#protocol.id))
-    if (grew && this.#members.size <= this.#config.k) this.#join()
+  /** The DHT of another network that this node joined as a client (`dht.extra_protocols`). */
+  extra(protocol: string): OtherDht {
+    const found = this.#extras.find((extra) => extra.protocol === protocol)
+    if (found !== undefined) return found
+    throw DhtError.PROTOCOL_UNKNOWN({ protocol, known: this.#config.extraProtocols })
   }
 
-  /** Looks for ourselves, so that our neighbours and we know each other; one at a time. */
-  #join(): void {
-    this.#joinAgain = true
-    this.#joining ??= this.#lookAround().finally(() => {
-      this.#joining = undefined
-    })
+  #faceOf(deps: DhtDeps): DatagramFace | undefined {
+    const { datagrams, host } = deps
+    if (datagrams === undefined || !this.#config.datagrams) return undefined
+    // A peer that asks by datagram is met as one that a connection identified.
+    const spoke = (peer: PeerId, serves: boolean) => this.#spoke(peer, serves)
+    const answer = (peer: PeerId, messages: readonly Message[]) =>
+      this.#handler.answerMessages(peer, messages)
+    return new DatagramFace({ ...deps, ...datagrams, host, answer, spoke }, this.#config)
   }
 
-  async #lookAround(): Promise<void> {
-    const { signal } = this.#life
-    while (this.#joinAgain && !signal.aborted) {
-      this.#joinAgain = false
-      await this.#lookFor(peerIdToBytes(this.#deps.host.self))
-      await this.#deps.clock.sleep(JOIN_PAUSE_MS, signal).catch(() => undefined)
-    }
+  /** A peer said what it speaks. Others are told of it only when we can say where to ask it. */
+  async #meet(peer: PeerId, protocols: readonly string[]): Promise<void> {
+    const serves = protocols.includes(this.#protocol.id)
+    if (serves) await this.#questions.findFace(peer)
+    if (!this.#life.signal.aborted) this.#spoke(peer, serves)
+  }
+
+  /** A peer spoke to us, and said whether it serves others. */
+  #spoke(peer: PeerId, serves: boolean): void {
+    if (this.#members.identified(peer, serves)) this.#upkeep.met(peer)
   }
 
   async #maintain(): Promise<void> {
-    const { clock, log, metrics } = this.#deps
+    const { log, metrics } = this.#deps
     const { signal } = this.#life
     try {
       this.#records.sweep()
@@ -255,21 +293,8 @@ export class Dht implements Service {
     }
     metrics.recordsStored.set(this.#records.count)
     if (this.#members.size === 0) return
-    if (clock.now() - this.#refreshedMs >= this.#config.refreshIntervalMs) {
-      this.#refreshedMs = clock.now()
-      this.#join()
-      for (const key of this.#members.refreshKeys()) await this.#lookFor(key)
-    }
+    await this.#upkeep.maintain()
     await this.#keptValues.renewDue({ signal })
     await this.#keptProviders.renewDue({ signal })
-  }
-
-  async #lookFor(key: Uint8Array): Promise<void> {
-    try {
-      await this.#search.run({ type: 'findNode', key }, { signal: this.#life.signal })
-    } catch (error) {
-      if (this.#life.signal.aborted) return
-      this.#deps.log.warn('lookup failed', { code: codeOf(error) })
-    }
   }
 }

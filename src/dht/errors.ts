@@ -31,6 +31,21 @@ export const DhtError = defineErrors('DHT', {
       `Cannot store more for ${f.publisher}: it has ${f.records} records of ${f.bytes} bytes here`,
     retryable: true,
   },
+  SENDER_QUOTA: {
+    says: (f: { sender: PeerId; records: number; bytes: number }) =>
+      `Cannot store more from ${f.sender}: it brought ${f.records} records of ${f.bytes} bytes`,
+    retryable: true,
+  },
+  SITE_QUOTA: {
+    says: (f: { site: string; records: number; bytes: number }) =>
+      `Cannot store more from network ${f.site}: its peers brought ${f.records} records of ` +
+      `${f.bytes} bytes here`,
+    retryable: true,
+  },
+  NOT_RESPONSIBLE: {
+    says: () =>
+      'Cannot store what lies far from this node: enough peers that it knows lie closer to the key',
+  },
   CROWDED: {
     says: (f: { records: number; bytes: number }) =>
       `Cannot store record: ${f.records} records of ${f.bytes} bytes lie closer to this node, ` +
@@ -60,6 +75,10 @@ export const DhtError = defineErrors('DHT', {
   REFUSED: {
     says: (f: { peer: PeerId; reason: string }) => `Cannot answer ${f.peer}: ${f.reason}`,
   },
+  NO_DATAGRAMS: {
+    says: (f: { reason: string }) =>
+      `Cannot speak by datagram: ${f.reason}. Questions go over streams`,
+  },
   PEER_FAILED: {
     says: (f: { peer: PeerId; reason: string }) =>
       `Cannot get an answer from ${f.peer}: ${f.reason}`,
@@ -78,6 +97,11 @@ export const DhtError = defineErrors('DHT', {
     says: (f: { key: string; version: number }) =>
       `Cannot store "${f.key}": version ${f.version} exists already`,
     retryable: true,
+  },
+  PROTOCOL_UNKNOWN: {
+    says: (f: { protocol: string; known: readonly string[] }) =>
+      `Cannot look into DHT "${f.protocol}": this node joined ` +
+      `${f.known.join(', ') || 'no other'}. Name it in [dht] extra_protocols`,
   },
   TOO_MANY: {
     says: (f: { what: string; limit: number }) =>

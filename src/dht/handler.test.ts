@@ -28,12 +28,15 @@ const name = dataName(alice, 'a')
 
 /** A handler that knows `peers`, and what it was asked to admit. */
 interface Shape {
+  /** Where peers take datagrams. */
+  readonly datagramAddressOf?: (peer: PeerId) => string | undefined
   readonly peers?: readonly PeerId[]
   readonly config?: Partial<DhtConfig>
   readonly refuse?: Action
 }
 
-async function setup({ peers = [bob.peer], config, refuse }: Shape = {}) {
+async function setup(shape: Shape = {}) {
+  const { peers = [bob.peer], config, refuse, datagramAddressOf = () => undefined } = shape
   const clock = new FakeClock(1_000)
   const host = new FakeNet().add(signerOf(9).peer)
   for (const peer of peers) await host.learn(peer, ['/ip4/192.0.2.1/tcp/9000'], host.self)
@@ -45,13 +48,20 @@ async function setup({ peers = [bob.peer], config, refuse }: Shape = {}) {
       clock,
       random: seededRandom('handler'),
       network: NETWORK,
+      responsible: () => true,
     },
     parsed,
   )
   const admitted: Action[] = []
   const handler = new Handler(
     {
-      host,
+      book: {
+        addressesOf: async (peer) =>
+          peer === host.self ? host.addresses() : host.addressesOf(peer),
+        learn: (peer, told, source) => host.learn(peer, told, source),
+        datagramAddressOf,
+      },
+      siteOf: () => undefined,
       records,
       clock,
       policy: {
@@ -164,7 +174,7 @@ test('GET_PROVIDERS names at most 20, the one who asks first', async () => {
   const { ask, records } = await setup()
   const key = providerKey('tool')
   const all = Array.from({ length: 30 }, (_, i) => signerOf(100 + i).peer)
-  for (const peer of all) records.addProvider(dhtKey(key), peer)
+  for (const peer of all) records.addProvider(dhtKey(key), { peer, site: null })
   for (const asker of all.slice(0, 5)) {
     const answer = await ask({ type: 'getProviders', key }, asker)
     assert.equal(answer?.providers?.length, 20)
@@ -222,4 +232,59 @@ test('serve() ends when the peer idles or the node stops', async () => {
   idle.handler.stop()
   await serving
   assert.equal(idle.clock.waiting, 0)
+})
+
+test('messages of one datagram are each admitted and acted on; the last one is answered', async () => {
+  const { handler, admitted, records } = await setup()
+  const key = providerKey('tool')
+  const own = { peer: alice.peer, addresses: ['/ip4/192.0.2.7/udp/1'] }
+  const answer = await handler.answerMessages(alice.peer, [
+    { type: 'addProvider', key, providers: [own] },
+    { type: 'getProviders', key },
+  ])
+  assert.equal(answer?.providers?.[0]?.peer, alice.peer)
+  assert.deepEqual(admitted, ['dht.query', 'dht.put', 'dht.query'])
+  assert.deepEqual(records.providers(dhtKey(key), 9), [alice.peer])
+  assert.equal(await handler.answerMessages(alice.peer, []), undefined)
+  await assert.rejects(handler.answerMessages(bob.peer, [{ type: 'getValue' }]))
+  const refusing = await setup({ refuse: 'dht.query' })
+  await assert.rejects(
+    refusing.handler.answerMessages(alice.peer, [{ type: 'ping' }]),
+    coded('ACCESS_QUOTA'),
+  )
+})
+
+test('a datagram names peers by where they take datagrams, and all of them if one takes none', async () => {
+  const told = new Map([[bob.peer, '/ip4/192.0.2.1/udp/9000']])
+  const carol = signerOf(3).peer
+  const question: Message = { type: 'findNode', key: utf8('x') }
+  for (const peers of [[bob.peer], [bob.peer, carol]]) {
+    const shape = { peers, datagramAddressOf: (peer: PeerId) => told.get(peer) }
+    const { handler, ask } = await setup(shape)
+    const brief = await handler.answerMessages(alice.peer, [question])
+    const whole = await ask(question)
+    assert.deepEqual(whole?.closer?.[0]?.addresses, ['/ip4/192.0.2.1/tcp/9000'])
+    assert.deepEqual(
+      brief?.closer,
+      peers.length === 1
+        ? [{ peer: bob.peer, addresses: ['/ip4/192.0.2.1/udp/9000'] }]
+        : whole.closer,
+    )
+  }
+})
+
+test('addresses of a peer are read once for many answers, and anew after some seconds', async () => {
+  const { ask, host, clock } = await setup()
+  let reads = 0
+  const read = host.addressesOf.bind(host)
+  host.addressesOf = (peer) => {
+    reads += 1
+    return read(peer)
+  }
+  const question: Message = { type: 'findNode', key: utf8('x') }
+  for (let i = 0; i < 3; i += 1) await ask(question)
+  assert.equal(reads, 1)
+  await host.learn(bob.peer, ['/ip4/192.0.2.2/tcp/1'], host.self)
+  await clock.advance(5_000)
+  assert.equal((await ask(question))?.closer?.[0]?.addresses.length, 2)
 })

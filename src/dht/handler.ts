@@ -1,52 +1,73 @@
 /**
  * What we do when asked: admit, decode, check, act, answer, in this order.
  *
- * Any libp2p peer may ask for peers, providers and values. Storing is another matter: a value only
- * as a record of ours, a provider only by itself. kad-dht has no answer that says no, so a refused
- * value is answered without a record (whoever stored it would echo it), a refused provider by
- * silence, as an accepted one; and whoever speaks nonsense or over its quota loses the stream.
+ * Any libp2p peer may ask for peers, providers and values, on a stream or by datagram: both come
+ * here. Storing is another matter (`writes.ts`): a value only as a record of ours, a provider only
+ * by itself. Whoever speaks nonsense or over its quota loses the stream, or gets no datagram.
+ *
+ * Each answer names up to 20 peers with their addresses, and the same ones again and again, so
+ * what was read of them is kept for some seconds: the host reads it from its store each time.
  */
 
 import type { Policy } from '../access/index.ts'
-import { type Clock, equalBytes, hasCode, type Logger } from '../base/index.ts'
+import { type Clock, hasCode, type Logger, RecentMap } from '../base/index.ts'
 import { type PeerId, peerIdFromBytes } from '../identity/index.ts'
 import type { Channel, Host } from '../net/index.ts'
 import type { DhtConfig } from './config.ts'
-import { codeOf, DhtError, isCoded } from './errors.ts'
+import { codeOf, DhtError } from './errors.ts'
 import { dhtKey } from './key.ts'
 import type { Members } from './members.ts'
 import type { DhtMetrics } from './metrics.ts'
-import { isProviderKey } from './provider-key.ts'
 import type { Records } from './records.ts'
-import { parseRecordNameBytes } from './validators.ts'
 import {
   ADDRESSES_MAX,
   decodeQuestion,
   encodeMessage,
-  type KadRecord,
   type Message,
   PEERS_MAX,
   type PeerInfo,
 } from './wire.ts'
+import { Writes } from './writes.ts'
+
+/** How long addresses that were read are named without reading them again, and of how many. */
+const INFO_MS = 5_000
+const INFOS_MAX = 1_024
 
 export interface HandlerDeps {
-  readonly host: Pick<Host, 'self' | 'addresses' | 'addressesOf' | 'learn'>
+  /** Where peers are: those of ourselves are our own. */
+  readonly book: Pick<Host, 'addressesOf' | 'learn'> & {
+    /** Where a peer takes datagrams, known without waiting. */
+    readonly datagramAddressOf?: (peer: PeerId) => string | undefined
+  }
   readonly policy: Policy
   readonly records: Records
   readonly members: Pick<Members, 'closest'>
+  /** The public network that a peer speaks from; undefined when it is private or not known. */
+  readonly siteOf: (peer: PeerId) => string | undefined
   readonly clock: Clock
   readonly log: Logger
   readonly metrics: DhtMetrics
 }
 
+/** What a question came by, and its answer goes by. */
+type Over = 'stream' | 'datagram'
+
+interface Known {
+  readonly info: PeerInfo
+  readonly untilMs: number
+}
+
 export class Handler {
   readonly #deps: HandlerDeps
   readonly #config: DhtConfig
+  readonly #writes: Writes
+  readonly #known = new RecentMap<PeerId, Known>(INFOS_MAX)
   readonly #life = new AbortController()
 
   constructor(deps: HandlerDeps, config: DhtConfig) {
     this.#deps = deps
     this.#config = config
+    this.#writes = new Writes(deps, config)
   }
 
   /** Answers one peer's questions in their order, for as long as it keeps asking. Never rejects. */
@@ -73,33 +94,53 @@ export class Handler {
   async answer(peer: PeerId, frame: Uint8Array): Promise<Message | undefined> {
     const { policy, metrics } = this.#deps
     policy.admit(peer, 'dht.query')
-    let type = 'malformed'
+    let message: Message
     try {
-      const message = decodeQuestion(frame)
-      type = message.type
-      const answer = await this.#act(peer, message)
-      metrics.answers.add(1, { type, outcome: 'ok' })
-      return answer
+      message = decodeQuestion(frame)
     } catch (error) {
-      metrics.answers.add(1, { type, outcome: codeOf(error) })
+      metrics.answers.add(1, { type: 'malformed', outcome: codeOf(error) })
       throw error
     }
+    return this.#answer(peer, message, 'stream')
+  }
+
+  /** As `answer`, to messages that came together in a datagram: the answer to the last of them. */
+  async answerMessages(peer: PeerId, messages: readonly Message[]): Promise<Message | undefined> {
+    let answer: Message | undefined
+    for (const message of messages) {
+      this.#deps.policy.admit(peer, 'dht.query')
+      answer = await this.#answer(peer, message, 'datagram')
+    }
+    return answer
   }
 
   stop(): void {
     this.#life.abort(DhtError.STOPPED({ key: 'answers' }))
   }
 
-  async #act(peer: PeerId, message: Message): Promise<Message | undefined> {
+  async #answer(peer: PeerId, message: Message, over: Over): Promise<Message | undefined> {
+    const { type } = message
+    const { answers } = this.#deps.metrics
+    try {
+      const answer = await this.#act(peer, message, over)
+      answers.add(1, { type, outcome: 'ok' })
+      return answer
+    } catch (error) {
+      answers.add(1, { type, outcome: codeOf(error) })
+      throw error
+    }
+  }
+
+  async #act(peer: PeerId, message: Message, over: Over): Promise<Message | undefined> {
     switch (message.type) {
       case 'ping':
         return { type: 'ping' }
       case 'findNode':
-        return this.#findNode(peer, keyOf(peer, message))
+        return this.#findNode(peer, keyOf(peer, message), over)
       case 'getValue':
-        return this.#getValue(peer, keyOf(peer, message))
+        return this.#getValue(peer, keyOf(peer, message), over)
       case 'getProviders':
-        return this.#getProviders(peer, keyOf(peer, message))
+        return this.#getProviders(peer, keyOf(peer, message), over)
       case 'putValue':
         return this.#putValue(peer, message)
       case 'addProvider':
@@ -107,89 +148,60 @@ export class Handler {
     }
   }
 
-  async #findNode(peer: PeerId, key: Uint8Array): Promise<Message> {
-    const closer = await this.#closer(peer, key)
-    const wanted = await this.#infoOfTarget(key)
+  async #findNode(peer: PeerId, key: Uint8Array, over: Over): Promise<Message> {
+    const closer = await this.#closer(peer, key, over)
+    const wanted = await this.#infoOfTarget(key, over)
     if (wanted === undefined || closer.some((info) => info.peer === wanted.peer)) {
       return { type: 'findNode', key, closer }
     }
     return { type: 'findNode', key, closer: [wanted, ...closer].slice(0, PEERS_MAX) }
   }
 
-  async #getValue(peer: PeerId, key: Uint8Array): Promise<Message> {
-    const bytes = this.#deps.records.get(dhtKey(key))?.bytes
-    const closer = await this.#closer(peer, key)
-    if (bytes === undefined) return { type: 'getValue', key, closer }
-    return { type: 'getValue', key, closer, record: this.#wrap(key, bytes) }
+  async #getValue(peer: PeerId, key: Uint8Array, over: Over): Promise<Message> {
+    const { records, clock } = this.#deps
+    const value = records.bytesAt(dhtKey(key))
+    const closer = await this.#closer(peer, key, over)
+    if (value === undefined) return { type: 'getValue', key, closer }
+    return { type: 'getValue', key, closer, record: { key, value, receivedMs: clock.now() } }
   }
 
   /** Whoever asks finds itself first: so it can tell that its announcement was taken. */
-  async #getProviders(peer: PeerId, key: Uint8Array): Promise<Message> {
+  async #getProviders(peer: PeerId, key: Uint8Array, over: Over): Promise<Message> {
     const { providersPerKeyMax } = this.#config
     const all = this.#deps.records.providers(dhtKey(key), providersPerKeyMax)
     const asker = all.filter((provider) => provider === peer)
     const others = all.filter((provider) => provider !== peer)
     const chosen = [...asker, ...others].slice(0, PEERS_MAX)
-    const providers = await Promise.all(chosen.map((provider) => this.#info(provider)))
-    return { type: 'getProviders', key, providers, closer: await this.#closer(peer, key) }
+    const providers = await this.#infos(chosen)
+    return { type: 'getProviders', key, providers, closer: await this.#closer(peer, key, over) }
   }
 
-  async #putValue(peer: PeerId, message: Message): Promise<Message> {
-    this.#deps.policy.admit(peer, 'dht.put')
+  #putValue(peer: PeerId, message: Message): Message {
     const key = keyOf(peer, message)
-    const record = this.#store(peer, key, message.record)
+    const record = this.#writes.putValue(peer, key, message.record)
     return record === undefined ? { type: 'putValue', key } : { type: 'putValue', key, record }
   }
 
-  /** The record that lies here afterwards: the one given, or a newer one; nothing if refused. */
-  #store(peer: PeerId, key: Uint8Array, given: KadRecord | undefined): KadRecord | undefined {
-    const { records, metrics, log } = this.#deps
-    try {
-      if (given === undefined || !equalBytes(given.key, key)) {
-        throw DhtError.REFUSED({ peer, reason: 'the key of the message is not that of the record' })
-      }
-      const outcome = records.put(parseRecordNameBytes(key), given.value)
-      metrics.recordsStored.set(records.count)
-      return outcome.kind === 'stored' ? given : this.#wrap(key, outcome.held.bytes)
-    } catch (error) {
-      if (!isCoded(error)) throw error
-      log.warn('value of a peer refused', { peer, code: error.code })
-      return undefined
-    }
-  }
-
   async #addProvider(peer: PeerId, message: Message): Promise<undefined> {
-    const { policy, records, host, log } = this.#deps
-    policy.admit(peer, 'dht.put')
-    const key = keyOf(peer, message)
-    const own = message.providers?.find((info) => info.peer === peer)
-    try {
-      if (!isProviderKey(key)) throw DhtError.REFUSED({ peer, reason: 'the key is no SHA-256' })
-      if (own === undefined) {
-        throw DhtError.REFUSED({ peer, reason: 'a provider is announced by itself only' })
-      }
-      records.addProvider(dhtKey(key), peer)
-    } catch (error) {
-      if (!isCoded(error)) throw error
-      log.warn('provider refused', { peer, code: error.code })
-      return undefined
-    }
-    await host.learn(peer, own.addresses, peer)
-    return undefined
+    const own = this.#writes.addProvider(peer, keyOf(peer, message), message.providers)
+    if (own !== undefined) await this.#deps.book.learn(peer, own.addresses, peer)
   }
 
   /** The closest peers that we know an address of, without the one who asks. */
-  async #closer(peer: PeerId, key: Uint8Array): Promise<PeerInfo[]> {
+  async #closer(peer: PeerId, key: Uint8Array, over: Over): Promise<PeerInfo[]> {
     const near = this.#deps.members.closest(dhtKey(key), this.#config.k + 1)
     const others = near.filter((contact) => contact.peer !== peer).slice(0, this.#config.k)
-    const infos = await Promise.all(others.map((contact) => this.#info(contact.peer)))
+    const peers = others.map((contact) => contact.peer)
+    const infos = (over === 'datagram' && this.#brief(peers)) || (await this.#infos(peers))
     return infos.filter(({ addresses }) => addresses.length > 0)
   }
 
   /** The peer that `key` names, even if it is in no table: a client, or we ourselves. */
-  async #infoOfTarget(key: Uint8Array): Promise<PeerInfo | undefined> {
+  async #infoOfTarget(key: Uint8Array, over: Over): Promise<PeerInfo | undefined> {
     try {
-      const info = await this.#info(peerIdFromBytes(key))
+      const peer = peerIdFromBytes(key)
+      const [brief] = (over === 'datagram' && this.#brief([peer])) || []
+      const info = brief ?? (await this.#info(peer))
       return info.addresses.length > 0 ? info : undefined
     } catch (error) {
       if (hasCode(error, 'IDENTITY_PEER_ID_INVALID')) return undefined
@@ -197,14 +209,39 @@ export class Handler {
     }
   }
 
-  async #info(peer: PeerId): Promise<PeerInfo> {
-    const { host } = this.#deps
-    const addresses = peer === host.self ? host.addresses() : await host.addressesOf(peer)
-    return { peer, addresses: addresses.slice(0, ADDRESSES_MAX) }
+  /** A datagram names peers by where they take datagrams: nothing else of them need be read. */
+  #brief(peers: readonly PeerId[]): PeerInfo[] | undefined {
+    const infos: PeerInfo[] = []
+    for (const peer of peers) {
+      const address = this.#deps.book.datagramAddressOf?.(peer)
+      if (address === undefined) return undefined
+      infos.push({ peer, addresses: [address] })
+    }
+    return infos
   }
 
-  #wrap(key: Uint8Array, value: Uint8Array): KadRecord {
-    return { key, value, receivedMs: this.#deps.clock.now() }
+  /** Without waiting when all of them were read a moment ago, as nearly always. */
+  async #infos(peers: readonly PeerId[]): Promise<PeerInfo[]> {
+    const recent = peers.map((peer) => this.#recent(peer)).filter((info) => info !== undefined)
+    if (recent.length === peers.length) return recent
+    return Promise.all(peers.map((peer) => this.#info(peer)))
+  }
+
+  /** What was read of a peer a moment ago. */
+  #recent(peer: PeerId): PeerInfo | undefined {
+    const known = this.#known.get(peer)
+    return known !== undefined && this.#deps.clock.now() < known.untilMs ? known.info : undefined
+  }
+
+  async #info(peer: PeerId): Promise<PeerInfo> {
+    const recent = this.#recent(peer)
+    if (recent !== undefined) return recent
+    const { book, clock } = this.#deps
+    const addresses = (await book.addressesOf(peer)).slice(0, ADDRESSES_MAX)
+    const info = { peer, addresses }
+    // Of whom nothing is known yet we may hear the next moment.
+    if (addresses.length > 0) this.#known.set(peer, { info, untilMs: clock.now() + INFO_MS })
+    return info
   }
 
   async #read(channel: Channel): Promise<Uint8Array | undefined> {

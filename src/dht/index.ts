@@ -7,12 +7,17 @@
  */
 
 export { type DhtConfig, dhtConfig } from './config.ts'
+export type { DatagramParts } from './datagram-face.ts'
 export { type ClosestReport, Dht, type DhtDeps } from './dht.ts'
 export { DhtError } from './errors.ts'
+export type { OtherClosest, OtherDht, OtherProviders } from './extra.ts'
+export type { Provider } from './gather.ts'
 export { type Contact, compareDistance, contactOf, type DhtKey, dhtKey } from './key.ts'
+export { MemoryStore } from './memory-store.ts'
 export { type DhtMetrics, dhtMetrics } from './metrics.ts'
-export type { ProvideReport, Provider, ProvidersReport } from './providers.ts'
+export type { ProvideReport, ProvidersReport } from './providers.ts'
 export type { Failure } from './search.ts'
 export { SqliteStore } from './sqlite-store.ts'
 export type { RecordStorage } from './storage.ts'
+export type { TableBucket } from './table-report.ts'
 export type { GetReport, PutOptions, PutReport } from './values.ts'

@@ -77,6 +77,21 @@ test('closestTo() leaves its input as it is', () => {
   )
 })
 
+test('closestTo() gives what sorting all of them by distance gives', () => {
+  // Few different bytes, so that distances are equal far beyond their beginning.
+  const alike = fc
+    .array(fc.constantFrom(0, 1, 128), { minLength: KEY_BYTES, maxLength: KEY_BYTES })
+    .map((bytes) => Uint8Array.from(bytes).fill(0, 2, 30) as DhtKey)
+  const places = fc.array(fc.oneof(keys, alike), { maxLength: 60 })
+  fc.assert(
+    fc.property(fc.oneof(keys, alike), places, fc.nat(70), (target, all, count) => {
+      const contacts = all.map((key, i) => ({ peer: peerId(PEERS[i % 2] ?? ''), key, i }))
+      const sorted = contacts.toSorted((a, b) => compareDistance(target, a.key, b.key))
+      assert.deepEqual(closestTo(target, contacts, count), sorted.slice(0, count))
+    }),
+  )
+})
+
 const PEERS = [
   '12D3KooWD3eckifWpRn9wQpMG9R9hX3sD158z7EqHWmweQAJU5SA',
   'QmYyQSo1c1Ym7orWxLYvCrM2EmxFTANf8wXmmE7DWjhx5N',

@@ -8,6 +8,14 @@ import { Lookup, type LookupConfig, type Step } from './lookup.ts'
 import { RoutingTable } from './table.ts'
 
 const K = 20
+const TABLE = {
+  k: K,
+  nearest: K,
+  sitePeersMax: 3,
+  siteBucketPeersMax: 2,
+  failuresMax: 3,
+  freshMs: 1,
+}
 const config: LookupConfig = { k: K, alpha: 5, paths: 8, questionsMax: 200 }
 
 /** What peers answer: the truth of their own tables, lies, or nothing. */
@@ -29,7 +37,7 @@ function network(count: number, random: Random): World {
   const nodes = contacts(count, 'node')
   const tables = new Map(
     nodes.map((node) => {
-      const table = new RoutingTable(node.key, { k: K, failuresMax: 3, freshMs: 1 })
+      const table = new RoutingTable(node.key, TABLE)
       for (const other of shuffled(nodes, random)) table.seen(other, 0)
       return [node.peer, table]
     }),
@@ -153,6 +161,66 @@ test('8 paths reach the truth through a fifth of liars, one path often does not'
   assert.ok(reached(world, 1) < eight)
 })
 
+test('what liars made up is not vouched for, and the true closest is asked beside it', () => {
+  const world = withLiars(0.2, 'vouched')
+  let reached = 0
+  for (let i = 0; i < 40; i += 1) {
+    const { target, others, answered, vouched, closest } = lookFor(world, `vouched ${i}`)
+    const fakes = closest.filter(({ peer }) => peer.startsWith('fake')).length
+    assert.ok(vouched.every(({ peer }) => !peer.startsWith('fake')))
+    if (fakes > 0) assert.notDeepEqual(peersOf(vouched), peersOf(closest))
+    const [nearest] = closestTo(target, others, 1)
+    if (nearest !== undefined && answered.includes(nearest.peer)) reached += 1
+  }
+  assert.ok(reached >= 39, `${reached} of 40`)
+})
+
+test('where nobody lies all that is found is vouched for, and nothing is asked for that', () => {
+  for (let i = 0; i < 20; i += 1) {
+    const { closest, vouched, hops } = lookFor(honest, `vouched ${i}`)
+    const strangers = closest.filter(({ peer }) => !vouched.some((one) => one.peer === peer))
+    assert.ok(strangers.length <= 1, 'the outermost may be named by one only')
+    assert.ok(hops >= 1 && hops <= 4)
+  }
+})
+
+test('the first path alone vouches for itself', () => {
+  const { closest, vouched } = lookFor(honest, 'alone', { paths: 1 })
+  assert.deepEqual(vouched, closest)
+})
+
+test('hops counts the answers on the way to the closest', () => {
+  const target = dhtKey(utf8('x'))
+  const [far, middle, near] = closestTo(target, contacts(3, 'hop'), 3).reverse()
+  assert.ok(far !== undefined && middle !== undefined && near !== undefined)
+  const lookup = new Lookup(target, 'me' as PeerId, [far], config)
+  assert.equal(lookup.report().hops, 0)
+  lookup.start()
+  lookup.answered(far.peer, [middle])
+  assert.equal(lookup.report().hops, 1)
+  lookup.answered(middle.peer, [near])
+  lookup.answered(near.peer, [far, middle])
+  assert.equal(lookup.report().hops, 3)
+})
+
+test('unasked() tells who was heard of and not asked', () => {
+  const target = dhtKey(utf8('x'))
+  const sorted = closestTo(target, contacts(60, 'many'), 60)
+  const [seed, ...rest] = sorted.toReversed()
+  assert.ok(seed !== undefined)
+  const lookup = new Lookup(target, 'me' as PeerId, [seed], config)
+  lookup.start()
+  const { ask } = lookup.answered(seed.peer, rest.slice(0, 20))
+  const waiting = new Set(rest.slice(0, 20))
+  for (const contact of ask) waiting.delete(contact)
+  for (const contact of ask) lookup.answered(contact.peer, [])
+  assert.ok(lookup.unasked().every((contact) => rest.includes(contact)))
+  assert.equal(
+    lookup.unasked().some((contact) => ask.includes(contact)),
+    false,
+  )
+})
+
 test('a liar that names the honest under dead addresses takes them from nobody', () => {
   // Whoever hears of an honest peer from the liar first cannot reach it; by others it can.
   const target = dhtKey(utf8('victim'))
@@ -177,15 +245,17 @@ test('a liar that names the honest under dead addresses takes them from nobody',
   assert.ok(closest.filter(({ peer }) => truth.has(peer)).length >= 8)
 })
 
-test('a lookup with nobody to ask is done at once', () => {
+test('a lookup with nobody to ask is done at once, and says that it asked nobody', () => {
   const lookup = new Lookup(dhtKey(utf8('x')), 'me' as PeerId, [], config)
   assert.deepEqual(lookup.start(), { ask: [], done: true })
   assert.deepEqual(lookup.report(), {
     closest: [],
+    vouched: [],
     asked: [],
     answered: [],
     failed: [],
-    complete: true,
+    hops: 0,
+    complete: false,
   })
 })
 
@@ -235,7 +305,7 @@ test('every small network is asked whole, whoever fails', () => {
         const target = dhtKey(utf8(`t${dead}`))
         const lookup = new Lookup(target, 'me' as PeerId, nodes, { ...config, paths })
         const { answered, failed, complete } = run(lookup, target, world, seededRandom(`${dead}`))
-        assert.ok(complete)
+        assert.equal(complete, count > 0)
         assert.deepEqual(new Set(failed), new Set(peersOf(nodes).filter(gone)))
         assert.equal(answered.length + failed.length, count)
       },

@@ -19,7 +19,7 @@ export interface LookupConfig {
   /** Questions on their way at once, when there are fewer paths than this. */
   readonly alpha: number
   readonly paths: number
-  /** Questions of one lookup, shared out among its paths; the sweep has k more. */
+  /** Questions of one lookup, shared out among its paths; each of the two sweeps has k more. */
   readonly questionsMax: number
 }
 
@@ -32,17 +32,28 @@ export interface Step {
 export interface LookupReport {
   /** The closest peers that answered, at most k, closest first. */
   readonly closest: readonly Contact[]
+  /** The same of those that we knew before, or that were named on two paths. */
+  readonly vouched: readonly Contact[]
   readonly asked: readonly PeerId[]
   readonly answered: readonly PeerId[]
   /** Asked, and no answer came. */
   readonly failed: readonly PeerId[]
-  /** Whether the lookup came to its end: nobody closer that we heard of is left to ask. */
+  /** How many answers led to the closest: 1 for a peer that we knew before, 0 for none. */
+  readonly hops: number
+  /** Whether somebody was asked, and nobody closer that we heard of is left to ask. */
   readonly complete: boolean
+}
+
+interface Heard {
+  /** On how many paths the peer was named. */
+  voices: number
+  /** How many answers led to it, and its own. */
+  readonly hops: number
 }
 
 interface Path {
   /** Heard of and not dealt with, closest first. */
-  waiting: Contact[]
+  readonly waiting: Contact[]
   readonly heard: Set<PeerId>
   /** Who answered to this path, closest first. */
   readonly answered: Contact[]
@@ -50,19 +61,33 @@ interface Path {
   readonly share: number
   readonly width: number
   readonly questionsMax: number
+  /** Whether it asks only those vouched for. */
+  readonly vouchedOnly: boolean
   questions: number
   flying: number
 }
+
+/** Whom a sweep asks. */
+type Sweep = 'all' | 'vouched'
+
+/** Names of one answer that are heard; the wire carries no more. */
+const NAMES_MAX = 20
+/** On so many paths somebody is named who is vouched for. */
+const VOUCHED = 2
 
 export class Lookup {
   readonly #target: DhtKey
   readonly #self: PeerId
   readonly #config: LookupConfig
   readonly #paths: Path[]
-  #sweep: Path | undefined
+  /** What is being asked: the paths, then the sweeps, one after the other. */
+  #active: readonly Path[]
+  readonly #sweeps: readonly Sweep[]
+  #swept = 0
   readonly #flying = new Map<PeerId, { path: Path; contact: Contact }>()
   readonly #answered = new Map<PeerId, Contact>()
   readonly #failed = new Set<PeerId>()
+  readonly #heard = new Map<PeerId, Heard>()
   #done = false
   #cut = false
 
@@ -78,14 +103,20 @@ export class Lookup {
       questionsMax: Math.ceil(config.questionsMax / count),
     }
     this.#paths = Array.from({ length: count }, () => emptyPath(limits))
-    for (const [i, contact] of sorted.entries()) this.#hear(this.#paths[i % count], contact)
+    this.#active = this.#paths
+    // One path has nobody who could vouch.
+    this.#sweeps = count === 1 ? ['all'] : ['all', 'vouched']
+    for (const [i, contact] of sorted.entries()) {
+      this.#heard.set(contact.peer, { voices: VOUCHED, hops: 1 })
+      this.#hear(this.#paths[i % count], contact, 1)
+    }
   }
 
   start(): Step {
     return this.#step()
   }
 
-  /** The answer of a peer we were told to ask; only its first k names are heard. */
+  /** The answer of a peer we were told to ask; only its first 20 names are heard. */
   answered(peer: PeerId, closer: readonly Contact[]): Step {
     const asked = this.#land(peer)
     if (asked === undefined) return { ask: [], done: this.#done }
@@ -93,7 +124,8 @@ export class Lookup {
     this.#answered.set(peer, contact)
     this.#failed.delete(peer)
     insert(this.#target, path.answered, contact)
-    for (const named of closer.slice(0, this.#config.k)) this.#hear(path, named)
+    const hops = (this.#heard.get(peer)?.hops ?? 0) + 1
+    for (const named of closer.slice(0, NAMES_MAX)) this.#hear(path, named, hops)
     return this.#step()
   }
 
@@ -110,24 +142,42 @@ export class Lookup {
     const flying = [...this.#flying.keys()].filter((peer) => !this.#failed.has(peer))
     const failed = [...this.#failed, ...flying]
     const answered = [...this.#answered.keys()]
+    const here = [...this.#answered.values()]
+    const { k } = this.#config
+    const vouched = here.filter(({ peer }) => this.#isVouched(peer))
+    const closest = closestTo(this.#target, here, k)
+    const [nearest] = closest
     return {
-      closest: closestTo(this.#target, [...this.#answered.values()], this.#config.k),
+      closest,
+      hops: nearest === undefined ? 0 : (this.#heard.get(nearest.peer)?.hops ?? 0),
+      vouched: closestTo(this.#target, vouched, k),
       asked: [...answered, ...failed],
       answered,
       failed,
-      complete: this.#done && !this.#cut,
+      complete: this.#done && !this.#cut && answered.length + failed.length > 0,
     }
+  }
+
+  /** Everybody that was heard of and not asked, in no order; some will not exist. */
+  unasked(): Contact[] {
+    const heard = new Map<PeerId, Contact>()
+    for (const { waiting } of [...this.#paths, ...this.#active]) {
+      for (const contact of waiting) {
+        if (!this.#answered.has(contact.peer)) heard.set(contact.peer, contact)
+      }
+    }
+    return [...heard.values()]
   }
 
   #step(): Step {
     if (this.#done) return { ask: [], done: true }
-    const ask =
-      this.#sweep === undefined
-        ? this.#paths.flatMap((path) => this.#pick(path))
-        : this.#pick(this.#sweep)
+    const ask: Contact[] = []
+    for (const path of this.#active) this.#pick(path, ask)
     if (ask.length > 0 || this.#flying.size > 0) return { ask, done: false }
-    if (this.#sweep === undefined) {
-      this.#sweep = this.#makeSweep()
+    const sweep = this.#sweeps[this.#swept]
+    if (sweep !== undefined) {
+      this.#active = [this.#makeSweep(sweep)]
+      this.#swept += 1
       return this.#step()
     }
     this.#done = true
@@ -135,47 +185,58 @@ export class Lookup {
   }
 
   /** Whom `path` asks now. Peers on their way for another path are passed over, not given up. */
-  #pick(path: Path): Contact[] {
-    const picked: Contact[] = []
-    const kept: Contact[] = []
+  #pick(path: Path, picked: Contact[]): void {
+    const { waiting } = path
     const bar = path.answered[path.share - 1]
-    for (const [i, contact] of path.waiting.entries()) {
-      if (this.#answered.has(contact.peer)) continue
-      const far = bar !== undefined && compareDistance(this.#target, contact.key, bar.key) > 0
-      if (far || path.flying >= path.width) {
-        kept.push(...path.waiting.slice(i))
-        break
+    let kept = 0
+    let at = 0
+    for (; at < waiting.length && path.flying < path.width; at += 1) {
+      const contact = waiting[at]
+      if (contact === undefined || this.#answered.has(contact.peer)) continue
+      if (bar !== undefined && compareDistance(this.#target, contact.key, bar.key) > 0) break
+      if (this.#flying.has(contact.peer)) {
+        waiting[kept] = contact
+        kept += 1
+        continue
       }
-      if (this.#flying.has(contact.peer)) kept.push(contact)
-      else if (path.questions >= path.questionsMax) {
+      if (path.questions >= path.questionsMax) {
         this.#cut = true
-        kept.push(...path.waiting.slice(i))
         break
-      } else {
-        path.questions += 1
-        path.flying += 1
-        this.#flying.set(contact.peer, { path, contact })
-        picked.push(contact)
       }
+      path.questions += 1
+      path.flying += 1
+      this.#flying.set(contact.peer, { path, contact })
+      picked.push(contact)
     }
-    path.waiting = kept
-    return picked
+    if (kept < at) waiting.splice(kept, at - kept)
   }
 
   /** One path over all that was heard, with k questions for those that no path asked. */
-  #makeSweep(): Path {
+  #makeSweep(whom: Sweep): Path {
     const { k, alpha, paths } = this.#config
-    const sweep = emptyPath({ share: k, width: Math.max(alpha, paths), questionsMax: k })
-    for (const contact of this.#answered.values()) insert(this.#target, sweep.answered, contact)
-    for (const { waiting } of this.#paths) {
-      for (const contact of waiting) if (!this.#failed.has(contact.peer)) this.#hear(sweep, contact)
-    }
+    const limits = { share: k, width: Math.max(alpha, paths), questionsMax: k }
+    const sweep = emptyPath(limits, whom === 'vouched')
+    const counts = ({ peer }: Contact) => whom === 'all' || this.#isVouched(peer)
+    const answered = [...this.#answered.values()].filter(counts)
+    sweep.answered.push(...closestTo(this.#target, answered, answered.length))
+    const waiting = this.unasked().filter((one) => counts(one) && !this.#failed.has(one.peer))
+    for (const one of waiting) sweep.heard.add(one.peer)
+    sweep.waiting.push(...closestTo(this.#target, waiting, waiting.length))
     return sweep
   }
 
-  #hear(path: Path | undefined, contact: Contact): void {
-    if (path === undefined || contact.peer === this.#self || path.heard.has(contact.peer)) return
-    path.heard.add(contact.peer)
+  #isVouched(peer: PeerId): boolean {
+    return this.#paths.length === 1 || (this.#heard.get(peer)?.voices ?? 0) >= VOUCHED
+  }
+
+  #hear(path: Path | undefined, contact: Contact, hops: number): void {
+    const { peer } = contact
+    if (path === undefined || peer === this.#self || path.heard.has(peer)) return
+    path.heard.add(peer)
+    const known = this.#heard.get(peer)
+    if (known === undefined) this.#heard.set(peer, { voices: 1, hops })
+    else known.voices += 1
+    if (this.#answered.has(peer) || (path.vouchedOnly && !this.#isVouched(peer))) return
     insert(this.#target, path.waiting, contact)
   }
 
@@ -188,8 +249,19 @@ export class Lookup {
   }
 }
 
-function emptyPath(limits: Pick<Path, 'share' | 'width' | 'questionsMax'>): Path {
-  return { ...limits, waiting: [], heard: new Set(), answered: [], questions: 0, flying: 0 }
+function emptyPath(
+  limits: Pick<Path, 'share' | 'width' | 'questionsMax'>,
+  vouchedOnly = false,
+): Path {
+  return {
+    ...limits,
+    vouchedOnly,
+    waiting: [],
+    heard: new Set(),
+    answered: [],
+    questions: 0,
+    flying: 0,
+  }
 }
 
 /** Puts `contact` at its place in a list that is sorted by distance to `target`. */

@@ -5,6 +5,9 @@ export interface DhtMetrics {
   readonly tablePeers: Gauge
   readonly questions: Counter
   readonly answers: Counter
+  readonly datagrams: Counter
+  readonly writesRefused: Counter
+  readonly penalties: Counter
   readonly lookupSeconds: Histogram
   readonly lookupQuestions: Histogram
 }
@@ -22,6 +25,20 @@ export function dhtMetrics(registry: Registry): DhtMetrics {
       'type',
       'outcome',
     ]),
+    datagrams: registry.counter(
+      'p2p_dht_datagrams',
+      'Datagrams that came in, and questions asked as one, by what became of them',
+      ['direction', 'outcome'],
+    ),
+    writesRefused: registry.counter(
+      'p2p_dht_writes_refused',
+      'Writes of peers that were not stored, by kind and error code, or penalty',
+      ['type', 'code'],
+    ),
+    penalties: registry.counter(
+      'p2p_dht_penalties',
+      'Peers whose writes were refused so often that none is read for a while',
+    ),
     lookupSeconds: registry.histogram('p2p_dht_lookup_seconds', 'How long a lookup took', {
       buckets: [0.005, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 15],
     }),

@@ -10,16 +10,15 @@ import type { PeerId } from '../identity/index.ts'
 import type { CallOptions, Host } from '../net/index.ts'
 import type { DhtConfig } from './config.ts'
 import { codeOf, isCoded } from './errors.ts'
-import { type Contact, dhtKey } from './key.ts'
+import { gatherProviders, type Provider } from './gather.ts'
+import { holdersOf } from './holders.ts'
+import { type Contact, contactOf, dhtKey } from './key.ts'
 import type { Members } from './members.ts'
 import { providerKey } from './provider-key.ts'
 import type { Questions } from './questions.ts'
 import type { Records } from './records.ts'
 import type { Failure, Search, TimedOptions } from './search.ts'
-import { ADDRESSES_MAX, type Message, type PeerInfo } from './wire.ts'
-
-/** More than anybody can choose among; a bound on what liars can make us remember. */
-const FOUND_MAX = 512
+import type { Message } from './wire.ts'
 
 /** How an announcement went. */
 export interface ProvideReport {
@@ -28,13 +27,8 @@ export interface ProvideReport {
   readonly stored: readonly PeerId[]
   readonly failed: readonly Failure[]
   readonly wanted: number
-}
-
-/** One peer that a search for providers found. */
-export interface Provider {
-  readonly peer: PeerId
-  /** Multiaddrs known for it, without its peer id; empty for this node itself. */
-  readonly addresses: readonly string[]
+  /** There where made-up peers crowd around the key, so that all of its region was asked. */
+  readonly crowded?: true
 }
 
 /** Whom a search for providers found: "nobody" needs `complete`, and `failed` to be empty. */
@@ -44,13 +38,15 @@ export interface ProvidersReport {
   readonly answered: readonly PeerId[]
   readonly failed: readonly Failure[]
   readonly complete: boolean
+  /** There where made-up peers crowd around the key, so that all of its region was asked. */
+  readonly crowded?: true
 }
 
 export interface ProvidersDeps {
-  readonly host: Pick<Host, 'self' | 'addresses' | 'addressesOf' | 'learn'>
+  readonly host: Pick<Host, 'self' | 'addressesOf'>
   readonly records: Pick<Records, 'addProvider' | 'removeProvider' | 'providers'>
-  readonly members: Pick<Members, 'selfAmong'>
-  readonly questions: Pick<Questions, 'ask'>
+  readonly members: Pick<Members, 'selfAmong' | 'density'>
+  readonly questions: Pick<Questions, 'ask' | 'addressesOf' | 'learn'>
   readonly search: Pick<Search, 'run'>
   readonly log: Logger
 }
@@ -66,17 +62,19 @@ export class Providers {
 
   async provide(name: string, options: CallOptions = {}): Promise<ProvideReport> {
     const { host, members, search } = this.#deps
-    const { replication, mode } = this.#config
     const key = providerKey(name)
+    const own = this.#addHere(key)
+    const found = await search.run(
+      { type: 'findNode', key },
+      { ...options, region: 'when-crowded' },
+    )
+    const holding = { self: contactOf(host.self), members }
+    const { here, others, wanted } = holdersOf(dhtKey(key), found, holding, this.#config)
     const stored: PeerId[] = []
     const failed: Failure[] = []
-    const belongsHere = mode === 'server' && members.selfAmong(dhtKey(key), replication)
-    const own = this.#addHere(key)
     if (own !== undefined) failed.push({ peer: host.self, code: own })
-    else if (belongsHere) stored.push(host.self)
+    else if (here) stored.push(host.self)
 
-    const { closest } = await search.run({ type: 'findNode', key }, options)
-    const others = closest.slice(0, belongsHere ? replication - 1 : replication)
     const announce = async ({ peer }: Contact): Promise<void> => {
       try {
         if (await this.#announce(peer, key, options)) stored.push(peer)
@@ -87,7 +85,8 @@ export class Providers {
       }
     }
     await Promise.all(others.map(announce))
-    return { name, stored, failed, wanted: replication }
+    const report = { name, stored, failed, wanted }
+    return found.crowded ? { ...report, crowded: true } : report
   }
 
   /** Takes our own row away; rows at other peers expire, for kad-dht has no message to recall. */
@@ -96,49 +95,20 @@ export class Providers {
   }
 
   async find(name: string, options: TimedOptions = {}): Promise<ProvidersReport> {
-    const { host, records, search } = this.#deps
+    const { host, records, search, questions } = this.#deps
     const key = providerKey(name)
-    const found = new Map<PeerId, { info: PeerInfo; source: PeerId }[]>()
-    const note = (info: PeerInfo, source: PeerId): void => {
-      const known = found.get(info.peer)
-      if (known !== undefined) known.push({ info, source })
-      else if (found.size < FOUND_MAX) found.set(info.peer, [{ info, source }])
-    }
-    for (const peer of records.providers(dhtKey(key), this.#config.providersPerKeyMax)) {
-      note({ peer, addresses: [] }, host.self)
-    }
-    const report = await search.run(
-      { type: 'getProviders', key },
-      {
-        ...options,
-        onAnswer: (source, { providers = [] }) => {
-          for (const info of providers) note(info, source)
-          return false
-        },
-      },
-    )
-    const providers: Provider[] = []
-    for (const [peer, told] of found) providers.push(await this.#resolve(peer, told))
-    const { failed, complete } = report
-    return { name, providers, answered: [host.self, ...report.answered], failed, complete }
-  }
-
-  /** The host filters what each source may tell; what it keeps is what we pass on. */
-  async #resolve(
-    peer: PeerId,
-    told: readonly { info: PeerInfo; source: PeerId }[],
-  ): Promise<Provider> {
-    const { host } = this.#deps
-    if (peer === host.self) return { peer, addresses: [] }
-    for (const { info, source } of told.slice(0, ADDRESSES_MAX)) {
-      if (info.addresses.length > 0) await host.learn(peer, info.addresses, source)
-    }
-    return { peer, addresses: await host.addressesOf(peer) }
+    const known = records.providers(dhtKey(key), this.#config.providersPerKeyMax)
+    const gathering = { self: host.self, host, questions, search }
+    const found = await gatherProviders(gathering, key, known, options)
+    const { providers, failed, complete, crowded } = found
+    const answered = [host.self, ...found.answered]
+    const report = { name, providers, answered, failed, complete }
+    return crowded ? { ...report, crowded } : report
   }
 
   async #announce(peer: PeerId, key: Uint8Array, options: CallOptions): Promise<boolean> {
     const { host, questions } = this.#deps
-    const self = { peer: host.self, addresses: host.addresses() }
+    const self = { peer: host.self, addresses: await questions.addressesOf(host.self) }
     const messages: Message[] = [
       { type: 'addProvider', key, providers: [self] },
       { type: 'getProviders', key },
@@ -149,7 +119,7 @@ export class Providers {
 
   #addHere(key: Uint8Array): string | undefined {
     try {
-      this.#deps.records.addProvider(dhtKey(key), this.#deps.host.self)
+      this.#deps.records.addProvider(dhtKey(key))
       return undefined
     } catch (error) {
       if (isCoded(error)) return error.code

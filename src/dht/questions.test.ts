@@ -1,13 +1,17 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setImmediate } from 'node:timers/promises'
+import { keysOf } from '../../test/support/datagram-fixture.ts'
 import { NETWORK, signerOf } from '../../test/support/dht-fixture.ts'
 import { coded } from '../../test/support/expect.ts'
 import { FakeClock } from '../../test/support/fake-clock.ts'
 import { FakeNet } from '../../test/support/fake-net.ts'
-import { BaseError, Registry, utf8 } from '../base/index.ts'
+import { FakeUdp } from '../../test/support/fake-udp.ts'
+import { BaseError, equalBytes, Registry, seededRandom, silentLog, utf8 } from '../base/index.ts'
+import { type PeerId, peerIdToBytes } from '../identity/index.ts'
 import type { Channel } from '../net/index.ts'
 import { type DhtConfig, dhtConfig } from './config.ts'
+import { DatagramFace } from './datagram-face.ts'
 import { dhtMetrics } from './metrics.ts'
 import { dhtProtocol } from './protocol.ts'
 import { Questions } from './questions.ts'
@@ -203,6 +207,124 @@ test('after stop() everything that waits has failed and nothing more is asked', 
   questions.stop()
   await assert.rejects(asked, coded('DHT_PEER_FAILED'))
   await assert.rejects(ask('b'), coded('DHT_PEER_FAILED'))
+  await setImmediate()
+  assert.equal(clock.waiting, 0)
+})
+
+/** Two who have datagram faces and meet over a stream; the second answers as a handler would. */
+async function faced(config: Partial<DhtConfig> = {}, loses?: FakeUdp['loses']) {
+  const udp = new FakeUdp()
+  const clock = new FakeClock(1_000_000)
+  const net = new FakeNet()
+  const made = [1, 2].map((seed) => {
+    const { signer, agreement } = keysOf(seed)
+    const host = net.add(signer.peer)
+    const asked: Message[] = []
+    const answer = async (_: PeerId, messages: readonly Message[]): Promise<Message> => {
+      asked.push(...messages)
+      const { type, key = new Uint8Array() } = messages.at(-1) ?? assert.fail()
+      const isSelf = equalBytes(key, peerIdToBytes(host.self))
+      const self = { peer: host.self, addresses: await questions.addressesOf(host.self) }
+      const long = key.length === 1 ? { record: { key, value: new Uint8Array(3_000) } } : {}
+      return { type, key, closer: isSelf ? [self] : [], ...long }
+    }
+    const metrics = dhtMetrics(new Registry())
+    const shared = { host, clock, metrics, network: NETWORK, log: silentLog, answer }
+    const face = new DatagramFace(
+      {
+        ...shared,
+        agreement,
+        openUdp: udp.open,
+        hosts: ['127.0.0.1'],
+        random: seededRandom(`questions ${seed}`),
+        spoke: () => undefined,
+      },
+      dhtConfig.parse(config),
+    )
+    const questions = new Questions({ ...shared, face }, dhtConfig.parse(config), protocol)
+    return { host, face, questions, asked, answer }
+  })
+  const [a, b] = made
+  assert.ok(a !== undefined && b !== undefined)
+  for (const one of made) await one.face.start()
+  if (loses !== undefined) udp.loses = loses
+  await b.host.handle(protocol, async (channel) => {
+    for (;;) {
+      const frame = await channel.read().catch(() => undefined)
+      if (frame === undefined) return
+      await channel.write(encodeMessage(await b.answer(channel.peer, [decodeMessage(frame)])))
+    }
+  })
+  await a.host.learn(b.host.self, b.host.addresses(), a.host.self)
+  const ask = (text: string) => a.questions.ask(b.host.self, [question(text)], none)
+  const stop = () => {
+    for (const one of made) {
+      one.questions.stop()
+      one.face.stop()
+    }
+  }
+  return { udp, clock, a, b, ask, stop }
+}
+
+test('peers that meet over a stream ask each other by datagram from then on', async () => {
+  const { a, b, ask, udp, stop } = await faced()
+  assert.equal(textOf(await ask('first')), 'first')
+  assert.deepEqual(a.questions.datagramAddressOf(b.host.self), b.face.addresses()[0])
+  // The stream said where datagrams go; the first of them was challenged.
+  assert.equal(b.host.opened, 1)
+  assert.equal(udp.sent, 4)
+  assert.equal(textOf(await ask('second')), 'second')
+  assert.equal(udp.sent, 6)
+  // Whoever was asked knows where, and needs no stream at all.
+  b.host.alive = false
+  const [answered] = [await b.questions.ask(a.host.self, [question('back')], none)]
+  assert.equal(textOf(answered), 'back')
+  assert.equal(b.questions.hostOf(a.host.self), '127.0.0.1')
+  stop()
+})
+
+test('what does not fit a datagram comes over a stream', async () => {
+  const { ask, udp, stop, b } = await faced()
+  await ask('first')
+  const { record } = await ask('x')
+  assert.equal(record?.value.length, 3_000)
+  assert.ok(udp.sent > 0)
+  assert.equal(b.asked.filter(({ key }) => key?.length === 1).length, 2)
+  stop()
+})
+
+test('a peer that answers no datagram is asked over a stream, and by datagram no more', async () => {
+  const { ask, udp, clock, stop } = await faced({}, () => true)
+  const first = ask('first')
+  await clock.advance(2_000)
+  assert.equal(textOf(await first), 'first')
+  const { sent } = udp
+  assert.equal(sent, 2)
+  assert.equal(textOf(await ask('second')), 'second')
+  assert.equal(udp.sent, sent)
+  stop()
+})
+
+test('a peer that used to answer datagrams and is silent has failed', async () => {
+  const { ask, udp, clock, stop } = await faced()
+  await ask('first')
+  await ask('second')
+  udp.loses = () => true
+  const third = ask('third')
+  await Promise.all([assert.rejects(third, /answered no datagram/), clock.advance(5_000)])
+  await assert.rejects(ask('fourth'), /a moment ago/)
+  stop()
+})
+
+test('a caller that gives up leaves a datagram to itself', async () => {
+  const { a, b, ask, udp, clock, stop } = await faced()
+  await ask('first')
+  udp.loses = () => true
+  const caller = new AbortController()
+  const asked = a.questions.ask(b.host.self, [question('x')], { signal: caller.signal })
+  caller.abort(new TypeError('never mind'))
+  await assert.rejects(asked, /never mind/)
+  stop()
   await setImmediate()
   assert.equal(clock.waiting, 0)
 })

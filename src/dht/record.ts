@@ -145,7 +145,18 @@ export function compareRecords(a: Claim, b: Claim): number {
   return compareBytes(sha256(a.value), sha256(b.value)) || a.issuedMs - b.issuedMs
 }
 
+/** Work and signature are over the same bytes: of a record they are put together once. */
+const claims = new WeakMap<Claim, { readonly network: string; readonly bytes: Uint8Array }>()
+
 function claimBytes(claim: Claim, network: string): Uint8Array {
+  const known = claims.get(claim)
+  if (known?.network === network) return known.bytes
+  const bytes = frameClaim(claim, network)
+  claims.set(claim, { network, bytes })
+  return bytes
+}
+
+function frameClaim(claim: Claim, network: string): Uint8Array {
   const { key, value, publisher, ttlSeconds, version, issuedMs } = claim
   const from = peerIdToBytes(publisher)
   return signedBytes(DOMAIN, [network, key, value, from, ttlSeconds, version, issuedMs])

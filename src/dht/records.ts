@@ -2,9 +2,13 @@
  * What this node keeps for the network, and by which rules; sans I/O over a `RecordStorage`.
  *
  * A record comes in only under its own key, from its own publisher, and never over a newer one.
- * Checks run from cheap to dear: form, name, time and work, version, quota, then the signature.
- * All of it is one synchronous step, so two writes of one key cannot interleave. When the store is
- * full, the record farthest from this node makes room, for others hold it more surely than we do.
+ * Checks run from cheap to dear, so that a flood dies at the cheapest: size and form, time and
+ * work, quotas, whether the key is our concern, version, and the signature last. All of it is one
+ * synchronous step, so two writes of one key cannot interleave. When the store is full, the record
+ * farthest from this node makes room, for others hold it more surely than we do.
+ *
+ * What this node itself puts, its own values and what it mends, comes without a sender: it counts
+ * on nobody's account but the publisher's, and is our concern by being asked for.
  */
 
 import type { Clock, Random } from '../base/index.ts'
@@ -13,6 +17,7 @@ import type { PeerId } from '../identity/index.ts'
 import type { DhtConfig } from './config.ts'
 import { DhtError } from './errors.ts'
 import { type Contact, type DhtKey, distance } from './key.ts'
+import { checkPublisherQuota, checkSenderQuotas, type Sender } from './quotas.ts'
 import {
   checkSignature,
   checkTimeAndWork,
@@ -23,7 +28,7 @@ import {
   type RecordRules,
   verifyRecord,
 } from './record.ts'
-import type { RecordStorage } from './storage.ts'
+import type { RecordStorage, StoredRecord } from './storage.ts'
 import type { RecordName } from './validators.ts'
 
 export interface RecordsDeps {
@@ -32,6 +37,8 @@ export interface RecordsDeps {
   readonly clock: Pick<Clock, 'now'>
   readonly random: Random
   readonly network: string
+  /** Whether this node is among those that are to hold what lies at `key`. */
+  readonly responsible: (key: DhtKey) => boolean
 }
 
 /** A record with the bytes its publisher signed; the two are never apart. */
@@ -61,9 +68,13 @@ export class Records {
   }
 
   get(key: DhtKey): Held | undefined {
+    return this.#live(this.#deps.storage.get(key))
+  }
+
+  /** What lies at `key`, as its publisher signed it: to be passed on it need not be read. */
+  bytesAt(key: DhtKey): Uint8Array | undefined {
     const stored = this.#deps.storage.get(key)
-    if (stored === undefined || stored.expiresMs <= this.#deps.clock.now()) return undefined
-    return { record: decodeRecord(stored.bytes), bytes: stored.bytes }
+    return stored !== undefined && this.#lives(stored) ? stored.bytes : undefined
   }
 
   /** Reads and verifies bytes that claim to be the record called `name`; stores nothing. */
@@ -74,17 +85,18 @@ export class Records {
   }
 
   /** Stores the record called `name`, or says which newer one stands in its way. */
-  put(name: RecordName, bytes: Uint8Array): StoreOutcome {
+  put(name: RecordName, bytes: Uint8Array, sender?: Sender): StoreOutcome {
     const { storage, self, clock } = this.#deps
     const record = readAs(name, bytes)
     checkTimeAndWork(record, this.#rules, clock.now())
-    const held = this.get(name.key)
+    const old = storage.get(name.key)
+    this.#checkPlace(record, bytes.length, { old, sender })
+    const held = this.#live(old)
     if (held !== undefined) {
       const order = compareRecords(record, held.record)
       if (order < 0) return { kind: 'newer', held }
       if (order === 0 && compareBytes(bytes, held.bytes) === 0) return { kind: 'stored' }
     }
-    if (record.publisher !== self.peer) this.#checkQuota(record, bytes.length)
     checkSignature(record, this.#rules)
 
     const away = distance(self.key, name.key)
@@ -94,6 +106,8 @@ export class Records {
       key: name.key,
       bytes,
       publisher: record.publisher,
+      sender: sender?.peer ?? self.peer,
+      site: sender?.site ?? null,
       distance: away,
       receivedMs,
       expiresMs: Math.min(expiryOf(record), receivedMs + 1_000 * this.#config.recordTtlSeconds),
@@ -105,21 +119,18 @@ export class Records {
     this.#deps.storage.delete(key)
   }
 
-  /** Notes that `peer` provides what lies at `key`, from now for as long as we are configured. */
-  addProvider(key: DhtKey, peer: PeerId): void {
+  /** Notes that a peer provides what lies at `key`; without a sender, that this node does. */
+  addProvider(key: DhtKey, sender?: Sender): void {
     const { storage, clock, self } = this.#deps
-    const { providersMax, providersPerKeyMax, providersPerPeerMax } = this.#config
+    const { peer, site } = sender ?? { peer: self.peer, site: null }
     const known = storage.providers(key)
     if (!known.some((provider) => provider.peer === peer)) {
-      const records = storage.providerCount(peer)
-      if (peer !== self.peer && records >= providersPerPeerMax) {
-        throw DhtError.PUBLISHER_QUOTA({ publisher: peer, records, bytes: 0 })
-      }
-      if (known.length >= providersPerKeyMax) storage.dropProvider(key)
-      else if (storage.providerCount() >= providersMax) storage.dropProvider()
+      if (sender !== undefined) this.#checkProvider(key, sender)
+      if (known.length >= this.#config.providersPerKeyMax) storage.dropProvider(key)
+      else if (storage.providerCount() >= this.#config.providersMax) storage.dropProvider()
     }
     const expiresMs = clock.now() + 1_000 * this.#config.providerTtlSeconds
-    storage.putProvider({ key, peer, expiresMs })
+    storage.putProvider({ key, peer, site, expiresMs })
   }
 
   removeProvider(key: DhtKey, peer: PeerId): void {
@@ -143,25 +154,52 @@ export class Records {
     this.#deps.storage.close()
   }
 
-  /** What a publisher already has here, this record's older version aside, plus what is new. */
-  #checkQuota(record: DhtRecord, size: number): void {
-    const { publisherRecordsMax, publisherBytesMax } = this.#config
-    const { publisher, key } = record
-    const used = this.#deps.storage.usage(publisher)
-    const old = this.#deps.storage.get(key)
-    const records = used.records - (old === undefined ? 0 : 1)
-    const bytes = used.bytes - (old?.bytes.length ?? 0)
-    if (records + 1 > publisherRecordsMax || bytes + size > publisherBytesMax) {
-      throw DhtError.PUBLISHER_QUOTA({ publisher, records, bytes })
+  /** What is stored, while it lives. */
+  #live(stored: StoredRecord | undefined): Held | undefined {
+    if (stored === undefined || !this.#lives(stored)) return undefined
+    return { record: decodeRecord(stored.bytes), bytes: stored.bytes }
+  }
+
+  #lives({ expiresMs }: StoredRecord): boolean {
+    return expiresMs > this.#deps.clock.now()
+  }
+
+  /** Whether there may be a place for the record: quotas, then whether its key is our concern. */
+  #checkPlace(
+    { key, publisher }: DhtRecord,
+    size: number,
+    { old, sender }: { old: StoredRecord | undefined; sender: Sender | undefined },
+  ): void {
+    const { storage, self, responsible } = this.#deps
+    const wanting = { publisher, size, old }
+    if (publisher !== self.peer) checkPublisherQuota(storage, this.#config, wanting)
+    if (sender === undefined) return
+    checkSenderQuotas(storage, this.#config, wanting, sender)
+    // What lies here is replaced wherever it lies, for we would go on telling of the older one.
+    if (old === undefined && !responsible(key)) throw DhtError.NOT_RESPONSIBLE({})
+  }
+
+  #checkProvider(key: DhtKey, { peer, site }: Sender): void {
+    const { storage, responsible } = this.#deps
+    const { providersPerPeerMax, providersPerSiteMax } = this.#config
+    const records = storage.providerCountOf('peer', peer)
+    if (records >= providersPerPeerMax) {
+      throw DhtError.PUBLISHER_QUOTA({ publisher: peer, records, bytes: 0 })
     }
+    const ofSite = site === null ? 0 : storage.providerCountOf('site', site)
+    if (site !== null && ofSite >= providersPerSiteMax) {
+      throw DhtError.SITE_QUOTA({ site, records: ofSite, bytes: 0 })
+    }
+    if (!responsible(key)) throw DhtError.NOT_RESPONSIBLE({})
   }
 
   #makeRoom(key: DhtKey, away: Uint8Array, size: number): void {
     const { storage, self, clock } = this.#deps
     const { recordsMax, bytesMax } = this.#config
-    const old = storage.get(key)
     let swept = false
     for (;;) {
+      // It may be the one that expires or is given up below.
+      const old = storage.get(key)
       const { records, bytes } = storage.usage()
       const fits =
         records + (old === undefined ? 1 : 0) <= recordsMax &&

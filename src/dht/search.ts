@@ -4,28 +4,38 @@
  * Addresses that answers tell of are noted only for peers that are then asked, so that strangers
  * cannot fill the host's memory of addresses by naming many. A lookup that runs out of time ends
  * with what it has; whoever was not heard of by then counts as failed.
+ *
+ * A caller that wishes so goes on where the peers found lie too close together to be there by
+ * chance: all of the region around the key is then asked (`region.ts`).
  */
 
-import type { Clock } from '../base/index.ts'
+import type { Clock, Random } from '../base/index.ts'
 import type { PeerId } from '../identity/index.ts'
 import type { CallOptions, Host } from '../net/index.ts'
 import type { DhtConfig } from './config.ts'
 import { codeOf, isOurBusyness } from './errors.ts'
-import { type Contact, contactOf, dhtKey } from './key.ts'
+import { type Contact, closestTo, contactOf, type DhtKey, dhtKey } from './key.ts'
 import { Lookup, type LookupReport, type Step } from './lookup.ts'
 import type { Members } from './members.ts'
 import type { DhtMetrics } from './metrics.ts'
 import type { Questions } from './questions.ts'
+import { PROBES_MAX, probeKeys, RegionWalk } from './region.ts'
 import type { Message, PeerInfo } from './wire.ts'
 
 /** Who told us of a peer, at most one per path that matters. */
 const HINTS_PER_PEER_MAX = 8
+/** A probe only shows who is on a branch: the names of its few closest are enough. */
+const PROBE = { k: 8, alpha: 4, paths: 4 }
 
 export interface SearchDeps {
-  readonly host: Pick<Host, 'self' | 'learn'>
-  readonly members: Pick<Members, 'closest' | 'seen' | 'failed'>
-  readonly questions: Pick<Questions, 'ask'>
+  readonly host: Pick<Host, 'self'>
+  readonly members: Pick<
+    Members,
+    'closest' | 'has' | 'seen' | 'failed' | 'lookedFor' | 'isCrowded' | 'regionRadius'
+  >
+  readonly questions: Pick<Questions, 'ask' | 'learn'>
   readonly clock: Clock
+  readonly random: Random
   readonly metrics: DhtMetrics
 }
 
@@ -35,8 +45,22 @@ export interface Failure {
   readonly code: string
 }
 
-export interface SearchReport extends Omit<LookupReport, 'failed' | 'asked'> {
+/** Why a search ended before all were asked. */
+export type Shortfall = 'nobody-known' | 'time' | 'questions'
+
+export interface SearchReport extends Omit<LookupReport, 'failed'> {
   readonly failed: readonly Failure[]
+  /** How many were sent in all; paths may each ask the same peer. */
+  readonly questions: number
+  /** Why not `complete`; `null` when it is, or when the caller had enough. */
+  readonly shortfall: Shortfall | null
+  /** Whether those found lie so close together that some were made to lie there. */
+  readonly crowded: boolean
+  /**
+   * Whom a write goes to: the closest; where the place is crowded and the caller wished for the
+   * region, everybody in it that answered, closest first.
+   */
+  readonly region: readonly Contact[]
 }
 
 /** How long a caller waits: when time is over, it has what came by then. */
@@ -48,6 +72,8 @@ export interface TimedOptions extends CallOptions {
 export interface SearchOptions extends TimedOptions {
   /** Sees each answer as it comes; returns true when the search may end. */
   readonly onAnswer?: (peer: PeerId, answer: Message) => boolean
+  /** To go on through the region around the key when its closest look made up. */
+  readonly region?: 'when-crowded'
 }
 
 /** A question that every peer on the way is asked, about the place of its key. */
@@ -57,6 +83,9 @@ interface Hint {
   readonly addresses: readonly string[]
   readonly source: PeerId
 }
+
+/** What says whom to ask next: a lookup, or the walk through a region. */
+type Core = Pick<Lookup, 'start' | 'answered' | 'failed'>
 
 export class Search {
   readonly #deps: SearchDeps
@@ -72,104 +101,180 @@ export class Search {
     const { host, members, clock, metrics } = this.#deps
     const { k, lookupTimeoutMs } = this.#config
     const target = dhtKey(message.key)
+    members.lookedFor(target)
     const lookup = new Lookup(target, host.self, members.closest(target, k), this.#config)
     const startedMs = clock.now()
 
     const timeoutMs = Math.min(options.timeoutMs ?? lookupTimeoutMs, lookupTimeoutMs)
     using deadline = clock.deadline(timeoutMs, options.signal)
-    const run = new Run(this.#deps, lookup, message, { ...options, signal: deadline.signal })
-    await run.ended()
+    const run = new Run(this.#deps, deadline.signal)
+    await run.drive(lookup, message, options.onAnswer)
+    const report = lookup.report()
+    const crowded = members.isCrowded(target, report.closest)
+    const wished = options.region === 'when-crowded' && !run.enough && !run.over
+    const walk = crowded && wished ? await this.#walk(run, lookup, message, options) : undefined
     options.signal?.throwIfAborted()
 
-    const { asked, failed, ...report } = lookup.report()
     metrics.lookupSeconds.observe((clock.now() - startedMs) / 1_000)
-    metrics.lookupQuestions.observe(asked.length)
-    const met = run.enough ? failed.filter((peer) => run.codes.has(peer)) : failed
-    const failures = met.map((peer) => ({ peer, code: run.codes.get(peer) ?? 'BASE_DEADLINE' }))
-    return { ...report, failed: failures }
+    metrics.lookupQuestions.observe(run.questions)
+    return this.#report(run, report, { target, crowded, walk })
+  }
+
+  /** Goes on through the region around the key: looks for its branches, then asks all in it. */
+  async #walk(
+    run: Run,
+    lookup: Lookup,
+    message: SearchMessage,
+    { onAnswer }: SearchOptions,
+  ): Promise<RegionWalk> {
+    const { host, members, random } = this.#deps
+    const { k, alpha, paths, regionQuestionsMax } = this.#config
+    const target = dhtKey(message.key)
+    const radius = members.regionRadius()
+    const answered = lookup.report().answered.map(contactOf)
+    const questionsMax = Math.ceil(regionQuestionsMax / 2)
+    const walk = new RegionWalk(target, host.self, answered, {
+      radius,
+      questionsMax,
+      width: Math.max(alpha, paths),
+    })
+    walk.hear(lookup.unasked())
+    const probe = async (key: Uint8Array): Promise<void> => {
+      const place = dhtKey(key)
+      const near = closestTo(place, [...answered, ...members.closest(place, k)], 2 * k)
+      const seeds = [...new Map(near.map((contact) => [contact.peer, contact])).values()]
+      const config = { ...PROBE, questionsMax: Math.ceil(questionsMax / PROBES_MAX) }
+      const branch = new Lookup(place, host.self, closestTo(place, seeds, PROBE.k), config)
+      await run.drive(branch, { type: 'findNode', key })
+      walk.hear(branch.report().answered.map(contactOf))
+      walk.hear(branch.unasked())
+    }
+    await Promise.all(probeKeys(target, radius, random).map(probe))
+    await run.drive(walk, message, onAnswer)
+    return walk
+  }
+
+  #report(
+    run: Run,
+    { failed, ...report }: LookupReport,
+    { target, crowded, walk }: { target: DhtKey; crowded: boolean; walk: RegionWalk | undefined },
+  ): SearchReport {
+    const said = walk?.report()
+    const all = [...failed, ...(said?.failed ?? [])]
+    const met = run.enough ? all.filter((peer) => run.codes.has(peer)) : all
+    const region = said === undefined ? report.closest : said.answered
+    const asked = new Set([...report.asked, ...region.map(({ peer }) => peer), ...all])
+    const answered = new Set([...report.answered, ...region.map(({ peer }) => peer)])
+    const complete = report.complete && (said?.complete ?? true)
+    return {
+      ...report,
+      asked: [...asked],
+      answered: [...answered],
+      complete,
+      questions: run.questions,
+      shortfall: complete || run.enough ? null : shortfallOf(run, asked.size),
+      failed: [...new Set(met)].map((peer) => ({
+        peer,
+        code: run.codes.get(peer) ?? 'BASE_DEADLINE',
+      })),
+      crowded,
+      region: said === undefined ? region : closestTo(target, region, region.length),
+    }
   }
 }
 
-/** One lookup while it runs. */
+function shortfallOf({ over }: Run, asked: number): Shortfall {
+  if (asked === 0) return 'nobody-known'
+  return over ? 'time' : 'questions'
+}
+
+/** One search while it runs. */
 class Run {
   /** Why peers failed. */
   readonly codes = new Map<PeerId, string>()
+  /** Whether the caller said that it has enough. */
   enough = false
+  questions = 0
   readonly #deps: SearchDeps
-  readonly #lookup: Lookup
-  readonly #message: SearchMessage
-  readonly #options: SearchOptions & { readonly signal: AbortSignal }
+  readonly #signal: AbortSignal
   readonly #hints = new Map<PeerId, Hint[]>()
-  readonly #end = Promise.withResolvers<void>()
 
-  constructor(
-    deps: SearchDeps,
-    lookup: Lookup,
-    message: SearchMessage,
-    options: SearchOptions & { readonly signal: AbortSignal },
-  ) {
+  constructor(deps: SearchDeps, signal: AbortSignal) {
     this.#deps = deps
-    this.#lookup = lookup
-    this.#message = message
-    this.#options = options
+    this.#signal = signal
   }
 
-  /** Resolves when the lookup is done, the caller has enough, or time is up. */
-  async ended(): Promise<void> {
-    const { signal } = this.#options
-    const finish = () => this.#end.resolve()
-    signal.addEventListener('abort', finish, { once: true })
-    if (signal.aborted) finish()
-    else this.#go(this.#lookup.start())
-    await this.#end.promise
-    signal.removeEventListener('abort', finish)
+  /** Whether time is up, or the caller gave up. */
+  get over(): boolean {
+    return this.#signal.aborted
   }
 
-  #go({ ask, done }: Step): void {
-    if (done) this.#end.resolve()
-    if (this.enough || this.#options.signal.aborted) return
-    for (const contact of ask) void this.#ask(contact)
+  /** Resolves when `core` is done, the caller has enough, or time is up. */
+  async drive(
+    core: Core,
+    message: Message,
+    onAnswer?: (peer: PeerId, answer: Message) => boolean,
+  ): Promise<void> {
+    if (this.over) return
+    const end = Promise.withResolvers<void>()
+    const finish = () => end.resolve()
+    const go = ({ ask, done }: Step): void => {
+      if (done) finish()
+      if (this.enough || this.over) return
+      for (const contact of ask) void question(contact)
+    }
+    const question = async (contact: Contact): Promise<void> => {
+      const answer = await this.#ask(contact, message)
+      if (answer === undefined) {
+        go(core.failed(contact.peer))
+        return
+      }
+      if (this.over) return
+      if (onAnswer?.(contact.peer, answer) === true) {
+        this.enough = true
+        finish()
+      }
+      go(core.answered(contact.peer, this.#named(contact.peer, answer.closer ?? [])))
+    }
+    this.#signal.addEventListener('abort', finish, { once: true })
+    go(core.start())
+    await end.promise
+    this.#signal.removeEventListener('abort', finish)
   }
 
-  async #ask(contact: Contact): Promise<void> {
+  /** The answer, or nothing when none came. Never rejects. */
+  async #ask(contact: Contact, message: Message): Promise<Message | undefined> {
     const { members, questions } = this.#deps
-    const { signal } = this.#options
+    const { peer } = contact
+    this.questions += 1
     try {
-      await this.#learn(contact.peer)
+      // Of a peer that we know well nobody has to tell us where it is, until it fails there.
+      const hints = this.#hints.get(peer)
+      if (hints !== undefined && (!members.has(peer) || this.codes.has(peer))) {
+        this.#hints.delete(peer)
+        for (const { addresses, source } of hints) await questions.learn(peer, addresses, source)
+      }
       // Its own time-out ends a question, not the lookup's: who is silent is found out even so.
-      const answer = await questions.ask(contact.peer, [this.#message], {})
+      const answer = await questions.ask(peer, [message], {})
       members.seen(contact)
-      if (!signal.aborted) this.#go(this.#heard(contact.peer, answer))
+      return answer
     } catch (error) {
-      // The first reason says most; another path may only learn that it was tried a moment ago.
-      if (!this.codes.has(contact.peer)) this.codes.set(contact.peer, codeOf(error))
-      if (!isOurBusyness(error)) members.failed(contact.peer)
-      this.#go(this.#lookup.failed(contact.peer))
+      // The first reason says most, and one failure is one however many paths run into it.
+      const first = !this.codes.has(peer)
+      if (first) this.codes.set(peer, codeOf(error))
+      if (first && !isOurBusyness(error)) members.failed(peer)
+      return undefined
     }
   }
 
-  #heard(peer: PeerId, answer: Message): Step {
-    if (this.#options.onAnswer?.(peer, answer) === true) {
-      this.enough = true
-      this.#end.resolve()
-    }
-    for (const info of answer.closer ?? []) this.#hint(info, peer)
-    return this.#lookup.answered(
-      peer,
-      (answer.closer ?? []).map((info) => contactOf(info.peer)),
-    )
-  }
-
-  #hint({ peer, addresses }: PeerInfo, source: PeerId): void {
-    if (addresses.length === 0) return
-    const hints = this.#hints.get(peer) ?? []
-    this.#hints.set(peer, hints)
-    if (hints.length < HINTS_PER_PEER_MAX) hints.push({ addresses, source })
-  }
-
-  async #learn(peer: PeerId): Promise<void> {
-    for (const { addresses, source } of this.#hints.get(peer) ?? []) {
-      await this.#deps.host.learn(peer, addresses, source)
-    }
+  #named(source: PeerId, infos: readonly PeerInfo[]): Contact[] {
+    return infos.map(({ peer, addresses }) => {
+      if (addresses.length > 0) {
+        const hints = this.#hints.get(peer)
+        if (hints === undefined) this.#hints.set(peer, [{ addresses, source }])
+        else if (hints.length < HINTS_PER_PEER_MAX) hints.push({ addresses, source })
+      }
+      return contactOf(peer)
+    })
   }
 }

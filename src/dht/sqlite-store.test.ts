@@ -27,6 +27,8 @@ const record = (name: string, size = 5) => ({
   key: dhtKey(utf8(name)),
   bytes: new Uint8Array(size),
   publisher: peer,
+  sender: peer,
+  site: null,
   distance: dhtKey(utf8(name)),
   receivedMs: 1,
   expiresMs: 1_000,
@@ -36,14 +38,48 @@ test('what was stored is there after closing and opening, and counted', () => {
   const file = newFile()
   const first = new SqliteStore(file)
   first.put(record('a'))
-  first.putProvider({ key: dhtKey(utf8('x')), peer, expiresMs: 9 })
+  first.putProvider({ key: dhtKey(utf8('x')), peer, site: null, expiresMs: 9 })
   first.close()
   first.close()
   const second = new SqliteStore(file)
   assert.deepEqual(second.get(record('a').key), record('a'))
   assert.deepEqual(second.usage(), { records: 1, bytes: 5 })
   assert.equal(second.providerCount(), 1)
+  assert.deepEqual(second.usageOf('sender', peer), { records: 1, bytes: 5 })
+  assert.deepEqual(second.usageOf('publisher', peer), { records: 1, bytes: 5 })
+  assert.equal(second.providerCountOf('peer', peer), 1)
   second.close()
+})
+
+test('a file of format 1 is taken over: who brought a record was not noted then', () => {
+  const file = newFile()
+  const old = new DatabaseSync(file)
+  old.exec(`
+    CREATE TABLE record (
+      key BLOB PRIMARY KEY, bytes BLOB NOT NULL, size INTEGER NOT NULL, publisher TEXT NOT NULL,
+      distance BLOB NOT NULL, received INTEGER NOT NULL, expires INTEGER NOT NULL
+    ) STRICT;
+    CREATE INDEX record_publisher ON record (publisher, size);
+    CREATE TABLE provider (
+      key BLOB NOT NULL, peer TEXT NOT NULL, expires INTEGER NOT NULL, PRIMARY KEY (key, peer)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX provider_peer ON provider (peer);
+    PRAGMA user_version = 1;
+  `)
+  const { key, bytes, publisher, distance } = record('a')
+  const insert = old.prepare('INSERT INTO record VALUES (?, ?, ?, ?, ?, ?, ?)')
+  insert.run(key, bytes, bytes.length, publisher, distance, 1, 1_000)
+  old.prepare('INSERT INTO provider VALUES (?, ?, ?)').run(key, peer, 9)
+  old.close()
+  for (let times = 0; times < 2; times += 1) {
+    const store = new SqliteStore(file)
+    assert.deepEqual(store.get(key), record('a'))
+    assert.deepEqual(store.providers(key), [{ key, peer, site: null, expiresMs: 9 }])
+    assert.deepEqual(store.usageOf('sender', peer), { records: 1, bytes: 5 })
+    store.put(record('b'))
+    store.delete(record('b').key)
+    store.close()
+  }
 })
 
 test('a file that is no database says what to do', () => {
@@ -68,7 +104,7 @@ test('a database with damaged pages says what to do', () => {
 test('a database of a later version is left alone', () => {
   const file = newFile()
   const later = new DatabaseSync(file)
-  later.exec('PRAGMA user_version = 2')
+  later.exec('PRAGMA user_version = 3')
   later.close()
   assert.throws(() => new SqliteStore(file), coded('DHT_STORE_TOO_NEW'))
 })

@@ -1,74 +1,37 @@
 /**
- * The store on disk: `records.sqlite` over node:sqlite, or `:memory:`.
+ * The store on disk: `records.sqlite` over node:sqlite, or `:memory:`; its tables and statements
+ * are in `sqlite-schema.ts`.
  *
- *   record    key · bytes · publisher · distance · received · expires
- *   provider  (key, peer) · expires
- *
- * WAL with synchronous NORMAL: a crash of the machine may lose the last writes, never the file,
- * and what is lost comes back when its publisher renews it. Every call is one short statement, for
- * node:sqlite holds up the event loop meanwhile. A full disk fails the call and not the node.
+ * A crash of the machine may lose the last writes, never the file, and what is lost comes back when
+ * its publisher renews it. Every call is one short statement, for node:sqlite holds up the event
+ * loop meanwhile. A full disk fails the call and not the node.
  */
 
-import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite'
+import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite'
 import { type PeerId, peerId } from '../identity/index.ts'
 import { DhtError } from './errors.ts'
 import type { DhtKey } from './key.ts'
-import type { RecordStorage, StoredProvider, StoredRecord, Usage } from './storage.ts'
-
-const FORMAT = 1
-const BUSY_MS = 1_000
-/** Pages of 4 KiB after which the log is folded into the file, and what it may keep on disk. */
-const LOG_PAGES = 1_000
-const LOG_BYTES_MAX = 8 * 1024 * 1024
-
-const SCHEMA = `
-  CREATE TABLE IF NOT EXISTS record (
-    key BLOB PRIMARY KEY, bytes BLOB NOT NULL, size INTEGER NOT NULL, publisher TEXT NOT NULL,
-    distance BLOB NOT NULL, received INTEGER NOT NULL, expires INTEGER NOT NULL
-  ) STRICT;
-  CREATE INDEX IF NOT EXISTS record_publisher ON record (publisher, size);
-  CREATE INDEX IF NOT EXISTS record_distance ON record (distance, publisher);
-  CREATE INDEX IF NOT EXISTS record_expires ON record (expires);
-  CREATE TABLE IF NOT EXISTS provider (
-    key BLOB NOT NULL, peer TEXT NOT NULL, expires INTEGER NOT NULL, PRIMARY KEY (key, peer)
-  ) STRICT, WITHOUT ROWID;
-  CREATE INDEX IF NOT EXISTS provider_peer ON provider (peer);
-  CREATE INDEX IF NOT EXISTS provider_expires ON provider (expires);
-  PRAGMA user_version = ${FORMAT};
-`
-
-const SQL = {
-  get: 'SELECT * FROM record WHERE key = ?',
-  put: 'INSERT OR REPLACE INTO record VALUES (?, ?, ?, ?, ?, ?, ?)',
-  delete: 'DELETE FROM record WHERE key = ?',
-  usage: 'SELECT COUNT(*) AS records, COALESCE(SUM(size), 0) AS bytes FROM record',
-  usageOf: `SELECT COUNT(*) AS records, COALESCE(SUM(size), 0) AS bytes FROM record
-            WHERE publisher = ?`,
-  farthest: `SELECT key, distance FROM record WHERE publisher <> ?
-             ORDER BY distance DESC LIMIT 1`,
-  sweepRecords: 'DELETE FROM record WHERE expires <= ?',
-  providers: 'SELECT key, peer, expires FROM provider WHERE key = ?',
-  putProvider: 'INSERT OR REPLACE INTO provider VALUES (?, ?, ?)',
-  deleteProvider: 'DELETE FROM provider WHERE key = ? AND peer = ?',
-  providerCount: 'SELECT COUNT(*) AS records FROM provider',
-  providerCountOf: 'SELECT COUNT(*) AS records FROM provider WHERE peer = ?',
-  dropProvider: `DELETE FROM provider WHERE (key, peer) IN
-                 (SELECT key, peer FROM provider ORDER BY expires LIMIT 1)`,
-  dropProviderOf: `DELETE FROM provider WHERE (key, peer) IN
-                   (SELECT key, peer FROM provider WHERE key = ? ORDER BY expires LIMIT 1)`,
-  sweepProviders: 'DELETE FROM provider WHERE expires <= ?',
-} as const
+import { openDatabase, PROVIDERS_ALL, SQL, SUM_ALL } from './sqlite-schema.ts'
+import type {
+  Account,
+  ProviderAccount,
+  RecordStorage,
+  StoredProvider,
+  StoredRecord,
+  Usage,
+} from './storage.ts'
+import { accountsOf, Tally } from './tally.ts'
 
 type Query = keyof typeof SQL
 type Row = Readonly<Record<string, unknown>>
+type Sum = Usage & { readonly id: string }
 
 export class SqliteStore implements RecordStorage {
   readonly #file: string
   readonly #database: DatabaseSync
   readonly #statements: Readonly<Record<Query, StatementSync>>
-  /** Sums over all rows, kept here because counting them takes longer than any other call. */
-  #usage: Usage
-  #providers: number
+  readonly #tally = new Tally<Account>()
+  readonly #providerTally = new Tally<ProviderAccount>()
   #failure: string | null = null
 
   /** Opens or makes `file`; `:memory:` keeps everything in memory. */
@@ -77,8 +40,7 @@ export class SqliteStore implements RecordStorage {
     this.#database = this.#guard(() => openDatabase(file))
     try {
       this.#statements = this.#guard(() => prepareAll(this.#database))
-      this.#usage = this.#sum('usage')
-      this.#providers = this.#sum('providerCount').records
+      this.#guard(() => this.#count())
     } catch (error) {
       this.#database.close()
       throw error
@@ -95,21 +57,27 @@ export class SqliteStore implements RecordStorage {
   }
 
   put(record: StoredRecord): void {
-    const { key, bytes, publisher, distance, receivedMs, expiresMs } = record
+    const { key, bytes, publisher, distance, receivedMs, expiresMs, sender, site } = record
     const old = this.get(key)
-    this.#run('put', key, bytes, bytes.length, publisher, distance, receivedMs, expiresMs)
-    this.#grow(old === undefined ? 1 : 0, bytes.length - (old?.bytes.length ?? 0))
+    const size = bytes.length
+    this.#run('put', key, bytes, size, publisher, distance, receivedMs, expiresMs, sender, site)
+    if (old !== undefined) this.#tally.remove(accountsOf(old), old.bytes.length)
+    this.#tally.add(accountsOf(record), size)
   }
 
   delete(key: DhtKey): void {
     const old = this.get(key)
     if (old === undefined) return
     this.#run('delete', key)
-    this.#grow(-1, -old.bytes.length)
+    this.#tally.remove(accountsOf(old), old.bytes.length)
   }
 
-  usage(publisher?: PeerId): Usage {
-    return publisher === undefined ? this.#usage : this.#sum('usageOf', publisher)
+  usage(): Usage {
+    return this.#tally.all
+  }
+
+  usageOf(account: Account, id: string): Usage {
+    return this.#tally.of(account, id)
   }
 
   farthest(except: PeerId): Pick<StoredRecord, 'key' | 'distance'> | undefined {
@@ -122,61 +90,96 @@ export class SqliteStore implements RecordStorage {
     return this.#guard(() => this.#statements.providers.all(key)).map((row) => ({
       key,
       peer: peerId(textOf(row, 'peer')),
+      site: textOrNull(row, 'site'),
       expiresMs: numberOf(row, 'expires'),
     }))
   }
 
-  putProvider({ key, peer, expiresMs }: StoredProvider): void {
-    const before = this.providers(key).some((known) => known.peer === peer)
-    this.#run('putProvider', key, peer, expiresMs)
-    if (!before) this.#providers += 1
+  putProvider({ key, peer, site, expiresMs }: StoredProvider): void {
+    const old = this.providers(key).find((known) => known.peer === peer)
+    this.#run('putProvider', key, peer, expiresMs, site)
+    if (old !== undefined) this.#providerTally.remove({ peer, site: old.site }, 0)
+    this.#providerTally.add({ peer, site }, 0)
   }
 
   deleteProvider(key: DhtKey, peer: PeerId): void {
-    this.#providers -= this.#run('deleteProvider', key, peer)
+    this.#forget(this.#rows('deleteProvider', key, peer))
   }
 
-  providerCount(peer?: PeerId): number {
-    return peer === undefined ? this.#providers : this.#sum('providerCountOf', peer).records
+  providerCount(): number {
+    return this.#providerTally.all.records
+  }
+
+  providerCountOf(account: ProviderAccount, id: string): number {
+    return this.#providerTally.of(account, id).records
   }
 
   dropProvider(key?: DhtKey): void {
-    this.#providers -=
-      key === undefined ? this.#run('dropProvider') : this.#run('dropProviderOf', key)
+    this.#forget(key === undefined ? this.#rows('dropProvider') : this.#rows('dropProviderOf', key))
   }
 
   sweep(nowMs: number): void {
-    if (this.#run('sweepRecords', nowMs) > 0) this.#usage = this.#sum('usage')
-    this.#providers -= this.#run('sweepProviders', nowMs)
+    for (const row of this.#rows('sweepRecords', nowMs)) {
+      const [publisher, sender] = [textOf(row, 'publisher'), textOf(row, 'sender')]
+      this.#tally.remove(
+        { publisher, sender, site: textOrNull(row, 'site') },
+        numberOf(row, 'size'),
+      )
+    }
+    this.#forget(this.#rows('sweepProviders', nowMs))
   }
 
   close(): void {
     if (this.#database.isOpen) this.#database.close()
   }
 
-  #grow(records: number, bytes: number): void {
-    this.#usage = { records: this.#usage.records + records, bytes: this.#usage.bytes + bytes }
+  #forget(rows: readonly Row[]): void {
+    for (const row of rows) {
+      this.#providerTally.remove({ peer: textOf(row, 'peer'), site: textOrNull(row, 'site') }, 0)
+    }
+  }
+
+  /** Sums what is in the file; from here on they are kept as rows come and go. */
+  #count(): void {
+    const database = this.#database
+    const sums = (sql: string) => database.prepare(sql).all() as unknown as Sum[]
+    for (const account of ['publisher', 'sender', 'site'] as const) {
+      const sql = `SELECT ${account} AS id, COUNT(*) AS records, SUM(size) AS bytes FROM record
+                   WHERE ${account} IS NOT NULL GROUP BY ${account}`
+      for (const { id, ...sum } of sums(sql)) this.#tally.growOf(account, id, sum)
+    }
+    for (const account of ['peer', 'site'] as const) {
+      const sql = `SELECT ${account} AS id, COUNT(*) AS records, 0 AS bytes FROM provider
+                   WHERE ${account} IS NOT NULL GROUP BY ${account}`
+      for (const { id, ...sum } of sums(sql)) this.#providerTally.growOf(account, id, sum)
+    }
+    for (const sum of sums(SUM_ALL)) this.#tally.grow(sum)
+    for (const sum of sums(PROVIDERS_ALL)) this.#providerTally.grow(sum)
   }
 
   #one(query: Query, ...values: SQLInputValue[]): Row | undefined {
     return this.#guard(() => this.#statements[query].get(...values))
   }
 
-  /** How many rows the statement changed. */
-  #run(query: Query, ...values: SQLInputValue[]): number {
+  #run(query: Query, ...values: SQLInputValue[]): void {
+    this.#noting(() => this.#statements[query].run(...values))
+    this.#failure = null
+  }
+
+  /** The rows that the statement deleted. */
+  #rows(query: Query, ...values: SQLInputValue[]): readonly Row[] {
+    const rows = this.#noting(() => this.#statements[query].all(...values))
+    if (rows.length > 0) this.#failure = null
+    return rows
+  }
+
+  #noting<T>(work: () => T): T {
     try {
-      const changes = Number(this.#guard(() => this.#statements[query].run(...values)).changes)
-      if (changes > 0) this.#failure = null
-      return changes
+      return this.#guard(work)
     } catch (error) {
       this.#failure = error instanceof Error ? error.message : String(error)
       throw error
     }
-  }
-
-  #sum(query: Query, ...values: SQLInputValue[]): Usage {
-    const row = this.#one(query, ...values) ?? {}
-    return { records: Number(row.records ?? 0), bytes: Number(row.bytes ?? 0) }
   }
 
   #guard<T>(work: () => T): T {
@@ -203,27 +206,6 @@ export class SqliteStore implements RecordStorage {
   }
 }
 
-function openDatabase(file: string): DatabaseSync {
-  const database = new DatabaseSync(file, { timeout: BUSY_MS })
-  try {
-    const found = Number(database.prepare('PRAGMA user_version').get()?.user_version)
-    if (found > FORMAT) throw DhtError.STORE_TOO_NEW({ file, found, wanted: FORMAT })
-    database.exec(`
-      PRAGMA journal_mode = WAL;
-      PRAGMA synchronous = NORMAL;
-      PRAGMA wal_autocheckpoint = ${LOG_PAGES};
-      PRAGMA journal_size_limit = ${LOG_BYTES_MAX};
-    `)
-    database.exec(SCHEMA)
-    const check = database.prepare('PRAGMA quick_check(1)').get()?.quick_check
-    if (check !== 'ok') throw DhtError.STORE_BROKEN({ file, reason: String(check) })
-    return database
-  } catch (error) {
-    database.close()
-    throw error
-  }
-}
-
 function prepareAll(database: DatabaseSync): Readonly<Record<Query, StatementSync>> {
   const prepared = Object.entries(SQL).map(([query, sql]) => [query, database.prepare(sql)])
   return Object.fromEntries(prepared) as Record<Query, StatementSync>
@@ -237,6 +219,8 @@ function recordOf(row: Row): StoredRecord {
     distance: bytesOf(row, 'distance'),
     receivedMs: numberOf(row, 'received'),
     expiresMs: numberOf(row, 'expires'),
+    sender: peerId(textOf(row, 'sender')),
+    site: textOrNull(row, 'site'),
   }
 }
 
@@ -247,6 +231,10 @@ function bytesOf(row: Row, column: string): Uint8Array {
 
 function textOf(row: Row, column: string): string {
   return row[column] as string
+}
+
+function textOrNull(row: Row, column: string): string | null {
+  return row[column] as string | null
 }
 
 function numberOf(row: Row, column: string): number {

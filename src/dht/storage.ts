@@ -8,6 +8,10 @@ export interface StoredRecord {
   /** The whole record, as its publisher signed it. */
   readonly bytes: Uint8Array
   readonly publisher: PeerId
+  /** Who brought it: its publisher, a reader that mends what it found, or this node. */
+  readonly sender: PeerId
+  /** The network that the sender spoke from, as `siteOf` has it; null if private or not known. */
+  readonly site: string | null
   /** From this node to the record: the farthest goes first. */
   readonly distance: Uint8Array
   readonly receivedMs: number
@@ -17,6 +21,7 @@ export interface StoredRecord {
 export interface StoredProvider {
   readonly key: DhtKey
   readonly peer: PeerId
+  readonly site: string | null
   readonly expiresMs: number
 }
 
@@ -24,6 +29,11 @@ export interface Usage {
   readonly records: number
   readonly bytes: number
 }
+
+/** On whose account a record lies here. */
+export type Account = 'publisher' | 'sender' | 'site'
+/** On whose account a provider row lies here. */
+export type ProviderAccount = 'peer' | 'site'
 
 /**
  * Rows survive a restart when the storage does. Every call may throw `DHT_STORE_FULL` or
@@ -36,15 +46,18 @@ export interface RecordStorage {
   /** Stores, replacing what lies under the same key. */
   put(record: StoredRecord): void
   delete(key: DhtKey): void
-  /** What lies here, of one publisher or in all, expired or not. */
-  usage(publisher?: PeerId): Usage
+  /** What lies here in all, expired or not. */
+  usage(): Usage
+  /** What lies here on one account, expired or not; asked at every write, so it must be cheap. */
+  usageOf(account: Account, id: string): Usage
   /** The record farthest from this node that `except` did not publish. */
   farthest(except: PeerId): Pick<StoredRecord, 'key' | 'distance'> | undefined
   providers(key: DhtKey): readonly StoredProvider[]
   putProvider(provider: StoredProvider): void
   deleteProvider(key: DhtKey, peer: PeerId): void
-  /** How many provider rows there are: of one peer, or in all. */
-  providerCount(peer?: PeerId): number
+  /** How many provider rows there are in all. */
+  providerCount(): number
+  providerCountOf(account: ProviderAccount, id: string): number
   /** Deletes the provider row that expires first, under one key or in all. */
   dropProvider(key?: DhtKey): void
   /** Deletes what has expired by `nowMs`. */

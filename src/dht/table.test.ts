@@ -1,12 +1,20 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
+import { seededRandom } from '../base/index.ts'
 import type { PeerId } from '../identity/index.ts'
 import { type Contact, closestTo, commonPrefixLength, type DhtKey } from './key.ts'
 import { RoutingTable } from './table.ts'
 
 const SELF = new Uint8Array(32) as DhtKey
-const config = { k: 3, failuresMax: 3, freshMs: 10 }
+const config = {
+  k: 3,
+  nearest: 0,
+  sitePeersMax: 3,
+  siteBucketPeersMax: 2,
+  failuresMax: 3,
+  freshMs: 10,
+}
 
 /** A contact whose key begins with `head`; all others of its bytes say which one it is. */
 function contact(head: number, n = 0): Contact {
@@ -100,15 +108,24 @@ test('closest() is exact over what the table holds, wherever the key lies', () =
 
 test('whatever happens, no bucket holds more than k', () => {
   const events = fc.array(
-    fc.record({ head: fc.constantFrom(0x80, 0x40, 0x01), n: fc.nat(12), ok: fc.boolean() }),
+    fc.record({
+      head: fc.constantFrom(0x80, 0x40, 0x01),
+      n: fc.nat(12),
+      ok: fc.boolean(),
+      site: fc.constantFrom(undefined, 'a', 'b'),
+    }),
     { maxLength: 200 },
   )
   fc.assert(
     fc.property(events, (history) => {
       const table = new RoutingTable(SELF, config)
-      for (const [i, { head, n, ok }] of history.entries()) {
-        if (ok) table.seen(contact(head, n), i)
-        else table.failed(contact(head, n).peer)
+      const sites = new Map<PeerId, string>()
+      for (const [i, { head, n, ok, site }] of history.entries()) {
+        const one = contact(head, n)
+        if (ok) table.seen(one, i, site)
+        else table.failed(one.peer)
+        if (!table.has(one.peer)) sites.delete(one.peer)
+        else if (ok && site !== undefined) sites.set(one.peer, site)
       }
       const all = table.closest(SELF, 1_000)
       assert.equal(all.length, table.size)
@@ -116,6 +133,14 @@ test('whatever happens, no bucket holds more than k', () => {
       for (const prefix of [0, 1, 7]) {
         const bucket = all.filter(({ key }) => commonPrefixLength(SELF, key) === prefix)
         assert.ok(bucket.length <= config.k)
+        for (const site of ['a', 'b']) {
+          const here = bucket.filter(({ peer }) => sites.get(peer) === site)
+          assert.ok(here.length <= config.siteBucketPeersMax)
+        }
+      }
+      for (const site of ['a', 'b']) {
+        const here = all.filter(({ peer }) => sites.get(peer) === site)
+        assert.ok(here.length <= config.sitePeersMax)
       }
     }),
   )
@@ -127,4 +152,122 @@ test('selfAmong() counts us among those we know', () => {
   const far = contact(0x80).key
   assert.equal(table.selfAmong(far, 3), false)
   assert.ok(table.selfAmong(far, 4))
+})
+
+/** The site and head of contacts that are in different buckets, or in the same. */
+const SITE = '192.88.0.0/16'
+
+test('of one site no more than the table takes are let in, and no more than a bucket takes', () => {
+  const table = new RoutingTable(SELF, { ...config, k: 10 })
+  for (const n of [0, 1, 2]) table.seen(contact(0x80, n), 0, SITE)
+  assert.equal(table.size, 2, 'two in one bucket')
+  table.seen(contact(0x40, 0), 0, SITE)
+  assert.equal(table.size, 3)
+  table.seen(contact(0x20, 0), 0, SITE)
+  assert.equal(table.size, 3, 'three in the table, though this bucket is empty')
+  table.seen(contact(0x20, 1), 0, '192.89.0.0/16')
+  for (const n of [2, 3, 4, 5]) table.seen(contact(0x20, n), 0)
+  assert.equal(table.size, 8, 'others are free to come, and who has no site is not counted')
+})
+
+test('a site has room again when one of its peers goes', () => {
+  const table = new RoutingTable(SELF, { ...config, k: 10 })
+  for (const n of [0, 1]) table.seen(contact(0x80, n), 0, SITE)
+  table.remove(contact(0x80, 0).peer)
+  table.seen(contact(0x80, 2), 1, SITE)
+  assert.ok(table.has(contact(0x80, 2).peer))
+})
+
+test('a peer that moves is counted where it is now, and goes if there is no room for it', () => {
+  const table = new RoutingTable(SELF, { ...config, k: 10 })
+  for (const n of [0, 1]) table.seen(contact(0x80, n), 0, SITE)
+  table.seen(contact(0x80, 2), 0, '192.89.0.0/16')
+  table.seen(contact(0x80, 0), 1, '192.90.0.0/16')
+  table.seen(contact(0x80, 3), 1, SITE)
+  assert.ok(table.has(contact(0x80, 3).peer), 'the one that moved left room')
+  table.seen(contact(0x80, 2), 2, SITE)
+  assert.equal(table.has(contact(0x80, 2).peer), false)
+  table.seen(contact(0x80, 0), 3)
+  table.seen(contact(0x80, 4), 3, '192.90.0.0/16')
+  table.seen(contact(0x80, 5), 3, '192.90.0.0/16')
+  assert.equal(table.has(contact(0x80, 5).peer), false, 'not to know is no move')
+})
+
+test('one site cannot push other candidates out, nor get more places through the waiting', () => {
+  const table = fullBucket()
+  table.seen(contact(0x80, 3), 3)
+  for (const n of [4, 5, 6, 7, 8]) table.seen(contact(0x80, n), 4, SITE)
+  for (const n of [0, 1, 2]) table.remove(contact(0x80, n).peer)
+  const held = [3, 4, 5, 6, 7, 8].filter((n) => table.has(contact(0x80, n).peer))
+  assert.deepEqual(held, [3, 4, 5])
+
+  const other = fullBucket()
+  for (const n of [4, 5]) other.seen(contact(0x80, n), 4, SITE)
+  for (const head of [0x40, 0x20, 0x10]) other.seen(contact(head), 5, SITE)
+  other.remove(contact(0x80, 0).peer)
+  assert.equal(other.size, 5, 'a candidate whose site has filled meanwhile is let go')
+})
+
+test('a candidate that no longer serves is forgotten', () => {
+  const table = fullBucket()
+  table.seen(contact(0x80, 3), 3)
+  table.remove(contact(0x80, 3).peer)
+  table.remove(contact(0x80, 0).peer)
+  assert.equal(table.size, 2)
+})
+
+test('however many newcomers come, those who answer stay, and pings stay few', () => {
+  const table = fullBucket()
+  let pings = 0
+  for (let n = 3; n < 10_003; n += 1) {
+    const newcomer = { peer: `new ${n}` as PeerId, key: contact(0x80, n % 250).key }
+    const doubted = table.seen(newcomer, 100 + n / 1_000)
+    if (doubted === undefined) continue
+    pings += 1
+    table.seen(doubted, 100 + n / 1_000)
+  }
+  for (const n of [0, 1, 2]) assert.ok(table.has(contact(0x80, n).peer))
+  assert.ok(pings <= 6, `${pings} pings in 10 ms, in which each of 3 peers is fresh once`)
+})
+
+test('the version changes when somebody comes or goes, and not when a peer is seen again', () => {
+  const table = fullBucket()
+  const { version } = table
+  table.seen(contact(0x80, 0), 5)
+  table.seen(contact(0x80, 7), 5)
+  assert.equal(table.version, version)
+  table.remove(contact(0x80, 1).peer)
+  assert.notEqual(table.version, version)
+})
+
+test('a neighbour is let into a full bucket, for the farthest that is none', () => {
+  const table = new RoutingTable(SELF, { ...config, nearest: 3 })
+  for (const n of [5, 9, 7]) table.seen(contact(0x80, n), n)
+  table.seen(contact(0x40, 0), 10)
+  table.seen(contact(0x80, 8), 11)
+  assert.equal(table.has(contact(0x80, 8).peer), false, 'three are nearer')
+  table.seen(contact(0x80, 6), 12)
+  const held = table.closest(SELF, 9).map(({ peer }) => peer)
+  assert.deepEqual(held, ['64-0', '128-5', '128-6', '128-7'])
+  table.seen(contact(0x20, 0), 13)
+  table.seen(contact(0x10, 0), 13)
+  table.seen(contact(0x80, 1), 14)
+  assert.equal(table.has(contact(0x80, 1).peer), false, 'three lie in deeper buckets by now')
+  table.remove(contact(0x80, 7).peer)
+  assert.ok(table.has(contact(0x80, 1).peer), 'it waits like all others')
+})
+
+test('whoever comes, a table holds the peers nearest to us', () => {
+  const random = seededRandom('nearest')
+  const all = Array.from({ length: 300 }, (_, i) => {
+    return { peer: `p${i}` as PeerId, key: Uint8Array.from(random.bytes(32)) as DhtKey }
+  })
+  for (const count of [21, 40, 70, 100, 150, 300]) {
+    const table = new RoutingTable(SELF, { ...config, k: 20, nearest: 20 })
+    const some = all.slice(0, count)
+    for (const one of some) table.seen(one, 0)
+    assert.deepEqual(table.closest(SELF, 20), closestTo(SELF, some, 20))
+    const buckets = some.filter(({ peer }) => table.has(peer))
+    assert.equal(buckets.length, table.size)
+  }
 })

@@ -3,15 +3,17 @@
  *
  * A write first reads, so that its version is above every version that is out there, and says of
  * each peer whether it took the value. A read verifies all that it is told, ends when enough peers
- * hold the newest version, and hands that version to those it found behind.
+ * hold the newest version, and hands that version to those it found behind. Where made-up peers
+ * crowd the place of the key, both go on through the whole region around it (`region.ts`).
  */
 
-import { type Clock, compareBytes, type Logger, TtlMap } from '../base/index.ts'
+import { type Clock, compareBytes, equalBytes, type Logger, TtlMap } from '../base/index.ts'
 import type { PeerId, Signer } from '../identity/index.ts'
 import type { CallOptions, Host } from '../net/index.ts'
 import type { DhtConfig } from './config.ts'
 import { codeOf, DhtError, isCoded } from './errors.ts'
-import type { Contact } from './key.ts'
+import { holdersOf } from './holders.ts'
+import { type Contact, contactOf } from './key.ts'
 import type { Members } from './members.ts'
 import type { DhtMetrics } from './metrics.ts'
 import type { Questions } from './questions.ts'
@@ -43,6 +45,8 @@ export interface PutReport {
   readonly failed: readonly Failure[]
   /** How many were to store it. */
   readonly wanted: number
+  /** There where made-up peers crowd around the key, so that all of its region was asked. */
+  readonly crowded?: true
 }
 
 /** How a read went: "nobody has it" needs `complete`, and `failed` to be empty. */
@@ -55,6 +59,8 @@ export interface GetReport {
   readonly failed: readonly Failure[]
   /** Whether the search went on until it had enough or nobody was left to ask. */
   readonly complete: boolean
+  /** There where made-up peers crowd around the key, so that all of its region was asked. */
+  readonly crowded?: true
 }
 
 export interface PutOptions extends CallOptions {
@@ -66,7 +72,7 @@ export interface ValuesDeps {
   readonly host: Pick<Host, 'self'>
   readonly signer: Signer
   readonly records: Records
-  readonly members: Pick<Members, 'selfAmong'>
+  readonly members: Pick<Members, 'selfAmong' | 'density'>
   readonly questions: Pick<Questions, 'ask'>
   readonly search: Pick<Search, 'run'>
   readonly clock: Clock
@@ -110,7 +116,7 @@ export class Values {
       version = Math.max(version, this.#versions.get(key) ?? 0) + 1
       this.#versions.set(key, version)
       const held = await this.#sign(name, { value, ttlSeconds, version }, options)
-      const put = await this.#store(name, held, report.closest, options)
+      const put = await this.#store(name, held, report, options)
       const newer = put.newest?.record.version ?? 0
       if (newer <= version || round >= ROUNDS_MAX) return put.report
       version = newer
@@ -127,7 +133,9 @@ export class Values {
     const { publisher = null, version = null, value = null } = newest?.record ?? {}
     const complete = report.complete || enough(finding)
     const answered = [this.#deps.host.self, ...report.answered]
-    return { key, value, publisher, version, answered, failed: report.failed, complete }
+    const { failed, crowded } = report
+    const said = { key, value, publisher, version, answered, failed, complete }
+    return crowded ? { ...said, crowded } : said
   }
 
   stop(): void {
@@ -141,8 +149,9 @@ export class Values {
     const message = { type: 'getValue', key: name.bytes } as const
     const report = await this.#deps.search.run(message, {
       ...options,
+      region: 'when-crowded',
       onAnswer: (peer, answer) => {
-        const told = this.#open(name, peer, answer)
+        const told = this.#open(name, peer, answer, finding.newest)
         finding.held.set(peer, told)
         if (told !== undefined && isNewer(told, finding.newest)) finding.newest = told
         return enough(finding)
@@ -151,9 +160,11 @@ export class Values {
     return { finding, report }
   }
 
-  /** The record in an answer, if it holds. */
-  #open(name: RecordName, peer: PeerId, { record }: Message): Held | undefined {
+  /** The record in an answer, if it holds; `known` was found to hold a moment ago. */
+  #open(name: RecordName, peer: PeerId, { record }: Message, known?: Held): Held | undefined {
     if (record === undefined) return undefined
+    // Holders of one version send the same bytes, and a signature takes longer than all else here.
+    if (known !== undefined && equalBytes(record.value, known.bytes)) return known
     try {
       return this.#deps.records.open(name, record.value)
     } catch (error) {
@@ -187,23 +198,22 @@ export class Values {
     return { record, bytes: encodeRecord(record) }
   }
 
-  /** Stores here and with the closest; says who took it and what newer version stood in the way. */
+  /** Stores here and at the holders; says who took it and what newer version stood in the way. */
   async #store(
     name: RecordName,
     held: Held,
-    closest: readonly Contact[],
+    found: SearchReport,
     options: CallOptions,
   ): Promise<{ report: PutReport; newest: Held | undefined }> {
     const { host, members } = this.#deps
-    const { replication, mode } = this.#config
-    const belongsHere = mode === 'server' && members.selfAmong(name.key, replication)
-    const others = closest.slice(0, belongsHere ? replication - 1 : replication)
+    const holding = { self: contactOf(host.self), members }
+    const { here, others, wanted } = holdersOf(name.key, found, holding, this.#config)
 
     const stored: PeerId[] = []
     const failed: Failure[] = []
     const own = this.#storeHere(name, held)
     if (own !== undefined) failed.push({ peer: host.self, code: own })
-    else if (belongsHere) stored.push(host.self)
+    else if (here) stored.push(host.self)
 
     let newest: Held | undefined
     const offer = async ({ peer }: Contact): Promise<void> => {
@@ -219,7 +229,8 @@ export class Values {
     }
     await Promise.all(others.map(offer))
     const { version } = held.record
-    return { report: { key: name.text, version, stored, failed, wanted: replication }, newest }
+    const report = { key: name.text, version, stored, failed, wanted }
+    return { report: found.crowded ? { ...report, crowded: true } : report, newest }
   }
 
   /** The code of the error when our own store would not take it; the network still may. */
@@ -262,7 +273,7 @@ export class Values {
     report: SearchReport,
   ): Promise<void> {
     const { host } = this.#deps
-    const behind = report.closest.filter(({ peer }) => {
+    const behind = report.region.filter(({ peer }) => {
       const theirs = held.get(peer)
       // Who has nothing is behind only if we saw the whole group; else it may not belong to it.
       return theirs === undefined ? report.complete && held.has(peer) : isNewer(newest, theirs)
@@ -278,7 +289,7 @@ export class Values {
 }
 
 function isNewer(a: Held, b: Held | undefined): boolean {
-  return b === undefined || compareRecords(a.record, b.record) > 0
+  return b === undefined || (a !== b && compareRecords(a.record, b.record) > 0)
 }
 
 /** How many hold the newest version that was found. */

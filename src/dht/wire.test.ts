@@ -117,9 +117,9 @@ test('peers and addresses beyond the limit are passed over, as are those nobody 
 test('a list of what nobody can read costs no more than a list at its limit', () => {
   const [peer] = peers
   assert.ok(peer !== undefined)
-  // No point of the curve has this coordinate.
+  // A key of small order is nobody's.
   const nobody = new Uint8Array(38)
-  nobody.set([0x00, 0x24, 0x08, 0x01, 0x12, 0x20, 0x02])
+  nobody.set([0x00, 0x24, 0x08, 0x01, 0x12, 0x20, 0x01])
   const named = new BinaryWriter().tag(1, WireType.LengthDelimited).bytes(nobody).finish()
   const flood = new BinaryWriter().tag(1, WireType.Varint).uint32(4)
   for (let i = 0; i < 40; i += 1) flood.tag(8, WireType.LengthDelimited).bytes(named)

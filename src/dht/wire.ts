@@ -13,7 +13,7 @@
  */
 
 import { BinaryReader, BinaryWriter, WireType } from '@bufbuild/protobuf/wire'
-import { hasCode } from '../base/index.ts'
+import { hasCode, RecentMap } from '../base/index.ts'
 import { type PeerId, peerIdFromBytes, peerIdToBytes } from '../identity/index.ts'
 import { WireError } from '../wire/index.ts'
 import { addressFromBytes, addressToBytes } from './multiaddrs.ts'
@@ -169,6 +169,21 @@ function readPeers(list: readonly Uint8Array[]): PeerInfo[] {
 }
 
 function readPeer(bytes: Uint8Array): PeerInfo | undefined {
+  if (bytes.length > REMEMBERED_BYTES_MAX) return readNewPeer(bytes)
+  const name = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1')
+  const known = remembered.get(name)
+  if (known !== undefined) return known
+  const info = readNewPeer(bytes)
+  if (info !== undefined) remembered.set(name, info)
+  return info
+}
+
+/** Answers name the same few hundred peers in the same bytes, mostly by one address. */
+const REMEMBERED_BYTES_MAX = 80
+const REMEMBERED_MAX = 8_192
+const remembered = new RecentMap<string, PeerInfo>(REMEMBERED_MAX)
+
+function readNewPeer(bytes: Uint8Array): PeerInfo | undefined {
   let id: Uint8Array = new Uint8Array()
   const list: Uint8Array[] = []
   readFields(bytes, (tag, reader) => {

@@ -130,6 +130,7 @@ const records = new Records(
     clock: { now: () => 1_000 },
     random: seededRandom('fuzz'),
     network: NETWORK,
+    responsible: () => true,
   },
   dhtConfig.parse({ workBits: WORK_BITS }),
 )

@@ -6,7 +6,7 @@ import { operations } from '../../src/control/api.ts'
 import type { ServedNode, ServedStatus } from '../../src/control/index.ts'
 import { type PeerId, peerId } from '../../src/identity/index.ts'
 import type { ServiceStatus } from '../../src/mcp/index.ts'
-import type { HealthReport, NodeStatus } from '../../src/node/index.ts'
+import type { HealthReport, IdentityReport, NodeStatus } from '../../src/node/index.ts'
 
 export const PEER: PeerId = peerId('12D3KooWDpJ7As7BWAwRMfu1VU2WCqNjvq387JEYKDBj4kx6nXTN')
 
@@ -39,6 +39,22 @@ export const SERVED_STATUS: ServedStatus = {
     dhtRecords: 0,
     memoryBytes: 0,
   },
+}
+
+/** What `fakeNode` knows of any peer. */
+export const IDENTITY: IdentityReport = {
+  peer: PEER,
+  identity: {
+    peer: PEER,
+    publicKey: new Uint8Array(32).fill(7),
+    endpoints: ['/ip6/2001:db8::1/tcp/9000'],
+    capabilities: ['dht:server'],
+    lastSeenMs: 1_000,
+    signature: new Uint8Array(64),
+  },
+  answered: [PEER],
+  failed: [],
+  complete: true,
 }
 
 /** `asked` has every call with its arguments; `services` can be changed to play their life. */
@@ -78,6 +94,7 @@ export function fakeNode(over: Partial<ServedNode> = {}): FakeNode {
     connect: async (...args) => note('connect', args, PEER),
     disconnect: async (...args) => note('disconnect', args, undefined),
     ping: async (...args) => note('ping', args, 1.5),
+    identityOf: async (...args) => note('identityOf', args, IDENTITY),
     tools: {
       find: async (...args) => note('tools.find', args, [entry]),
       call: async (...args) => {
@@ -112,6 +129,7 @@ export function fakeNode(over: Partial<ServedNode> = {}): FakeNode {
         const found = { key, value: Uint8Array.of(0x68, 0x69), publisher: PEER, version: 1 }
         return note('dht.get', [key, options], { ...found, answered: [PEER], failed: [] })
       },
+      buckets: () => [{ sharedBits: 3, peers: [PEER] }],
     },
     ...over,
   }

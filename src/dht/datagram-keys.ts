@@ -1,0 +1,278 @@
+/**
+ * The keys of the datagram face: one for each peer, direction and run of the sender, and the window
+ * that lets each packet count once. Sans I/O.
+ *
+ *   secret = X25519 of the two identities
+ *   key    = HKDF-SHA256(secret, salt: network, info: domain · sender · receiver · sender's boot)
+ *   packet = ChaCha20-Poly1305(key, nonce: 32 zero bits · counter, authenticated: head [· boot])
+ *
+ * An answer also authenticates the boot of whoever asked. Peers are kept only once a packet of
+ * theirs has opened, or when we want to ask them: forged senders cost work, never memory.
+ */
+
+import { createCipheriv, createDecipheriv, hkdfSync } from 'node:crypto'
+import { assert, concatBytes, utf8 } from '../base/index.ts'
+import { type Agreement, type PeerId, peerIdFromPublicKey } from '../identity/index.ts'
+import type { UdpEndpoint } from '../net/index.ts'
+import { type AnswerPacket, type QuestionPacket, TAG_BYTES } from './datagram-packet.ts'
+
+const DOMAIN = 'p2p-foundation dht datagram 1'
+const CIPHER = 'chacha20-poly1305'
+const KEY_BYTES = 32
+const NONCE_BYTES = 12
+const PEERS_MAX = 2_048
+/** A peer that was just started anew still has packets of its last run on their way. */
+const RUNS_MAX = 2
+const WINDOW = 64
+
+/** What we share with one peer. */
+export interface PeerKeys {
+  readonly peer: PeerId
+  readonly secret: Uint8Array
+  /** For what we send; made when first needed. */
+  sending: Uint8Array | undefined
+  /** For what it sends, newest run first. */
+  runs: readonly Run[]
+  /** The cookie that its last question came with, found good for that address. */
+  shown: Shown | undefined
+}
+
+/** A cookie that was checked, so that the next question with it need not be. */
+export interface Shown {
+  readonly cookie: Uint8Array
+  readonly from: UdpEndpoint
+  readonly issuedMs: number
+}
+
+/** One run of a peer's process. */
+interface Run {
+  readonly boot: string
+  readonly key: Uint8Array
+  readonly seen: CounterWindow
+  /** A cookie as old as this may be that of a packet which an earlier window saw. */
+  readonly sinceMs: number
+  /** When its last question was opened. */
+  usedMs: number
+}
+
+export interface DatagramKeysDeps {
+  readonly self: PeerId
+  readonly network: string
+  readonly agreement: Agreement
+  /** The number of this run. */
+  readonly boot: Uint8Array
+}
+
+/** What became of a question's packet. */
+export type Opened =
+  | { readonly kind: 'opened'; readonly peer: PeerId; readonly body: Uint8Array }
+  /** It may be a packet of long ago, whose window is forgotten: a newer cookie must come. */
+  | { readonly kind: 'stale' }
+  | { readonly kind: 'replayed' }
+  | { readonly kind: 'forged' }
+
+export class DatagramKeys {
+  readonly #deps: DatagramKeysDeps
+  readonly #info: { readonly salt: Uint8Array; readonly domain: Uint8Array }
+  /** Least recently used first; by the public key as Latin-1. */
+  readonly #peers = new Map<string, PeerKeys>()
+  /** Until when packets may have been accepted whose windows are gone. */
+  #forgottenMs = -1
+  #counter = 0
+
+  constructor(deps: DatagramKeysDeps) {
+    this.#deps = deps
+    this.#info = { salt: utf8(deps.network), domain: utf8(DOMAIN) }
+  }
+
+  /** The number of the next packet: one row for all peers, so no nonce comes twice. */
+  nextCounter(): number {
+    this.#counter += 1
+    return this.#counter
+  }
+
+  /** The keys of a sender whose packets were opened before, or whom we asked. */
+  known(publicKey: Uint8Array): PeerKeys | undefined {
+    return this.#peers.get(nameOf(publicKey))
+  }
+
+  /** Whether `peer` can have keys with us; agrees on them if so. */
+  agrees(peer: PeerId, publicKey: Uint8Array): boolean {
+    return this.#keysOf(peer, publicKey) !== undefined
+  }
+
+  /** Seals for `peer`, whose key is `publicKey` and which must have keys with us. */
+  seal(
+    to: { readonly peer: PeerId; readonly publicKey: Uint8Array },
+    packet: { readonly head: Uint8Array; readonly counter: number; readonly boot?: Uint8Array },
+    body: Uint8Array,
+  ): Uint8Array {
+    const keys = this.#keysOf(to.peer, to.publicKey)
+    assert(keys !== undefined, 'packets are sealed for peers that have keys with us')
+    keys.sending ??= this.#derive(keys.secret, this.#deps.self, to.peer, this.#deps.boot)
+    const { head, counter, boot } = packet
+    const cipher = createCipheriv(CIPHER, keys.sending, nonceOf(counter), {
+      authTagLength: TAG_BYTES,
+    })
+    const authenticated = boot === undefined ? head : concatBytes(head, boot)
+    cipher.setAAD(authenticated, { plaintextLength: body.length })
+    const sealed = cipher.update(body)
+    cipher.final()
+    const bytes = new Uint8Array(head.length + sealed.length + TAG_BYTES)
+    bytes.set(head)
+    bytes.set(sealed, head.length)
+    bytes.set(cipher.getAuthTag(), head.length + sealed.length)
+    return bytes
+  }
+
+  /** Opens a question that came with a good cookie. */
+  openQuestion(packet: QuestionPacket, shown: Shown, nowMs: number): Opened {
+    const known = this.#peers.get(nameOf(packet.key))
+    const boot = nameOf(packet.boot)
+    const run = known?.runs.find((one) => one.boot === boot)
+    if (shown.issuedMs <= (run?.sinceMs ?? this.#forgottenMs)) return { kind: 'stale' }
+    if (run?.seen.has(packet.counter)) return { kind: 'replayed' }
+    const keys = known ?? this.#agree(packet.key)
+    if (keys === undefined) return { kind: 'forged' }
+    const key = run?.key ?? this.#derive(keys.secret, keys.peer, this.#deps.self, packet.boot)
+    const body = open(key, packet, packet.head)
+    if (body === undefined) return { kind: 'forged' }
+    const noted = run ?? this.#addRun(keys, boot, key)
+    noted.seen.add(packet.counter)
+    noted.usedMs = nowMs
+    keys.shown = shown
+    this.#keep(nameOf(packet.key), keys)
+    return { kind: 'opened', peer: keys.peer, body }
+  }
+
+  /** Opens the answer of a peer that we asked. */
+  openAnswer(
+    from: { readonly peer: PeerId; readonly publicKey: Uint8Array },
+    packet: AnswerPacket,
+  ): Uint8Array | undefined {
+    const keys = this.#keysOf(from.peer, from.publicKey)
+    if (keys === undefined) return undefined
+    const boot = nameOf(packet.boot)
+    const run = keys.runs.find((one) => one.boot === boot)
+    const key = run?.key ?? this.#derive(keys.secret, from.peer, this.#deps.self, packet.boot)
+    const body = open(key, packet, concatBytes(packet.head, this.#deps.boot))
+    if (body === undefined) return undefined
+    if (run === undefined) this.#addRun(keys, boot, key)
+    return body
+  }
+
+  /** Peers that we have keys with; bounded. */
+  get size(): number {
+    return this.#peers.size
+  }
+
+  #keysOf(peer: PeerId, publicKey: Uint8Array): PeerKeys | undefined {
+    const name = nameOf(publicKey)
+    const known = this.#peers.get(name)
+    if (known !== undefined) {
+      this.#peers.delete(name)
+      this.#peers.set(name, known)
+      return known
+    }
+    const secret = this.#deps.agreement(peer)
+    if (secret === undefined) return undefined
+    const keys: PeerKeys = { peer, secret, sending: undefined, runs: [], shown: undefined }
+    this.#keep(name, keys)
+    return keys
+  }
+
+  /** Keys with a sender that may be forged: kept when its packet opens. */
+  #agree(publicKey: Uint8Array): PeerKeys | undefined {
+    try {
+      const peer = peerIdFromPublicKey(publicKey)
+      const secret = this.#deps.agreement(peer)
+      return secret && { peer, secret, sending: undefined, runs: [], shown: undefined }
+    } catch {
+      // No point of the curve, or one that is nobody's key.
+      return undefined
+    }
+  }
+
+  #addRun(keys: PeerKeys, boot: string, key: Uint8Array): Run {
+    const sinceMs = this.#forgottenMs
+    const run: Run = { boot, key, seen: new CounterWindow(), sinceMs, usedMs: 0 }
+    for (const gone of keys.runs.slice(RUNS_MAX - 1)) this.#forget(gone)
+    keys.runs = [run, ...keys.runs.slice(0, RUNS_MAX - 1)]
+    return run
+  }
+
+  #keep(name: string, keys: PeerKeys): void {
+    this.#peers.delete(name)
+    if (this.#peers.size >= PEERS_MAX) {
+      const [oldest] = this.#peers
+      if (oldest !== undefined) {
+        this.#peers.delete(oldest[0])
+        for (const run of oldest[1].runs) this.#forget(run)
+      }
+    }
+    this.#peers.set(name, keys)
+  }
+
+  /** Packets that this run sent may come again for as long as a cookie of that time is good. */
+  #forget({ usedMs }: Run): void {
+    this.#forgottenMs = Math.max(this.#forgottenMs, usedMs)
+  }
+
+  #derive(secret: Uint8Array, from: PeerId, to: PeerId, boot: Uint8Array): Uint8Array {
+    const { salt, domain } = this.#info
+    const ids = utf8(`/${from}/${to}/`)
+    const info = concatBytes(domain, ids, boot)
+    return new Uint8Array(hkdfSync('sha256', secret, salt, info, KEY_BYTES))
+  }
+}
+
+/**
+ * The counters of one run that were seen: each counts once, and none below those remembered. A
+ * sender numbers all its packets in one row, so the gaps are wide and the counters are kept as they
+ * are, in order.
+ */
+export class CounterWindow {
+  readonly #counters: number[] = []
+  #floor = -1
+
+  has(counter: number): boolean {
+    return counter <= this.#floor || this.#counters.includes(counter)
+  }
+
+  add(counter: number): void {
+    const counters = this.#counters
+    let at = counters.length
+    while (at > 0 && (counters[at - 1] ?? 0) > counter) at -= 1
+    counters.splice(at, 0, counter)
+    if (counters.length > WINDOW) this.#floor = counters.shift() ?? this.#floor
+  }
+}
+
+function open(
+  key: Uint8Array,
+  packet: QuestionPacket | AnswerPacket,
+  authenticated: Uint8Array,
+): Uint8Array | undefined {
+  const { sealed, counter } = packet
+  const end = sealed.length - TAG_BYTES
+  const decipher = createDecipheriv(CIPHER, key, nonceOf(counter), { authTagLength: TAG_BYTES })
+  decipher.setAAD(authenticated, { plaintextLength: end })
+  decipher.setAuthTag(sealed.subarray(end))
+  const body = decipher.update(sealed.subarray(0, end))
+  try {
+    decipher.final()
+    return body
+  } catch {
+    return undefined
+  }
+}
+
+function nonceOf(counter: number): Uint8Array {
+  const nonce = Buffer.alloc(NONCE_BYTES)
+  nonce.writeUIntBE(counter, 6, 6)
+  return nonce
+}
+
+function nameOf(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1')
+}
