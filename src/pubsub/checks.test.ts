@@ -1,22 +1,28 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { FakeClock } from '../../test/support/fake-clock.ts'
-import { silentLog } from '../base/index.ts'
+import { type Fields, silentLog } from '../base/index.ts'
 import type { PeerId } from '../identity/index.ts'
 import { type Admission, Checks } from './checks.ts'
 import { cborCodec } from './codec.ts'
 import { pubsubConfig } from './config.ts'
 import { PubsubError } from './errors.ts'
+import { type Counted, encodeCounted } from './repair-protocol.ts'
+import { ReplayGuard } from './replay-guard.ts'
+import { sequenceAt } from './sequence.ts'
 import { Subscription } from './subscription.ts'
 import { type TopicRules, Topics } from './topics.ts'
 
 const [self, source, author] = ['self', 'source', 'author'] as [PeerId, PeerId, PeerId]
+
+const WIRE = '/p2p-foundation/n/t'
 
 /** Checks for topic `t`, which is read here, in network `n`. */
 function setup(rules: TopicRules<unknown> = {}, { config = {}, barred = [] as PeerId[] } = {}) {
   const clock = new FakeClock(5_000)
   const refused: string[] = []
   const asked: string[] = []
+  const off: number[] = []
   const policy: Admission = {
     admit(peer, action) {
       asked.push(`${action} ${peer}`)
@@ -26,7 +32,12 @@ function setup(rules: TopicRules<unknown> = {}, { config = {}, barred = [] as Pe
   let received = 0
   const topics = new Topics('n', { bytesMax: 100 }, () => undefined)
   topics.define('t', rules)
-  const reader = new Subscription<unknown>({ queueMax: 1_000, dropped() {}, left() {} })
+  const reader = new Subscription<unknown>({
+    queueMax: 1_000,
+    queueBytesMax: 1e6,
+    dropped() {},
+    left() {},
+  })
   topics.use('t').readers.add(reader)
   const metrics = {
     refusals: { add: (_: number | undefined, { reason = '' } = {}) => void refused.push(reason) },
@@ -35,19 +46,41 @@ function setup(rules: TopicRules<unknown> = {}, { config = {}, barred = [] as Pe
         received += amount
       },
     },
+    clockOff: { observe: (seconds: number) => void off.push(seconds) },
   }
+  const repaired: Counted[] = []
+  const noted: Counted[] = []
+  const repair = {
+    isRepaired: (_wire: string, _author: PeerId, { count }: Counted) => {
+      return repaired.some((one) => one.count === count)
+    },
+    noted: (_wire: string, _author: PeerId, counted: Counted) => void noted.push(counted),
+  }
+  const warned: unknown[] = []
+  const log = {
+    ...silentLog,
+    warn: (_: string, fields?: Fields) => void warned.push(fields?.offMs),
+  }
+  const parsed = pubsubConfig.parse(config)
+  const replays = new ReplayGuard(parsed)
   const checks = new Checks(
-    { self: () => self, topics, policy, clock, log: silentLog, metrics },
-    pubsubConfig.parse(config),
+    { self: () => self, topics, policy, replays, repair, clock, log, metrics },
+    parsed,
   )
-  const judge = (data: Uint8Array, by = author) =>
-    checks.judge(source, 'n/t', { author: by, sequence: 255n, data })
-  return { checks, judge, clock, refused, asked, topics, reader, received: () => received }
+  let sequence = 254n
+  const next = () => {
+    sequence += 1n
+    return sequence
+  }
+  const judge = (data: Uint8Array, by = author, number = next()) =>
+    checks.judge(source, WIRE, { author: by, sequence: number, data })
+  const seen = { refused, asked, off, warned, repaired, noted, received: () => received }
+  return { checks, judge, clock, topics, reader, ...seen }
 }
 
 test('admits() passes what is within every limit, and asks the policy for who hands it on', () => {
   const { checks, asked, refused } = setup()
-  assert.equal(checks.admits(source, 'n/t', 100), true)
+  assert.equal(checks.admits(source, '/p2p-foundation/n/t', 100), true)
   assert.deepEqual(asked, ['pubsub.message source'])
   assert.deepEqual(refused, [])
 })
@@ -55,7 +88,7 @@ test('admits() passes what is within every limit, and asks the policy for who ha
 test('admits() refuses topics that nobody reads here, before anything is asked', () => {
   const { checks, asked, refused, topics } = setup()
   topics.use('known')
-  for (const wire of ['t', 'n/known', 'n/other', '']) {
+  for (const wire of ['t', '/p2p-foundation/n/known', '/p2p-foundation/n/other', '']) {
     assert.equal(checks.admits(source, wire, 1), false)
   }
   assert.deepEqual(refused, Array(4).fill('not subscribed'))
@@ -65,7 +98,10 @@ test('admits() refuses topics that nobody reads here, before anything is asked',
 test('admits() refuses a message above its topic’s size without taking quota for it', () => {
   const { checks, asked, refused } = setup({ bytesMax: 10 })
   assert.deepEqual(
-    [checks.admits(source, 'n/t', 11), checks.admits(source, 'n/t', 10)],
+    [
+      checks.admits(source, '/p2p-foundation/n/t', 11),
+      checks.admits(source, '/p2p-foundation/n/t', 10),
+    ],
     [false, true],
   )
   assert.deepEqual(refused, ['size'])
@@ -74,7 +110,7 @@ test('admits() refuses a message above its topic’s size without taking quota f
 
 test('admits() refuses whom the policy refuses', () => {
   const { checks, refused } = setup({}, { barred: [source] })
-  assert.equal(checks.admits(source, 'n/t', 1), false)
+  assert.equal(checks.admits(source, '/p2p-foundation/n/t', 1), false)
   assert.deepEqual(refused, ['quota'])
 })
 
@@ -82,7 +118,7 @@ test('admits() bounds the bytes of one peer, and those of all', () => {
   const size = 512 * 1_024
   const perPeer = { bytesPerPeerPerSecondMax: size, bytesPerSecondMax: 2 * size }
   const { checks, refused } = setup({ bytesMax: size }, { config: perPeer })
-  const from = (peer: string) => checks.admits(peer as PeerId, 'n/t', size)
+  const from = (peer: string) => checks.admits(peer as PeerId, '/p2p-foundation/n/t', size)
   assert.deepEqual(['a', 'a', 'a', 'b', 'b', 'c'].map(from), [true, true, false, true, true, false])
   assert.deepEqual(refused, ['bytes', 'total'])
 })
@@ -90,7 +126,9 @@ test('admits() bounds the bytes of one peer, and those of all', () => {
 test('admits() bounds the number of messages of all peers', async () => {
   const { checks, refused, clock } = setup({}, { config: { messagesPerSecondMax: 2 } })
   const admitted = () =>
-    ['a', 'b', 'c', 'd', 'e'].filter((peer) => checks.admits(peer as PeerId, 'n/t', 1)).length
+    ['a', 'b', 'c', 'd', 'e'].filter((peer) =>
+      checks.admits(peer as PeerId, '/p2p-foundation/n/t', 1),
+    ).length
   assert.equal(admitted(), 4)
   assert.deepEqual(refused, ['total'])
   await clock.advance(1_000)
@@ -100,7 +138,12 @@ test('admits() bounds the number of messages of all peers', async () => {
 test('judge() delivers a good message to every reader, as its schema returns it', async () => {
   const schema = (value: unknown) => ({ seen: value })
   const { judge, reader, received, topics } = setup({ schema })
-  const second = new Subscription<unknown>({ queueMax: 1, dropped() {}, left() {} })
+  const second = new Subscription<unknown>({
+    queueMax: 1,
+    queueBytesMax: 1e6,
+    dropped() {},
+    left() {},
+  })
   topics.use('t').readers.add(second)
   assert.equal(judge(cborCodec.encode({ a: 1 })), 'accept')
   const expected = {
@@ -148,10 +191,63 @@ test('judge() holds each author to the rate of the topic', async () => {
   assert.deepEqual(refused, ['rate'])
 })
 
+test('judge() takes no message twice, and none whose time is far from ours; the log says how far', () => {
+  const { judge, refused, off } = setup()
+  const data = cborCodec.encode(1)
+  const at = (ms: number) => judge(data, author, sequenceAt(ms))
+  assert.deepEqual([at(5_000), at(5_000)], ['accept', 'ignore'])
+  assert.deepEqual([at(65_000), at(65_001)], ['accept', 'ignore'])
+  assert.deepEqual(refused, ['replay', 'future'])
+  assert.deepEqual(off, [60.001])
+})
+
+test('a wrong clock is warned of, with how far it is off, once in ten minutes', async () => {
+  const { judge, warned, clock, reader } = setup()
+  const late = (offMs: number) =>
+    judge(cborCodec.encode(1), author, sequenceAt(clock.now() + offMs))
+  for (const offMs of [70_000, 80_000, 0]) late(offMs)
+  assert.deepEqual(warned, [70_000])
+  await clock.advance(600_000)
+  for (const offMs of [-90_000, -95_000]) late(offMs)
+  assert.deepEqual(warned, [70_000, -90_000])
+  assert.equal((await reader.next()).value?.value, 1)
+})
+
+test('judge() uses up no number for a message that it refuses', () => {
+  const { judge } = setup({ schema: (value) => (value === 1 ? value : assert.fail('no')) })
+  assert.equal(judge(cborCodec.encode(2), author, 9n), 'ignore')
+  assert.equal(judge(cborCodec.encode(1), author, 9n), 'accept')
+})
+
+test('judge() holds the numbers of a topic to its own rule', async () => {
+  const { judge, clock, refused } = setup({ replay: 'counted' })
+  await clock.advance(3_600_000)
+  const data = cborCodec.encode(1)
+  assert.deepEqual([judge(data, author, 7n), judge(data, author, 7n)], ['accept', 'ignore'])
+  assert.deepEqual(refused, ['replay'])
+})
+
+test('judge() opens what is counted, and takes it late only if it was asked for', async () => {
+  const { judge, clock, reader, repaired, noted, refused } = setup({
+    repair: { keep: 10, bytesMax: 1_000 },
+  })
+  await clock.advance(3_600_000)
+  const counted = { run: 1, count: 3, bytes: cborCodec.encode('late') }
+  const data = encodeCounted(counted)
+  assert.equal(judge(data), 'ignore')
+  repaired.push(counted)
+  assert.equal(judge(data), 'accept')
+  const { value } = await reader.next()
+  assert.deepEqual([value?.value, value?.repaired], ['late', true])
+  assert.deepEqual(noted, [counted])
+  assert.equal(judge(cborCodec.encode('uncounted')), 'reject')
+  assert.deepEqual(refused, ['stale', 'decode'])
+})
+
 test('judge() ignores topics that are forgotten by now', () => {
   const { checks } = setup()
   const signed = { author, sequence: 1n, data: cborCodec.encode(1) }
-  assert.equal(checks.judge(source, 'n/gone', signed), 'ignore')
+  assert.equal(checks.judge(source, '/p2p-foundation/n/gone', signed), 'ignore')
 })
 
 test('the room’s configuration refuses meshes that cannot be', () => {

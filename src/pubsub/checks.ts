@@ -3,7 +3,8 @@
  * most, and after it, when we know whose it is. Only what passes both is delivered and passed on.
  *
  *   admits   subscribed topic → size → quota of who hands it on → bytes of that peer, and of all
- *   judge    not our own → quota of its author → the topic's rate → decode → schema
+ *   judge    not our own → time and number (`replay-guard`) → quota of its author → the topic's
+ *            rate → decode → schema
  *
  * A message that no node could read is the fault of who handed it on (`reject`: GossipSub counts it
  * against that peer). What only our limits or our schema refuse is not (`ignore`): another node may
@@ -16,6 +17,9 @@ import type { PubsubConfig } from './config.ts'
 import { reasonOf } from './errors.ts'
 import type { PubsubMetrics } from './metrics.ts'
 import { Rates } from './rates.ts'
+import type { Repair } from './repair.ts'
+import { type Counted, decodeCounted } from './repair-protocol.ts'
+import type { ReplayGuard, ReplayRefusal } from './replay-guard.ts'
 import type { Message } from './subscription.ts'
 import { readBy, type Topic, type Topics } from './topics.ts'
 
@@ -28,7 +32,7 @@ export interface Admission {
 /** A message whose signature was verified. */
 export interface Signed {
   readonly author: PeerId
-  /** Counted up by the author. */
+  /** Its author's time in nanoseconds, or what its author counts up. */
   readonly sequence: bigint
   readonly data: Uint8Array
 }
@@ -43,6 +47,7 @@ type Refusal =
   | 'bytes'
   | 'total'
   | 'own'
+  | ReplayRefusal['reason']
   | 'author quota'
   | 'rate'
   | 'decode'
@@ -52,9 +57,18 @@ export interface ChecksDeps {
   readonly self: () => PeerId | undefined
   readonly topics: Topics
   readonly policy: Admission
+  readonly replays: ReplayGuard
+  readonly repair: Pick<Repair, 'isRepaired' | 'noted'>
   readonly clock: Clock
   readonly log: Logger
-  readonly metrics: Pick<PubsubMetrics, 'refusals' | 'received'>
+  readonly metrics: Pick<PubsubMetrics, 'refusals' | 'received' | 'clockOff'>
+}
+
+/** What is in the data of a message; `counted` in topics with repair. */
+interface Content {
+  readonly bytes: Uint8Array
+  readonly counted?: Counted
+  readonly isRepaired: boolean
 }
 
 type ChecksConfig = Pick<
@@ -62,10 +76,13 @@ type ChecksConfig = Pick<
   'messagesPerSecondMax' | 'bytesPerSecondMax' | 'bytesPerPeerPerSecondMax'
 >
 
+const WARN_MS = 600_000
+
 export class Checks {
   readonly #deps: ChecksDeps
   readonly #config: ChecksConfig
   readonly #rates: Rates
+  #warnedAtMs = Number.NEGATIVE_INFINITY
 
   constructor(deps: ChecksDeps, config: ChecksConfig) {
     this.#deps = deps
@@ -94,20 +111,61 @@ export class Checks {
 
   /** What becomes of a signed message that `source` handed us; delivers it if it is good. */
   judge(source: PeerId, wire: string, message: Signed): Verdict {
-    const { topics, self, metrics } = this.#deps
+    const { topics, self, metrics, repair, replays } = this.#deps
     const topic = topics.onWire(wire)
     if (topic === undefined) return this.#ignore('not subscribed', source)
-    const { author } = message
+    const { author, sequence, data } = message
     if (author === self()) return this.#ignore('own', source)
+    const content = this.#content(topic, author, data)
+    if (content === undefined) return this.#reject('decode', source)
+    // What we asked for is known to be missing, however old it is.
+    if (!content.isRepaired && this.#isReplay(topic, source, message)) return 'ignore'
     if (author !== source && !this.#isAdmitted(author)) return this.#ignore('author quota', source)
     if (!this.#rates.take(`${author} ${wire}`, 1, topic.rules.perPeerPerSecond)) {
       return this.#ignore('rate', source)
     }
-    const read = this.#read(topic, message.data, source)
+    const read = this.#read(topic, content.bytes, source)
     if ('verdict' in read) return read.verdict
     metrics.received.add(1)
-    this.#deliver(topic, message, read.value)
+    replays.note(author, sequence)
+    if (content.counted !== undefined) repair.noted(wire, author, content.counted)
+    this.#deliver(topic, message, { ...content, value: read.value })
     return 'accept'
+  }
+
+  #content({ rules, wire }: Topic, author: PeerId, data: Uint8Array): Content | undefined {
+    if (rules.repair === undefined) return { bytes: data, isRepaired: false }
+    try {
+      const counted = decodeCounted(data)
+      const isRepaired = this.#deps.repair.isRepaired(wire, author, counted)
+      return { bytes: counted.bytes, counted, isRepaired }
+    } catch {
+      return undefined
+    }
+  }
+
+  #isReplay({ rules }: Topic, source: PeerId, { author, sequence }: Signed): boolean {
+    const { clock, replays, metrics, log } = this.#deps
+    const { replay: rule } = rules
+    const refusal = replays.refusal(author, sequence, { nowMs: clock.now(), rule })
+    if (refusal === undefined) return false
+    const { reason, offMs } = refusal
+    metrics.refusals.add(1, { reason })
+    log.debug('gossip refused', { peer: source, author, reason, offMs })
+    if (reason !== 'replay') {
+      metrics.clockOff.observe(Math.abs(offMs) / 1_000)
+      this.#warnOfTime(author, offMs)
+    }
+    return true
+  }
+
+  /** Once in a while, as a node whose own clock is wrong hears nobody and nobody tells it. */
+  #warnOfTime(author: PeerId, offMs: number): void {
+    const nowMs = this.#deps.clock.now()
+    if (nowMs - this.#warnedAtMs < WARN_MS) return
+    this.#warnedAtMs = nowMs
+    const why = 'an old message sent again, or a clock that is wrong: the author’s or ours'
+    this.#deps.log.warn('message refused for its time', { author, offMs, why })
   }
 
   #read(
@@ -119,8 +177,7 @@ export class Checks {
     try {
       decoded = rules.codec.decode(data)
     } catch (error) {
-      this.#refuse('decode', source, error)
-      return { verdict: 'reject' }
+      return { verdict: this.#reject('decode', source, error) }
     }
     try {
       return { value: readBy(rules, decoded) }
@@ -129,15 +186,20 @@ export class Checks {
     }
   }
 
-  #deliver({ name, readers }: Topic, { author, sequence }: Signed, value: unknown): void {
+  #deliver(
+    { name, readers }: Topic,
+    { author, sequence, data }: Signed,
+    { value, isRepaired }: { readonly value: unknown; readonly isRepaired: boolean },
+  ): void {
     const message: Message<unknown> = {
       topic: name,
       from: author,
       value,
       atMs: this.#deps.clock.now(),
       id: messageId(author, sequence),
+      ...(isRepaired && { repaired: true }),
     }
-    for (const reader of readers) reader.push(message)
+    for (const reader of readers) reader.push(message, data.length)
   }
 
   #isAdmitted(peer: PeerId): boolean {
@@ -152,6 +214,11 @@ export class Checks {
   #ignore(reason: Refusal, source: PeerId, error?: unknown): 'ignore' {
     this.#refuse(reason, source, error)
     return 'ignore'
+  }
+
+  #reject(reason: Refusal, source: PeerId, error?: unknown): 'reject' {
+    this.#refuse(reason, source, error)
+    return 'reject'
   }
 
   #refuse(reason: Refusal, peer: PeerId, error?: unknown): false {

@@ -6,6 +6,9 @@ const MIB = 1_024 * KIB
 /** No message is larger, whatever a topic's rules say: the contract's limit of a body. */
 export const MESSAGE_BYTES_MAX = 512 * KIB
 
+/** Authors whose numbers are kept at most, in memory and in the file. */
+export const REPLAY_AUTHORS_MAX = 4_096
+
 const perSecond = (fallback: number, min: number, max: number) =>
   z.int().min(min).max(max).default(fallback)
 
@@ -34,6 +37,45 @@ export const pubsubConfig = z
       .max(100_000)
       .default(1_000)
       .describe('Messages kept for a subscriber that is slow; then the oldest is dropped'),
+    queueBytesMax: z
+      .int()
+      .min(MESSAGE_BYTES_MAX)
+      .max(1_024 * MIB)
+      .default(8 * MIB)
+      .describe('Bytes of messages kept for a subscriber that is slow; then the oldest is dropped'),
+    peerQueueMax: z
+      .int()
+      .min(16)
+      .max(100_000)
+      .default(1_024)
+      .describe('Frames that wait for a peer that is slow; then the oldest is dropped'),
+    peerQueueBytesMax: z
+      .int()
+      .min(MIB)
+      .max(64 * MIB)
+      .default(2 * MIB)
+      .describe('Bytes that wait for a peer that is slow; then the oldest frame is dropped'),
+    coolingMs: z
+      .int()
+      .min(1_000)
+      .max(3_600_000)
+      .default(30_000)
+      .describe('How long a peer that is slow again and again is left alone; then twice as long'),
+    replayWindowMs: z
+      .int()
+      .min(1_000)
+      .max(300_000)
+      .default(60_000)
+      .describe(
+        'How far the time of a message may be from our clock; at most half of seen_ttl, so that ' +
+          'whatever is forgotten is too old',
+      ),
+    replayAuthorsMax: z
+      .int()
+      .min(16)
+      .max(REPLAY_AUTHORS_MAX)
+      .default(REPLAY_AUTHORS_MAX)
+      .describe('Authors whose last numbers are kept, also across a restart'),
     messagesPerSecondMax: perSecond(1_000, 1, 100_000).describe(
       'Messages of all peers that we check, repeated ones too; each is remembered for seen_ttl',
     ),

@@ -11,7 +11,7 @@ export const PubsubError = defineErrors('PUBSUB', {
       'without control characters, the network prefix included',
   },
   RULES_INVALID: {
-    says: (f: OnTopic & { rule: string; found: number; wanted: string }) =>
+    says: (f: OnTopic & { rule: string; found: number | string; wanted: string }) =>
       `Cannot set ${f.rule} of topic "${f.topic}" to ${f.found}: wanted ${f.wanted}`,
   },
   CODEC_INVALID: {
@@ -51,6 +51,15 @@ export const PubsubError = defineErrors('PUBSUB', {
   },
   STREAM_REFUSED: {
     says: (f: { reason: string }) => `Cannot take a stream of gossip: ${f.reason}`,
+  },
+  PEER_STUCK: {
+    says: (f: { peer: string; bytes: number }) =>
+      `Cannot keep the stream of gossip to peer ${f.peer}: ${f.bytes} bytes wait that must not ` +
+      'be dropped',
+    retryable: true,
+  },
+  REPAIR_REFUSED: {
+    says: (f: { reason: string }) => `Cannot give missing messages: ${f.reason}`,
   },
   STOCK_CHANGED: {
     says: (f: { missing: string }) =>

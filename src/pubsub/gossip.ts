@@ -1,5 +1,6 @@
 /**
- * GossipSub behind our guard: every frame of a peer passes here before the router sees it.
+ * GossipSub behind our guard: every frame of a peer passes `inlets` before the router sees it, and
+ * every frame to a peer passes `outlets`.
  *
  * Made before the host, because libp2p starts it with its other services; what it asks for verdicts
  * (`guard`) comes later, and until then nothing is let in. The library is loaded when it is wanted,
@@ -8,26 +9,19 @@
 
 import type { GossipSubComponents, TopicValidatorFn } from '@libp2p/gossipsub'
 import type { PeerId as Libp2pPeerId } from '@libp2p/interface'
-import type { Logger } from '../base/index.ts'
+import type { Clock, Logger } from '../base/index.ts'
 import { type PeerId, peerId } from '../identity/index.ts'
-import type { Admission, Checks } from './checks.ts'
+import type { Admission } from './checks.ts'
+import { Conduct, LEFT_POINTS_MAX } from './conduct.ts'
 import type { PubsubConfig } from './config.ts'
-import { PubsubError, reasonOf } from './errors.ts'
+import { reasonOf } from './errors.ts'
+import { type Guard, Inlets } from './inlets.ts'
 import { Interests } from './interests.ts'
 import type { PubsubMetrics } from './metrics.ts'
-import {
-  FRAME_BYTES_SENT_MAX,
-  gossipsubSettings,
-  MESSAGE_OVERHEAD_BYTES,
-  TOPIC_SCORE,
-} from './settings.ts'
-import { type RawMessage, type Rpc, type Stock, wrap } from './stock.ts'
-
-/** Who decides about what comes in. Names of topics are those on the wire. */
-export interface Guard extends Pick<Checks, 'admits' | 'judge'> {
-  /** Whether the router should know who subscribes to a topic. */
-  knows(wire: string): boolean
-}
+import { kindOf, Outlets } from './outlets.ts'
+import { authored, nameOf } from './raw-message.ts'
+import { fitting, gossipsubSettings, TOPIC_SCORE } from './settings.ts'
+import { checkParts, type RawMessage, type Stock, type Wrapped, wrap } from './stock.ts'
 
 /** The router as `Pubsub` sees it. Names of topics are those on the wire. */
 export interface Router {
@@ -40,16 +34,23 @@ export interface Router {
   leave(wire: string): void
   /** Peers that subscribe to a topic and can be sent a message now. */
   listeners(wire: string): number
-  /** Resolves with the number of peers the message was handed to. */
-  publish(wire: string, data: Uint8Array): Promise<number>
-  /** Calls back when listeners may have changed; the function returned ends it. */
+  /** Peers that we pass each message of a topic on to; none where we do not subscribe. */
+  mesh(wire: string): readonly PeerId[]
+  /** Signs a message of this number, and resolves with how many peers it was handed to. */
+  publish(wire: string, data: Uint8Array, sequence: bigint): Promise<number>
+  /** Judges a message that `source` gave us when asked; resolves with whether it was delivered. */
+  take(source: PeerId, message: RawMessage): Promise<boolean>
+  /** Calls back with each message that was delivered here, and each of our own. */
+  onMessage(passed: (message: RawMessage) => void): void
+  /** Calls back when listeners or meshes may have changed; the function returned ends it. */
   onChange(changed: () => void): () => void
 }
 
 export interface GossipDeps {
   readonly policy: Admission
+  readonly clock: Clock
   readonly log: Logger
-  readonly metrics: Pick<PubsubMetrics, 'refusals'>
+  readonly metrics: Pick<PubsubMetrics, 'refusals' | 'slowDropped' | 'cooled'>
 }
 
 type Gossipsub = typeof import('@libp2p/gossipsub').gossipsub
@@ -60,18 +61,20 @@ export async function gossipService(deps: GossipDeps, config: PubsubConfig): Pro
   return new Gossip({ ...deps, gossipsub }, config)
 }
 
-/** Longest multihash of an author that is worth a look among the messages seen. */
-const AUTHOR_BYTES_MAX = 64
-/** As long as a peer may ask us to stay out of its mesh. */
-const BACKOFF_SECONDS_MAX = 3_600
+/** What the library calls a message that passed everything. */
+const VALID = 'valid'
 
 export class Gossip implements Router {
   readonly #deps: GossipDeps & { readonly gossipsub: Gossipsub }
   readonly #config: PubsubConfig
   readonly #interests: Interests
+  readonly #conduct: Conduct
+  readonly #inlets: Inlets
+  readonly #outlets: Outlets
   readonly #listeners = new Set<() => void>()
   /** The last attempt to open a stream to each peer. */
   readonly #opening = new Map<string, Promise<void>>()
+  #passed: (message: RawMessage) => void = () => undefined
   #stock: Stock | undefined
   #guard: Guard | undefined
   #self: PeerId | undefined
@@ -80,6 +83,10 @@ export class Gossip implements Router {
     this.#deps = deps
     this.#config = config
     this.#interests = new Interests(config.topicsPerPeerMax)
+    this.#conduct = new Conduct(deps.clock, config)
+    const parts = { interests: this.#interests, conduct: this.#conduct }
+    this.#inlets = new Inlets({ ...deps, ...parts, guard: () => this.#guard })
+    this.#outlets = new Outlets({ ...deps, slow: (peer) => this.#slow(peer) }, config)
   }
 
   get self(): PeerId | undefined {
@@ -93,11 +100,17 @@ export class Gossip implements Router {
   /** Made by libp2p, from its components; started and stopped with it. */
   readonly service = (components: unknown): unknown => {
     const given = components as GossipSubComponents
-    const settings = { ...gossipsubSettings(this.#config), fastMsgIdFn }
-    const stock = this.#deps.gossipsub(settings)(given) as Stock
+    const appSpecificScore = (peer: string) => this.#conduct.score(peer)
+    const settings = { ...gossipsubSettings(this.#config, appSpecificScore), fastMsgIdFn: nameOf }
+    const stock = this.#deps.gossipsub(settings)(given) as unknown as Stock
+    checkParts(stock)
     this.#self = peerId(given.peerId.toString())
     this.#stock = stock
-    this.#standBefore(stock)
+    this.#standBeforeInlets(stock)
+    this.#standBeforeOutlets(stock)
+    for (const event of ['gossipsub:graft', 'gossipsub:prune', 'gossipsub:heartbeat'] as const) {
+      stock.addEventListener(event, () => this.#changed())
+    }
     return stock
   }
 
@@ -130,18 +143,51 @@ export class Gossip implements Router {
     if (stock === undefined || !stock.isStarted()) return
     stock.unsubscribe(wire)
     stock.topicValidators.delete(wire)
+    // The library looks up the parameters of every topic in which a peer has done something.
+    for (const { topics } of stock.score.peerStats.values()) delete topics[wire]
     delete stock.score.params.topics[wire]
   }
 
   listeners(wire: string): number {
     const stock = this.#stock
-    const subscribers = stock?.getSubscribers(wire) ?? []
-    return subscribers.filter((peer) => stock?.streamsOutbound.has(peer.toString())).length
+    const subscribers = (stock?.getSubscribers(wire) ?? []).map((peer) => peer.toString())
+    return subscribers.filter((peer) => {
+      return stock?.streamsOutbound.has(peer) === true && !this.#conduct.isCool(peer)
+    }).length
   }
 
-  async publish(wire: string, data: Uint8Array): Promise<number> {
-    const result = await this.#stock?.publish(wire, data)
-    return result?.recipients.length ?? 0
+  mesh(wire: string): readonly PeerId[] {
+    return [...(this.#stock?.mesh.get(wire) ?? [])].map(peerId)
+  }
+
+  async publish(wire: string, data: Uint8Array, sequence: bigint): Promise<number> {
+    const stock = this.#stock
+    const signer = stock?.publishConfig
+    if (stock === undefined || signer === undefined) return 0
+    const message = await authored(stock, signer, { wire, data, sequence })
+    this.#passed(message)
+    const { tosend } = stock.selectPeersToPublish(wire)
+    const told = new Set([...tosend].filter((peer) => !this.#conduct.isCool(peer)))
+    const rpc = { subscriptions: [], messages: [message] }
+    this.#outlets.during(
+      () => 'own',
+      () => stock.sendRpcInBatch(told, rpc),
+    )
+    return told.size
+  }
+
+  async take(source: PeerId, message: RawMessage): Promise<boolean> {
+    const stock = this.#stock
+    const from = stock?.peers.get(source)
+    const bytes = message.data?.length ?? 0
+    if (stock === undefined || from === undefined) return false
+    if (this.#guard?.admits(source, message.topic, bytes) !== true) return false
+    const { code } = await stock.validateReceivedMessage(from, message)
+    return code === VALID
+  }
+
+  onMessage(passed: (message: RawMessage) => void): void {
+    this.#passed = passed
   }
 
   onChange(changed: () => void): () => void {
@@ -149,33 +195,42 @@ export class Gossip implements Router {
     return () => this.#listeners.delete(changed)
   }
 
-  #standBefore(stock: Stock): void {
+  #standBeforeInlets(stock: Stock): void {
+    const inlets = this.#inlets
+    wrap(stock, 'onIncomingStream', (accept) => (stream, connection) => {
+      if (inlets.takesStream(stream, connection)) accept(stream, connection)
+    })
+    wrap(stock, 'pipePeerReadStream', (read) => (from, frames) => {
+      const inbound = stock.streamsInbound.get(from.toString())
+      return read(
+        from,
+        inlets.sound(from, frames, (error) => inbound?.rawStream.abort(error)),
+      )
+    })
     wrap(stock, 'handleReceivedRpc', (handle) => async (from, rpc) => {
-      await handle(from, this.#admitted(peerId(from.toString()), rpc))
+      await handle(from, inlets.admitted(peerId(from.toString()), rpc))
       if ((rpc.subscriptions?.length ?? 0) > 0) this.#changed()
     })
     wrap(stock, 'validateReceivedMessage', (validate) => async (from, message) => {
       const validated = await validate(from, message)
+      if (validated.code === VALID) this.#passed(message)
       if (validated.code === 'invalid' && validated.error !== undefined) {
-        this.#refused('signature', from, validated.error)
+        inlets.refuse('signature', from, validated.error)
       }
       return validated
     })
-    wrap(stock, 'onIncomingStream', (accept) => (stream, connection) => {
-      const peer = connection.remotePeer
-      try {
-        this.#deps.policy.admit(peerId(peer.toString()), 'stream')
-      } catch (error) {
-        this.#refused('stream', peer, reasonOf(error))
-        stream.abort(PubsubError.STREAM_REFUSED({ reason: reasonOf(error) }))
-        return
-      }
-      accept(stream, connection)
-    })
-    // Stock opens one stream after the other, so that a peer which never answers holds up all.
+  }
+
+  #standBeforeOutlets(stock: Stock): void {
     wrap(stock, 'createOutboundStream', (open) => (peer, connection) => {
       const id = peer.toString()
-      const opened = (this.#opening.get(id) ?? Promise.resolve()).then(() => open(peer, connection))
+      const opened = (this.#opening.get(id) ?? Promise.resolve()).then(async () => {
+        const before = stock.streamsOutbound.get(id)
+        await open(peer, connection)
+        const stream = stock.streamsOutbound.get(id)
+        if (stream !== undefined && stream !== before) this.#outlets.attach(id, stream)
+      })
+      // Stock opens one stream after the other, so that a peer which never answers holds up all.
       this.#opening.set(id, opened)
       void opened.finally(() => {
         if (this.#opening.get(id) === opened) this.#opening.delete(id)
@@ -183,11 +238,15 @@ export class Gossip implements Router {
       })
       return Promise.resolve()
     })
-    wrap(stock, 'removePeer', (remove) => (peer) => {
-      this.#interests.forget(peerId(peer.toString()))
-      remove(peer)
+    wrap(stock, 'removePeer', (remove) => (peer) => this.#remove(peer, stock, remove))
+    wrap(stock, 'sendRpc', (send) => (id, rpc) => {
+      const fit = fitting(rpc)
+      // Stock adds to what it is given, so that its kind shows only when it is written.
+      return this.#outlets.during(
+        () => kindOf(fit),
+        () => send(id, fit),
+      )
     })
-    wrap(stock, 'sendRpc', (send) => (id, rpc) => send(id, fitting(rpc)))
     // Stock leaves its last heartbeat waiting, and a process with it.
     const stop = stock.stop.bind(stock)
     stock.stop = async () => {
@@ -197,22 +256,22 @@ export class Gossip implements Router {
     }
   }
 
-  /** What of a frame the router gets to see. */
-  #admitted(source: PeerId, rpc: Rpc): Rpc {
-    const guard = this.#guard
-    const { taken, refused } = this.#interests.note(source, rpc.subscriptions ?? [])
-    if (refused > 0) this.#deps.metrics.refusals.add(refused, { reason: 'topics' })
-    return {
-      ...rpc,
-      // Goodbyes pass in any case: the router may know a topic that we have forgotten.
-      subscriptions: taken.filter(
-        ({ topic = '', subscribe }) => subscribe !== true || guard?.knows(topic) === true,
-      ),
-      messages: (rpc.messages ?? []).filter(
-        ({ topic, data }) => guard?.admits(source, topic, data?.length ?? 0) === true,
-      ),
-      ...(rpc.control === undefined ? {} : { control: bounded(rpc.control) }),
-    }
+  /** Stock forgets what it held against a peer as soon as that comes back; we keep it. */
+  #remove(peer: Libp2pPeerId, stock: Stock, remove: Wrapped['removePeer']): void {
+    const id = peer.toString()
+    this.#interests.forget(peerId(id))
+    stock.score.scoreCache.delete(id)
+    const others = stock.peers.has(id) ? stock.score.score(id) - this.#conduct.score(id) : 0
+    if (others < 0) this.#conduct.offend(id, Math.min(LEFT_POINTS_MAX, -others))
+    remove(peer)
+  }
+
+  #slow(peer: string): void {
+    const pauseMs = this.#conduct.slow(peer)
+    if (pauseMs === undefined) return
+    this.#deps.metrics.cooled.add(1)
+    this.#deps.log.warn('peer takes gossip too slowly and is left alone', { peer, pauseMs })
+    this.#changed()
   }
 
   #validator(wire: string): TopicValidatorFn {
@@ -222,48 +281,14 @@ export class Gossip implements Router {
     ) => {
       if (message.type !== 'signed' || this.#guard === undefined) return 'reject'
       const author = peerId(message.from.toString())
-      const signed = { author, sequence: message.sequenceNumber, data: message.data }
-      return this.#guard.judge(peerId(source.toString()), wire, signed)
+      const taken = { author, sequence: message.sequenceNumber, data: message.data }
+      return this.#guard.judge(peerId(source.toString()), wire, taken)
     }
     // The library's enum has these words for values.
     return judge as TopicValidatorFn
   }
 
-  #refused(reason: string, peer: { toString(): string }, why: string): void {
-    this.#deps.metrics.refusals.add(1, { reason })
-    this.#deps.log.debug('gossip refused', { peer: peer.toString(), reason, why })
-  }
-
   #changed(): void {
     for (const changed of [...this.#listeners]) changed()
   }
-}
-
-/** Author and number name a message: one that was seen is known before its signature is checked. */
-function fastMsgIdFn({ from, seqno }: RawMessage): string {
-  if (from === undefined || seqno === undefined || from.length > AUTHOR_BYTES_MAX) return ''
-  return `${Buffer.from(from).toString('latin1')} ${Buffer.from(seqno).toString('latin1')}`
-}
-
-/** A peer that lets us go names neither other peers nor a time that never ends. */
-function bounded(control: NonNullable<Rpc['control']>): NonNullable<Rpc['control']> {
-  if (control.prune === undefined) return control
-  const prune = control.prune.map((one) => ({
-    ...one,
-    peers: [],
-    backoff: Math.min(one.backoff ?? 0, BACKOFF_SECONDS_MAX),
-  }))
-  return { ...control, prune }
-}
-
-/** Stock answers IWANT with all at once, and a frame too long ends gossip between two peers. */
-function fitting(rpc: Rpc): Rpc {
-  const messages = rpc.messages ?? []
-  if (messages.length < 2) return rpc
-  let room = FRAME_BYTES_SENT_MAX
-  const end = messages.findIndex(({ data }) => {
-    room -= (data?.length ?? 0) + MESSAGE_OVERHEAD_BYTES
-    return room < 0
-  })
-  return end < 0 ? rpc : { ...rpc, messages: messages.slice(0, end) }
 }

@@ -3,13 +3,15 @@ import { getEventListeners } from 'node:events'
 import { test } from 'node:test'
 import { coded } from '../../test/support/expect.ts'
 import { FakeClock } from '../../test/support/fake-clock.ts'
-import { Registry, silentLog } from '../base/index.ts'
+import { Registry, seededRandom, silentLog } from '../base/index.ts'
 import type { PeerId } from '../identity/index.ts'
 import { type Codec, cborCodec } from './codec.ts'
 import { pubsubConfig } from './config.ts'
-import type { Guard, Router } from './gossip.ts'
+import type { Router } from './gossip.ts'
+import type { Guard } from './inlets.ts'
 import { pubsubMetrics } from './metrics.ts'
-import { Pubsub } from './pubsub.ts'
+import { Pubsub, type PubsubDeps } from './pubsub.ts'
+import { decodeCounted } from './repair-protocol.ts'
 
 const peer = 'peer' as PeerId
 
@@ -18,9 +20,16 @@ function fakeRouter() {
   const told: string[] = []
   const sent: Uint8Array[] = []
   const watching = new Set<() => void>()
-  const state: { up: boolean; listeners: number; guard?: Guard; publish?: () => never } = {
+  const state: {
+    up: boolean
+    listeners: number
+    mesh: number
+    guard?: Guard
+    publish?: () => never
+  } = {
     up: true,
     listeners: 0,
+    mesh: 0,
   }
   const router: Router = {
     self: 'self' as PeerId,
@@ -34,6 +43,9 @@ function fakeRouter() {
     join: (wire) => void told.push(`join ${wire}`),
     leave: (wire) => void told.push(`leave ${wire}`),
     listeners: () => state.listeners,
+    mesh: () => Array.from({ length: state.mesh }, () => peer),
+    take: async () => false,
+    onMessage() {},
     async publish(_wire, data) {
       state.publish?.()
       sent.push(data)
@@ -51,7 +63,12 @@ function fakeRouter() {
   return { router, state, told, sent, watching, come }
 }
 
-function setup(config = {}, network = 'main', codec?: Codec) {
+function setup(
+  config = {},
+  network = 'main',
+  codec?: Codec,
+  more: Pick<PubsubDeps, 'replays'> = {},
+) {
   const fake = fakeRouter()
   const clock = new FakeClock()
   const registry = new Registry()
@@ -61,18 +78,20 @@ function setup(config = {}, network = 'main', codec?: Codec) {
       policy: { admit() {} },
       network,
       clock,
+      random: seededRandom('pubsub'),
       log: silentLog,
       metrics: pubsubMetrics(registry),
       codec,
+      ...more,
     },
     pubsubConfig.parse(config),
   )
-  const arrives = (wire: string, value: unknown) =>
-    fake.state.guard?.judge(peer, wire, {
-      author: peer,
-      sequence: 1n,
-      data: cborCodec.encode(value),
-    })
+  let sequence = 0n
+  const arrives = (wire: string, value: unknown) => {
+    sequence += 1n
+    const data = cborCodec.encode(value)
+    return fake.state.guard?.judge(peer, wire, { author: peer, sequence, data })
+  }
   const count = async (line: string) => {
     const { body } = await registry.prometheusText()
     return Number(
@@ -88,14 +107,19 @@ function setup(config = {}, network = 'main', codec?: Codec) {
 test('publish() hands the bytes to those who listen, and says to how many', async () => {
   const { pubsub, state, sent, count } = setup()
   state.listeners = 3
-  assert.deepEqual(await pubsub.publish('t', { a: 1 }), { topic: 't', peers: 3, state: 'sent' })
+  assert.deepEqual(await pubsub.publish('t', { a: 1 }), {
+    topic: 't',
+    peers: 3,
+    mesh: 0,
+    state: 'sent',
+  })
   assert.deepEqual(sent, [cborCodec.encode({ a: 1 })])
   assert.equal(await count('p2p_pubsub_published{outcome="sent"}'), 1)
 })
 
 test('publish() with nobody there sends nothing, and says so', async () => {
   const { pubsub, sent, count } = setup()
-  const nobody = { topic: 't', peers: 0, state: 'nobody-listens' }
+  const nobody = { topic: 't', peers: 0, mesh: 0, state: 'nobody-listens' }
   assert.deepEqual(await pubsub.publish('t', 1), nobody)
   assert.deepEqual(sent, [])
   assert.equal(await count('p2p_pubsub_published{outcome="nobody_listens"}'), 1)
@@ -114,6 +138,77 @@ test('publish() waits for somebody as long as it was told, and no longer', async
   await clock.advance(1_000)
   assert.equal((await hasty).state, 'nobody-listens')
   assert.deepEqual([watching.size, clock.waiting], [0, 0])
+})
+
+test('publish() waits for a mesh of the least size, or of all who listen where those are fewer', async () => {
+  const { pubsub, state, clock, come, watching } = setup({ meshPeersMin: 4 })
+  await using _ = pubsub.subscribe('t')
+  const patient = pubsub.publish('t', 1, { waitForMeshMs: 1_000 })
+  let published = false
+  void patient.then(() => {
+    published = true
+  })
+  for (const [listeners, mesh, expected] of [
+    [0, 0, false],
+    [2, 1, false],
+    [9, 3, false],
+    [9, 4, true],
+  ] as const) {
+    state.mesh = mesh
+    come(listeners)
+    await clock.advance(1)
+    assert.equal(published, expected, `${mesh} of ${listeners}`)
+  }
+  assert.deepEqual(await patient, { topic: 't', peers: 9, mesh: 4, state: 'sent' })
+  state.mesh = 2
+  come(2)
+  assert.equal((await pubsub.publish('t', 1, { waitForMeshMs: 1_000 })).mesh, 2)
+  assert.deepEqual([watching.size, clock.waiting], [0, 0])
+})
+
+test('publish() to whom there is when no mesh comes in time, or where we have none', async () => {
+  const { pubsub, clock, come } = setup()
+  const outside = pubsub.publish('other', 1, { waitForMeshMs: 1_000 })
+  await clock.advance(500)
+  come(1)
+  assert.equal((await outside).peers, 1)
+  await using _ = pubsub.subscribe('t')
+  const late = pubsub.publish('t', 1, { waitForMeshMs: 1_000 })
+  await clock.advance(1_000)
+  assert.deepEqual(await late, { topic: 't', peers: 1, mesh: 0, state: 'sent' })
+})
+
+test('numbers are read before topics are, written while it runs, and at its end', async () => {
+  const said: string[] = []
+  const replays = {
+    load: async () => void said.push('load'),
+    save: async (_guard: unknown, _sequence: unknown, clean: boolean) => {
+      said.push(clean ? 'save, clean' : 'save')
+    },
+  }
+  const { pubsub, clock } = setup({}, 'main', undefined, { replays })
+  await pubsub.start()
+  await clock.advance(10_000)
+  await pubsub.stop()
+  await pubsub.stop()
+  assert.deepEqual(said, ['load', 'save', 'save', 'save, clean'])
+  assert.equal(clock.waiting, 0)
+})
+
+test('messages of a topic with repair are counted, and their count has to fit as well', async () => {
+  const { pubsub, state, sent } = setup()
+  state.listeners = 1
+  pubsub.topic('t', { repair: { keep: 1, bytesMax: 1_000 }, bytesMax: 64 })
+  for (const value of ['a', 'b']) await pubsub.publish('t', value)
+  const counted = sent.map(decodeCounted)
+  assert.deepEqual(
+    counted.map(({ count, bytes }) => [count, cborCodec.decode(bytes)]),
+    [
+      [1, 'a'],
+      [2, 'b'],
+    ],
+  )
+  await assert.rejects(pubsub.publish('t', 'x'.repeat(32)), coded('PUBSUB_TOO_LARGE'))
 })
 
 test('publish() ends with the reason of its signal', async () => {
@@ -243,7 +338,9 @@ test('topics() lists what is known, by our own names', async () => {
     { topic: 'told', peers: 2, subscribed: false },
   ])
   assert.deepEqual(
-    ['lab/read', 'read', 'lab/other'].map((wire) => state.guard?.knows(wire)),
+    ['/p2p-foundation/lab/read', 'read', '/p2p-foundation/lab/other'].map((wire) =>
+      state.guard?.knows(wire),
+    ),
     [true, false, false],
   )
 })
@@ -251,7 +348,7 @@ test('topics() lists what is known, by our own names', async () => {
 test('a message of another network’s topic is not admitted', () => {
   const { pubsub, state } = setup({}, 'lab')
   pubsub.subscribe('t')
-  const admitted = ['t', 'lab/t'].map((wire) => state.guard?.admits(peer, wire, 1))
+  const admitted = ['t', '/p2p-foundation/lab/t'].map((wire) => state.guard?.admits(peer, wire, 1))
   assert.deepEqual(admitted, [false, true])
 })
 
@@ -267,11 +364,13 @@ test('stop() ends a publish that waits for listeners, which says so and leaves n
 test('options that would wait for ever or keep without end are refused', async () => {
   const { pubsub, told } = setup()
   const invalid = coded('PUBSUB_RULES_INVALID')
-  for (const waitForPeersMs of [Number.NaN, -1, Number.POSITIVE_INFINITY, 86_400_001]) {
-    await assert.rejects(pubsub.publish('t', 1, { waitForPeersMs }), invalid)
+  for (const ms of [Number.NaN, -1, Number.POSITIVE_INFINITY, 86_400_001]) {
+    await assert.rejects(pubsub.publish('t', 1, { waitForPeersMs: ms }), invalid)
+    await assert.rejects(pubsub.publish('t', 1, { waitForMeshMs: ms }), invalid)
   }
   for (const queueMax of [Number.NaN, 0, -1, Number.POSITIVE_INFINITY]) {
     assert.throws(() => pubsub.subscribe('t', { queueMax }), invalid)
+    assert.throws(() => pubsub.subscribe('t', { queueBytesMax: queueMax }), invalid)
   }
   assert.deepEqual(told, ['learn t'])
 })

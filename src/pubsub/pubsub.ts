@@ -6,13 +6,35 @@
  * must arrive needs a receipt, and that is not the concern of this room.
  */
 
-import { type Clock, hasCode, type Logger, race, type Service } from '../base/index.ts'
+import {
+  type Clock,
+  every,
+  hasCode,
+  type Logger,
+  type Random,
+  type Service,
+} from '../base/index.ts'
 import { type Admission, Checks } from './checks.ts'
 import type { Codec } from './codec.ts'
 import type { PubsubConfig } from './config.ts'
 import { PubsubError, reasonOf } from './errors.ts'
 import type { Router } from './gossip.ts'
 import type { PubsubMetrics } from './metrics.ts'
+import {
+  checkOption,
+  definedIn,
+  type PublishOptions,
+  QUEUE_BYTES_MAX,
+  QUEUE_MAX,
+  type SubscribeOptions,
+  WAIT_MS_MAX,
+} from './options.ts'
+import { awaitPeers } from './patience.ts'
+import { type Asking, Repair } from './repair.ts'
+import { COUNTED_BYTES_MAX } from './repair-protocol.ts'
+import type { ReplayFile } from './replay-file.ts'
+import { ReplayGuard } from './replay-guard.ts'
+import { Sequence } from './sequence.ts'
 import { type Message, Subscription } from './subscription.ts'
 import { readBy, type Topic, type TopicRules, Topics } from './topics.ts'
 
@@ -21,10 +43,15 @@ export interface PubsubDeps {
   readonly policy: Admission
   readonly network: string
   readonly clock: Clock
+  readonly random: Random
   readonly log: Logger
   readonly metrics: PubsubMetrics
   /** How values become bytes where a topic has no codec of its own; CBOR unless given. */
   readonly codec?: Codec | undefined
+  /** Keeps the last numbers of authors across a restart; without it they are forgotten. */
+  readonly replays?: Pick<ReplayFile, 'load' | 'save'> | undefined
+  /** How missing messages are asked for; without it topics with repair only count them. */
+  readonly asking?: Asking | undefined
 }
 
 /** What became of a message of ours. */
@@ -35,23 +62,9 @@ export interface Published {
    * nobody says that it arrived.
    */
   readonly peers: number
+  /** How many peers of our mesh were there for the topic; 0 unless we subscribe to it ourselves. */
+  readonly mesh: number
   readonly state: 'sent' | 'nobody-listens'
-}
-
-export interface PublishOptions {
-  readonly signal?: AbortSignal
-  /**
-   * How long to wait, when nobody listens, for the first peer that does: one that told us so and
-   * to which a stream is open. Without it, not at all; a day at most.
-   */
-  readonly waitForPeersMs?: number
-}
-
-export interface SubscribeOptions {
-  /** Ends the subscription; what waits in its queue by then can still be read. */
-  readonly signal?: AbortSignal
-  /** Messages kept while you read none; then the oldest is dropped. `queue_max` unless given. */
-  readonly queueMax?: number
 }
 
 /** One topic as it stands. */
@@ -62,11 +75,17 @@ export interface TopicState {
   readonly subscribed: boolean
 }
 
+/** What a run that is cut off may have heard since its file was written. */
+const SAVE_MS = 5_000
+
 export class Pubsub implements Service {
   readonly name = 'pubsub'
   readonly #deps: PubsubDeps
   readonly #config: PubsubConfig
   readonly #topics: Topics
+  readonly #replays: ReplayGuard
+  readonly #sequence: Sequence
+  readonly #repair: Repair
   readonly #stopped = new AbortController()
 
   constructor(deps: PubsubDeps, config: PubsubConfig) {
@@ -75,7 +94,13 @@ export class Pubsub implements Service {
     this.#config = config
     const defaults = { bytesMax: config.messageBytesMax, codec }
     this.#topics = new Topics(network, defaults, (wire) => gossip.learn(wire))
-    const checks = new Checks({ ...deps, topics: this.#topics, self: () => gossip.self }, config)
+    this.#replays = new ReplayGuard(config)
+    this.#sequence = new Sequence(deps.clock)
+    const topics = this.#topics
+    this.#repair = new Repair({ ...deps, asking: deps.asking, topics }, config)
+    const parts = { topics, replays: this.#replays, repair: this.#repair }
+    const checks = new Checks({ ...deps, ...parts, self: () => gossip.self }, config)
+    gossip.onMessage((message) => this.#repair.keep(message))
     gossip.guard({
       admits: (source, wire, bytes) => checks.admits(source, wire, bytes),
       judge: (source, wire, message) => checks.judge(source, wire, message),
@@ -83,14 +108,25 @@ export class Pubsub implements Service {
     })
   }
 
-  /** The router was started with the host; there is nothing left to wait for. */
-  async start(): Promise<void> {}
+  /** The router was started with the host; what an earlier run heard is read before topics are. */
+  async start(): Promise<void> {
+    const { replays, clock, log } = this.#deps
+    if (replays === undefined) return
+    await replays.load(this.#replays, this.#sequence)
+    const save = () => replays.save(this.#replays, this.#sequence, false)
+    every(clock, SAVE_MS, save, this.#stopped.signal).catch((error: unknown) => {
+      log.error('numbers of messages no longer written', { error })
+    })
+  }
 
   async stop(): Promise<void> {
+    if (this.#stopped.signal.aborted) return
     this.#stopped.abort()
+    this.#repair.stop()
     for (const { readers } of this.#topics.all()) {
       for (const reader of [...readers]) reader.end()
     }
+    await this.#deps.replays?.save(this.#replays, this.#sequence, true)
   }
 
   /** Sets what a topic carries, from now on; the same rules again change nothing. */
@@ -101,18 +137,25 @@ export class Pubsub implements Service {
   /** Resolves when the message is handed to those who listen, or says that nobody does. */
   async publish(topic: string, value: unknown, options: PublishOptions = {}): Promise<Published> {
     const { gossip, metrics } = this.#deps
-    const { signal, waitForPeersMs = 0 } = options
+    const { signal, waitForPeersMs = 0, waitForMeshMs = 0 } = options
     signal?.throwIfAborted()
     const { wire, rules } = this.#use(topic)
-    checkOption(topic, { rule: 'waitForPeersMs', found: waitForPeersMs, min: 0, max: WAIT_MS_MAX })
+    for (const [rule, found] of Object.entries({ waitForPeersMs, waitForMeshMs })) {
+      checkOption(topic, { rule, found, min: 0, max: WAIT_MS_MAX })
+    }
     const data = this.#encoded(topic, value, rules)
-    if (gossip.listeners(wire) === 0) await this.#awaitListener(wire, waitForPeersMs, signal)
+    const stopped = this.#stopped.signal
+    const listened = () => gossip.listeners(wire) > 0
+    await awaitPeers(listened, this.#deps, { ms: waitForPeersMs, signal, stopped })
+    const meshed = () => this.#isMeshed(wire)
+    await awaitPeers(meshed, this.#deps, { ms: waitForMeshMs, signal, stopped })
     // It may have been stopped in the meantime.
     if (!this.#isUp) throw PubsubError.NOT_RUNNING({ topic })
     // With nobody there the message must not wait in a cache and turn up later after all.
-    const peers = gossip.listeners(wire) === 0 ? 0 : await this.#handOut(topic, wire, data)
+    const peers = listened() ? await this.#handOut(topic, { wire, rules }, data) : 0
+    const mesh = gossip.mesh(wire).length
     metrics.published.add(1, { outcome: peers > 0 ? 'sent' : 'nobody_listens' })
-    return { topic, peers, state: peers > 0 ? 'sent' : 'nobody-listens' }
+    return { topic, peers, mesh, state: peers > 0 ? 'sent' : 'nobody-listens' }
   }
 
   /** Joins at once; messages wait in the queue until the iterator is read. */
@@ -120,14 +163,18 @@ export class Pubsub implements Service {
     topic: string,
     options: SubscribeOptions = {},
   ): AsyncIterable<Message<T>> & AsyncDisposable {
-    const { signal, queueMax = this.#config.queueMax } = options
+    const { signal } = options
+    const { queueMax, queueBytesMax } = { ...this.#config, ...definedIn(options) }
     signal?.throwIfAborted()
     const used = this.#use(topic)
     checkOption(topic, { rule: 'queueMax', found: queueMax, min: 1, max: QUEUE_MAX })
+    const bytes = { rule: 'queueBytesMax', found: queueBytesMax, min: 1, max: QUEUE_BYTES_MAX }
+    checkOption(topic, bytes)
     const { metrics } = this.#deps
     const end = () => reader.end()
     const reader = new Subscription<unknown>({
       queueMax,
+      queueBytesMax,
       dropped: () => metrics.dropped.add(1),
       left: () => {
         signal?.removeEventListener('abort', end)
@@ -170,7 +217,19 @@ export class Pubsub implements Service {
 
   #leave({ wire, readers }: Topic, reader: Subscription<unknown>): void {
     readers.delete(reader)
-    if (readers.size === 0) this.#deps.gossip.leave(wire)
+    if (readers.size > 0) return
+    this.#deps.gossip.leave(wire)
+    this.#repair.forget(wire)
+  }
+
+  /** Enough of those who listen are in our mesh; without one of ours, that anybody listens. */
+  #isMeshed(wire: string): boolean {
+    const { gossip } = this.#deps
+    const listeners = gossip.listeners(wire)
+    const isRead = (this.#topics.onWire(wire)?.readers.size ?? 0) > 0
+    if (!isRead) return listeners > 0
+    const wanted = Math.max(1, Math.min(this.#config.meshPeersMin, listeners))
+    return gossip.mesh(wire).length >= wanted
   }
 
   /** The bytes of `value`, after everything that its receivers will ask of them. */
@@ -180,9 +239,8 @@ export class Pubsub implements Service {
     try {
       const data: unknown = codec.encode(value)
       if (!(data instanceof Uint8Array)) throw PubsubError.CODEC_INVALID({ found: typeof data })
-      if (data.length > bytesMax) {
-        throw PubsubError.TOO_LARGE({ topic, size: data.length, limit: bytesMax })
-      }
+      const size = data.length + (rules.repair === undefined ? 0 : COUNTED_BYTES_MAX)
+      if (size > bytesMax) throw PubsubError.TOO_LARGE({ topic, size, limit: bytesMax })
       readBy(rules, codec.decode(data))
       return data
     } catch (cause) {
@@ -192,51 +250,16 @@ export class Pubsub implements Service {
     }
   }
 
-  async #handOut(topic: string, wire: string, data: Uint8Array): Promise<number> {
+  async #handOut(
+    topic: string,
+    { wire, rules }: Pick<Topic, 'wire' | 'rules'>,
+    data: Uint8Array,
+  ): Promise<number> {
+    const said = rules.repair === undefined ? data : this.#repair.seal(wire, data)
     try {
-      return await this.#deps.gossip.publish(wire, data)
+      return await this.#deps.gossip.publish(wire, said, this.#sequence.next())
     } catch (cause) {
       throw PubsubError.PUBLISH_FAILED({ topic, reason: reasonOf(cause) }, cause)
     }
   }
-
-  /** Resolves when somebody listens or the time is over; rejects when the caller gives up. */
-  async #awaitListener(wire: string, ms: number, signal: AbortSignal | undefined): Promise<void> {
-    if (ms <= 0) return
-    const { gossip, clock } = this.#deps
-    using deadline = clock.deadline(ms, signal)
-    const { promise, resolve } = Promise.withResolvers<void>()
-    const stopped = this.#stopped.signal
-    const over = () => resolve()
-    stopped.addEventListener('abort', over, { once: true })
-    const stopWatching = gossip.onChange(() => {
-      if (gossip.listeners(wire) > 0) resolve()
-    })
-    try {
-      await race(promise, deadline.signal)
-    } catch {
-      signal?.throwIfAborted()
-    } finally {
-      stopWatching()
-      stopped.removeEventListener('abort', over)
-    }
-  }
-}
-
-/** A subscriber that asks for more would keep what strangers send, without an end. */
-const QUEUE_MAX = 100_000
-const WAIT_MS_MAX = 86_400_000
-
-interface Option {
-  readonly rule: string
-  readonly found: number
-  readonly min: number
-  readonly max: number
-}
-
-function checkOption(topic: string, { rule, found, min, max }: Option): void {
-  // Written so that NaN is refused as well.
-  if (found >= min && found <= max) return
-  const wanted = `a number from ${min} to ${max}`
-  throw PubsubError.RULES_INVALID({ topic, rule, found, wanted })
 }

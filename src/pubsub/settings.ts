@@ -5,7 +5,10 @@
 
 import type { GossipsubOpts } from '@libp2p/gossipsub'
 import type { TopicScoreParams } from '@libp2p/gossipsub/score'
+import { UNHEARD_SCORE } from './conduct.ts'
 import type { PubsubConfig } from './config.ts'
+import { FRAME_LIMITS } from './frame-check.ts'
+import type { Rpc } from './stock.ts'
 
 /** One message of the largest size with its signature, and room for what travels with it. */
 export const FRAME_BYTES_MAX = 1_024 * 1_024
@@ -46,10 +49,14 @@ export const TOPIC_SCORE: TopicScoreParams = {
 }
 
 /** GossipSub's options, from our knobs. */
-export function gossipsubSettings(config: PubsubConfig): Partial<GossipsubOpts> {
+export function gossipsubSettings(
+  config: PubsubConfig,
+  appSpecificScore: (peer: string) => number,
+): Partial<GossipsubOpts> {
   return {
     ...POLICY,
-    ...SCORING,
+    scoreParams: { ...PEER_SCORE, appSpecificScore },
+    scoreThresholds: SCORE_THRESHOLDS,
     D: config.meshPeers,
     Dlo: config.meshPeersMin,
     Dhi: config.meshPeersMax,
@@ -70,13 +77,13 @@ export function gossipsubSettings(config: PubsubConfig): Partial<GossipsubOpts> 
     // Names and their upkeep as GossipSub counts them; `Interests` counts the topics.
     maxTopicBytesPerPeer: config.topicsPerPeerMax * (256 + 1_024),
     decodeRpcLimits: {
-      maxSubscriptions: 1_024,
-      maxMessages: 1_024,
-      maxControlMessages: 1_024,
-      maxIhaveMessageIDs: 5_000,
-      maxIwantMessageIDs: 5_000,
+      maxSubscriptions: FRAME_LIMITS.subscriptions,
+      maxMessages: FRAME_LIMITS.messages,
+      maxControlMessages: FRAME_LIMITS.controls,
+      maxIhaveMessageIDs: FRAME_LIMITS.names,
+      maxIwantMessageIDs: FRAME_LIMITS.names,
       maxIdontwantMessageIDs: 512,
-      maxPeerInfos: 16,
+      maxPeerInfos: FRAME_LIMITS.peers,
     },
   }
 }
@@ -112,30 +119,43 @@ const POLICY: Partial<GossipsubOpts> = {
 }
 
 /** GossipSub v1.1 scores: only what all honest nodes agree on costs a peer its place. */
-const SCORING: Pick<GossipsubOpts, 'scoreParams' | 'scoreThresholds'> = {
-  scoreParams: {
-    topics: {},
-    topicScoreCap: 10,
-    appSpecificScore: () => 0,
-    appSpecificWeight: 1,
-    // P6: `net` takes 64 connections of one host; many nodes of one machine are no attack.
-    IPColocationFactorWeight: -1,
-    IPColocationFactorThreshold: 32,
-    IPColocationFactorWhitelist: new Set(['127.0.0.1', '::1']),
-    // P7: broken promises and hasty grafts, the first six forgiven.
-    behaviourPenaltyWeight: -10,
-    behaviourPenaltyThreshold: 6,
-    behaviourPenaltyDecay: 0.9,
-    decayInterval: 1_000,
-    decayToZero: 0.1,
-    // An identity costs nothing: what is remembered of those that left only costs memory.
-    retainScore: 60_000,
-  },
-  scoreThresholds: {
-    gossipThreshold: -10,
-    publishThreshold: -50,
-    graylistThreshold: -80,
-    acceptPXThreshold: Number.POSITIVE_INFINITY,
-    opportunisticGraftThreshold: 1,
-  },
+export const PEER_SCORE = {
+  topics: {},
+  topicScoreCap: 10,
+  // P5 is what `conduct` holds against a peer.
+  appSpecificWeight: 1,
+  // P6: `net` takes 64 connections of one host; many nodes of one machine are no attack.
+  IPColocationFactorWeight: -1,
+  IPColocationFactorThreshold: 32,
+  IPColocationFactorWhitelist: new Set(['127.0.0.1', '::1']),
+  // P7: broken promises and hasty grafts, the first six forgiven.
+  behaviourPenaltyWeight: -10,
+  behaviourPenaltyThreshold: 6,
+  behaviourPenaltyDecay: 0.9,
+  decayInterval: 1_000,
+  decayToZero: 0.1,
+  // An identity costs nothing: what is remembered of those that left only costs memory.
+  retainScore: 60_000,
+}
+
+/** From when on a peer is told nothing, is not published to, and is not heard. */
+export const SCORE_THRESHOLDS = {
+  // Below what a cooled peer has, which is told of messages; two false ones cost 20.
+  gossipThreshold: -15,
+  publishThreshold: -50,
+  graylistThreshold: UNHEARD_SCORE,
+  acceptPXThreshold: Number.POSITIVE_INFINITY,
+  opportunisticGraftThreshold: 1,
+}
+
+/** Stock answers IWANT with all at once, and a frame too long ends gossip between two peers. */
+export function fitting(rpc: Rpc): Rpc {
+  const messages = rpc.messages ?? []
+  if (messages.length < 2) return rpc
+  let room = FRAME_BYTES_SENT_MAX
+  const end = messages.findIndex(({ data }) => {
+    room -= (data?.length ?? 0) + MESSAGE_OVERHEAD_BYTES
+    return room < 0
+  })
+  return end < 0 ? rpc : { ...rpc, messages: messages.slice(0, end) }
 }

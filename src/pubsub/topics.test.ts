@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import fc from 'fast-check'
 import { coded } from '../../test/support/expect.ts'
 import { cborCodec } from './codec.ts'
 import { MESSAGE_BYTES_MAX } from './config.ts'
@@ -12,20 +13,46 @@ function setup(network = 'main') {
   return { topics, added }
 }
 
-const reader = () => new Subscription({ queueMax: 1, dropped() {}, left() {} })
+const reader = () => new Subscription({ queueMax: 1, queueBytesMax: 1, dropped() {}, left() {} })
 
 test('a topic begins with its network on the wire, but not in main', () => {
   assert.equal(setup().topics.use('a/b').wire, 'a/b')
-  assert.equal(setup('lab').topics.use('a/b').wire, 'lab/a/b')
+  assert.equal(setup('lab').topics.use('a/b').wire, '/p2p-foundation/lab/a/b')
   assert.equal(setup('lab').topics.use('a/b').name, 'a/b')
 })
 
+test('no topic of main has the name on the wire of another network’s topic', () => {
+  const { topics } = setup()
+  assert.equal(topics.use('lab/t').wire, 'lab/t')
+  const { wire } = setup('lab').topics.use('t')
+  assert.throws(() => topics.use(wire), coded('PUBSUB_TOPIC_INVALID'))
+  const property = fc.property(
+    fc.string({ minLength: 1, maxLength: 40 }),
+    name,
+    (topic, network) => {
+      const other = wireOf(setup(network).topics, topic)
+      return other === undefined || wireOf(topics, other) === undefined
+    },
+  )
+  fc.assert(property)
+})
+
+const name = fc.stringMatching(/^[a-z0-9][a-z0-9-]{0,8}$/).filter((text) => text !== 'main')
+
+function wireOf(topics: Topics, topic: string): string | undefined {
+  try {
+    return topics.use(topic).wire
+  } catch {
+    return undefined
+  }
+}
+
 test('use() refuses names that are empty, too long or no plain text', () => {
   const { topics } = setup('lab')
-  for (const name of ['', 'a\nb', '\u007f', '\ud800', `${'é'.repeat(126)}a`, 'x'.repeat(1e6)]) {
+  for (const name of ['', 'a\nb', '\u007f', '\ud800', `${'é'.repeat(118)}a`, 'x'.repeat(1e6)]) {
     assert.throws(() => topics.use(name), coded('PUBSUB_TOPIC_INVALID'))
   }
-  assert.equal(Buffer.byteLength(topics.use('é'.repeat(126)).wire), 256)
+  assert.equal(Buffer.byteLength(topics.use('é'.repeat(118)).wire), 256)
 })
 
 test('a topic that nobody defined has the default rules', () => {
@@ -71,6 +98,29 @@ test('define() refuses limits that are none', () => {
     assert.throws(() => topics.define('a', rules), coded('PUBSUB_RULES_INVALID'))
   }
   assert.equal(topics.onWire('a'), undefined, 'a refused topic is not known')
+})
+
+test('define() refuses a way with repeated or missing messages that there is not', () => {
+  const { topics } = setup()
+  const wrong = [
+    { replay: 'never' },
+    { replay: '' },
+    { repair: null },
+    { repair: {} },
+    { repair: { keep: 1_001, bytesMax: 1 } },
+    { repair: { keep: 1, bytesMax: 0 } },
+    { repair: { keep: 1.5, bytesMax: 1 } },
+  ]
+  for (const rules of wrong) {
+    assert.throws(() => topics.define('a', rules as never), coded('PUBSUB_RULES_INVALID'))
+  }
+  assert.equal(topics.use('a').rules.replay, 'strict')
+  topics.define('a', { replay: 'cache', repair: { keep: 1_000, bytesMax: 1 } })
+  topics.use('a').readers.add(reader())
+  topics.define('a', { replay: 'cache', repair: { keep: 1_000, bytesMax: 1 } })
+  for (const rules of [{}, { replay: 'cache' } as const]) {
+    assert.throws(() => topics.define('a', rules), coded('PUBSUB_TOPIC_IN_USE'))
+  }
 })
 
 test('a topic is added once, and known when that is said', () => {

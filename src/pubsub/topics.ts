@@ -1,9 +1,10 @@
 /**
  * The topics we know, and what each carries: how large, how often, in which form.
  *
- * On the wire a topic's name begins with the network's, except in `main` (docs/contract.md). A
- * topic that was only used, and never defined, has the default rules and may be forgotten when the
- * table is full; one that was defined, or is being read, stays.
+ * On the wire a topic's name begins with the network's, except in `main` (docs/contract.md); in
+ * `main` no name begins so, or two networks would hear each other under different names. A topic
+ * that was only used, and never defined, has the default rules and may be forgotten when the table
+ * is full; one that was defined, or is being read, stays.
  */
 
 import { MAIN_NETWORK } from '../wire/index.ts'
@@ -11,6 +12,7 @@ import { type Codec, cborCodec } from './codec.ts'
 import { MESSAGE_BYTES_MAX } from './config.ts'
 import { PubsubError } from './errors.ts'
 import { PER_SECOND_MIN } from './rates.ts'
+import { REPLAY_RULES, type ReplayRule } from './replay-guard.ts'
 import type { Subscription } from './subscription.ts'
 
 /** What a topic carries. Whatever is not said has a default. */
@@ -21,6 +23,24 @@ export interface TopicRules<T> {
   readonly bytesMax?: number
   /** Messages of one author. */
   readonly perPeerPerSecond?: number
+  /**
+   * How repeated messages are told from new ones: `strict` unless given. `counted` is for topics
+   * whose authors are also nodes of go-, rust- or js-libp2p, which count from their start; `cache`
+   * for authors whose numbers are random: then a message is delivered again after `seenTtlMs`.
+   */
+  readonly replay?: ReplayRule
+  /**
+   * Messages carry a count, and what is missing is asked for. It changes their form on the wire:
+   * all nodes of the topic have the rule, or none.
+   */
+  readonly repair?: RepairRule
+}
+
+/** What is kept of a topic to give to those that miss it. */
+export interface RepairRule {
+  /** Messages, of all authors. */
+  readonly keep: number
+  readonly bytesMax: number
 }
 
 /** The rules of a topic with nothing left open. */
@@ -29,6 +49,8 @@ export interface Rules {
   readonly codec: Codec
   readonly bytesMax: number
   readonly perPeerPerSecond: number
+  readonly replay: ReplayRule
+  readonly repair?: RepairRule
 }
 
 /** One topic and who reads it here. */
@@ -45,6 +67,10 @@ export interface Topic {
 export const TOPIC_BYTES_MAX = 256
 export const TOPICS_MAX = 1_024
 const PER_SECOND_MAX = 10_000
+export const REPAIR_KEEP_MAX = 1_000
+const REPAIR_BYTES_MAX = 64 * 1_024 * 1_024
+/** Before the name of a network that is not `main`; in `main` no topic begins with it. */
+const NETWORKS = '/p2p-foundation/'
 
 /** Control characters hide in logs and tables. */
 const CONTROL = /\p{Cc}/u
@@ -72,7 +98,8 @@ export class Topics {
     const { bytesMax, codec = cborCodec } = defaults
     this.#network = network
     this.#added = added
-    this.#defaults = { schema: anything, codec, bytesMax, perPeerPerSecond: PER_SECOND_MAX }
+    const rules = { schema: anything, codec, bytesMax, perPeerPerSecond: PER_SECOND_MAX }
+    this.#defaults = { ...rules, replay: 'strict' }
   }
 
   /** Sets the rules of a topic; whoever reads it under other rules of ours must be gone. */
@@ -151,7 +178,12 @@ function wireName(topic: string, network: string): string {
     throw PubsubError.TOPIC_INVALID({ topic, found: 'it is not plain text' })
   }
   if (topic === '') throw PubsubError.TOPIC_INVALID({ topic, found: 'it is empty' })
-  const wire = network === MAIN_NETWORK ? topic : `${network}/${topic}`
+  const isMain = network === MAIN_NETWORK
+  if (isMain && topic.startsWith(NETWORKS)) {
+    const found = `it begins with "${NETWORKS}", as topics of other networks do`
+    throw PubsubError.TOPIC_INVALID({ topic: topic.slice(0, 64), found })
+  }
+  const wire = isMain ? topic : `${NETWORKS}${network}/${topic}`
   const size = Buffer.byteLength(wire)
   if (size > TOPIC_BYTES_MAX) {
     throw PubsubError.TOPIC_INVALID({ topic: topic.slice(0, 64), found: `it has ${size} bytes` })
@@ -164,7 +196,8 @@ function definedIn<T>(rules: TopicRules<T>): Partial<Rules> {
   return Object.fromEntries(Object.entries(rules).filter(([, rule]) => rule !== undefined))
 }
 
-function checkRules(topic: string, { bytesMax, perPeerPerSecond }: Rules): void {
+function checkRules(topic: string, rules: Rules): void {
+  const { bytesMax, perPeerPerSecond, replay, repair } = rules
   if (!Number.isSafeInteger(bytesMax) || bytesMax < 1 || bytesMax > MESSAGE_BYTES_MAX) {
     const wanted = `a whole number from 1 to ${MESSAGE_BYTES_MAX}`
     throw PubsubError.RULES_INVALID({ topic, rule: 'bytesMax', found: bytesMax, wanted })
@@ -175,6 +208,24 @@ function checkRules(topic: string, { bytesMax, perPeerPerSecond }: Rules): void 
     const found = perPeerPerSecond
     throw PubsubError.RULES_INVALID({ topic, rule: 'perPeerPerSecond', found, wanted })
   }
+  if (!REPLAY_RULES.includes(replay)) {
+    const wanted = REPLAY_RULES.join(', ')
+    throw PubsubError.RULES_INVALID({ topic, rule: 'replay', found: replay, wanted })
+  }
+  if (repair !== undefined) checkRepair(topic, repair)
+}
+
+function checkRepair(topic: string, repair: RepairRule): void {
+  // Whatever is given in place of it has no numbers in it.
+  const { keep, bytesMax } = { ...repair }
+  for (const [rule, found, max] of [
+    ['repair.keep', keep, REPAIR_KEEP_MAX],
+    ['repair.bytesMax', bytesMax, REPAIR_BYTES_MAX],
+  ] as const) {
+    if (Number.isSafeInteger(found) && found >= 1 && found <= max) continue
+    const wanted = `a whole number from 1 to ${max}`
+    throw PubsubError.RULES_INVALID({ topic, rule, found, wanted })
+  }
 }
 
 function areSame(a: Rules, b: Rules): boolean {
@@ -182,6 +233,9 @@ function areSame(a: Rules, b: Rules): boolean {
     a.schema === b.schema &&
     a.codec === b.codec &&
     a.bytesMax === b.bytesMax &&
-    a.perPeerPerSecond === b.perPeerPerSecond
+    a.perPeerPerSecond === b.perPeerPerSecond &&
+    a.replay === b.replay &&
+    a.repair?.keep === b.repair?.keep &&
+    a.repair?.bytesMax === b.repair?.bytesMax
   )
 }

@@ -1,0 +1,144 @@
+/**
+ * Which messages of a topic with repair are missing here, and whom to ask for them next. Sans I/O.
+ *
+ * An author counts its messages from 1 in each run. A count above the next one leaves a gap; what
+ * is in it may still be on its way, so it is asked for only after `patienceMs`, then of one peer
+ * after the other, `TRIES_MAX` of them, and given up after that. What an author sent before we
+ * first heard of it is not missing, and neither is what nobody has sent after it.
+ */
+
+import type { PeerId } from '../identity/index.ts'
+import { COUNTS_MAX, type Place } from './repair-protocol.ts'
+
+export const TRIES_MAX = 3
+/** Missing messages of one author in one topic; of a larger gap the newest are asked for. */
+export const MISSING_MAX = 256
+/** Authors in topics, the one heard longest ago is forgotten. */
+export const LINES_MAX = 1_024
+const PATIENCE_BETWEEN_MS = 2_000
+
+export interface GapsConfig {
+  /** How long paths of the mesh differ, and GossipSub's own asking takes. */
+  readonly patienceMs: number
+}
+
+/** Counts of one author in one topic, to be asked for in one question. */
+export interface Gap {
+  readonly wire: string
+  readonly author: PeerId
+  readonly run: number
+  readonly counts: readonly number[]
+  /** Who was asked for one of them already. */
+  readonly asked: ReadonlySet<PeerId>
+}
+
+interface Missing {
+  dueAtMs: number
+  tries: number
+  readonly asked: Set<PeerId>
+}
+
+interface Line {
+  readonly wire: string
+  readonly author: PeerId
+  run: number
+  highest: number
+  missing: Map<number, Missing>
+}
+
+export class Gaps {
+  readonly #config: GapsConfig
+  /** By topic and author; the one heard longest ago comes first. */
+  readonly #lines = new Map<string, Line>()
+
+  constructor(config: GapsConfig) {
+    this.#config = config
+  }
+
+  /** How many messages are missing. */
+  get size(): number {
+    return [...this.#lines.values()].reduce((sum, { missing }) => sum + missing.size, 0)
+  }
+
+  isMissing(wire: string, author: PeerId, { run, count }: Place): boolean {
+    const line = this.#lines.get(keyOf(wire, author))
+    return line?.run === run && line.missing.has(count)
+  }
+
+  /** A message was taken; returns how many are given up, as their author began a new run. */
+  note(wire: string, author: PeerId, place: Place, nowMs: number): number {
+    const key = keyOf(wire, author)
+    const known = this.#lines.get(key)
+    const { run, count } = place
+    const line = known ?? { wire, author, run, highest: count, missing: new Map() }
+    this.#lines.delete(key)
+    this.#lines.set(key, line)
+    if (this.#lines.size > LINES_MAX) this.#lines.delete(this.#lines.keys().next().value ?? '')
+    if (run < line.run) return 0
+    const lost = run > line.run ? line.missing.size : 0
+    if (run > line.run) Object.assign(line, { run, highest: 0, missing: new Map() })
+    line.missing.delete(count)
+    const dueAtMs = nowMs + this.#config.patienceMs
+    const first = Math.max(line.highest + 1, count - MISSING_MAX)
+    for (let one = first; one < count; one += 1) {
+      line.missing.set(one, { dueAtMs, tries: 0, asked: new Set() })
+    }
+    line.highest = Math.max(line.highest, count)
+    return lost + trim(line.missing)
+  }
+
+  /** What is to be asked for now. */
+  due(nowMs: number): Gap[] {
+    const gaps: Gap[] = []
+    for (const { wire, author, run, missing } of this.#lines.values()) {
+      const due = [...missing].filter(([, { dueAtMs }]) => dueAtMs <= nowMs).slice(0, COUNTS_MAX)
+      if (due.length === 0) continue
+      const asked = new Set(due.flatMap(([, one]) => [...one.asked]))
+      gaps.push({ wire, author, run, counts: due.map(([count]) => count), asked })
+    }
+    return gaps
+  }
+
+  /** `peer` is being asked for a gap; when nobody is left to ask, that counts as a try as well. */
+  asking({ wire, author, run, counts }: Gap, peer: PeerId | undefined, nowMs: number): void {
+    const line = this.#lines.get(keyOf(wire, author))
+    if (line?.run !== run) return
+    for (const count of counts) {
+      const missing = line.missing.get(count)
+      if (missing === undefined) continue
+      missing.tries += 1
+      missing.dueAtMs = nowMs + PATIENCE_BETWEEN_MS
+      if (peer !== undefined) missing.asked.add(peer)
+    }
+  }
+
+  /** Forgets what was asked for as often as it is worth, and returns how much that is. */
+  giveUp(nowMs: number): number {
+    let lost = 0
+    for (const { missing } of this.#lines.values()) {
+      for (const [count, { dueAtMs, tries }] of missing) {
+        if (dueAtMs > nowMs || tries < TRIES_MAX) continue
+        missing.delete(count)
+        lost += 1
+      }
+    }
+    return lost
+  }
+
+  /** Nobody reads the topic any more. */
+  forget(wire: string): void {
+    for (const [key, line] of this.#lines) if (line.wire === wire) this.#lines.delete(key)
+  }
+}
+
+/** Names of peers have no space in them. */
+function keyOf(wire: string, author: PeerId): string {
+  return `${author} ${wire}`
+}
+
+function trim(missing: Map<number, Missing>): number {
+  const surplus = missing.size - MISSING_MAX
+  if (surplus <= 0) return 0
+  for (const count of [...missing.keys()].slice(0, surplus)) missing.delete(count)
+  return surplus
+}

@@ -1,0 +1,99 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import { CodedError, secureRandom } from '../base/index.ts'
+import { generateKeys } from '../identity/index.ts'
+import { type Cbor, encodeCbor } from '../wire/index.ts'
+import {
+  answerFromCbor,
+  answerToCbor,
+  COUNTED_BYTES_MAX,
+  COUNTS_MAX,
+  decodeCounted,
+  encodeCounted,
+  questionFromCbor,
+  questionToCbor,
+} from './repair-protocol.ts'
+
+const author = generateKeys(secureRandom).signer.peer
+const whole = (min: number) => fc.integer({ min, max: Number.MAX_SAFE_INTEGER })
+const part = fc.uint8Array({ maxLength: 200 })
+
+test('a counted message is read as it was written, and is little longer', () => {
+  const counted = fc.record(
+    { run: whole(0), count: whole(1), bytes: part },
+    { noNullPrototype: true },
+  )
+  const property = fc.property(counted, (one) => {
+    const data = encodeCounted(one)
+    assert.deepEqual(decodeCounted(data), one)
+    assert.ok(data.length <= one.bytes.length + COUNTED_BYTES_MAX)
+  })
+  fc.assert(property)
+})
+
+test('decodeCounted() refuses all that is not counted', () => {
+  const bytes = Uint8Array.of(1)
+  const wrong: Cbor[] = [
+    bytes,
+    [1, 1],
+    [1, 1, bytes, 1],
+    [-1, 1, bytes],
+    [1, 0, bytes],
+    [1, '1', bytes],
+    [1, 1, 'text'],
+    new Map(),
+  ]
+  for (const one of wrong) assert.throws(() => decodeCounted(encodeCbor(one)), CodedError)
+  assert.throws(() => decodeCounted(bytes.subarray(1)), CodedError)
+})
+
+test('a question is read as it was asked', () => {
+  const counts = fc.array(whole(1), { minLength: 1, maxLength: COUNTS_MAX })
+  const fields = { wire: fc.string(), author: fc.constant(author), run: whole(0), counts }
+  const question = fc.record(fields, { noNullPrototype: true })
+  fc.assert(
+    fc.property(question, (one) => assert.deepEqual(questionFromCbor(questionToCbor(one)), one)),
+  )
+})
+
+test('questionFromCbor() refuses what is none, and more counts than one answer could give', () => {
+  const wrong: Cbor[] = [
+    null,
+    ['t', author, 1],
+    [1, author, 1, [1]],
+    ['x'.repeat(257), author, 1, [1]],
+    ['t', 'nobody', 1, [1]],
+    ['t', author, -1, [1]],
+    ['t', author, 1, []],
+    ['t', author, 1, [0]],
+    ['t', author, 1, Array.from({ length: COUNTS_MAX + 1 }, () => 1)],
+    ['t', author, 1, 1],
+  ]
+  for (const one of wrong) assert.throws(() => questionFromCbor(one), CodedError)
+})
+
+test('an answer is read as it was given, each message of the topic that was asked for', () => {
+  const message = fc.record(
+    { from: part, data: part, seqno: part, signature: part, key: part, topic: fc.constant('t') },
+    { noNullPrototype: true, requiredKeys: ['from', 'data', 'seqno', 'signature', 'topic'] },
+  )
+  const property = fc.property(fc.array(message, { maxLength: 5 }), (list) => {
+    assert.deepEqual(answerFromCbor(answerToCbor(list), 't'), list)
+  })
+  fc.assert(property)
+})
+
+test('answerFromCbor() refuses what is none', () => {
+  const b = Uint8Array.of(1)
+  const wrong: Cbor[] = [
+    null,
+    [b],
+    [[b, b, b, b]],
+    [[b, null, b, b, b]],
+    [[b, b, b, b, 1]],
+    [[new Uint8Array(1_025), b, b, b, null]],
+    Array.from({ length: COUNTS_MAX + 1 }, () => [b, b, b, b, null]),
+  ]
+  for (const one of wrong) assert.throws(() => answerFromCbor(one, 't'), CodedError)
+})

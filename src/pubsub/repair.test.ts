@@ -1,0 +1,200 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { coded } from '../../test/support/expect.ts'
+import { FakeClock } from '../../test/support/fake-clock.ts'
+import { secureRandom, seededRandom, silentLog } from '../base/index.ts'
+import { generateKeys, type PeerId, peerIdToBytes } from '../identity/index.ts'
+import type { Cbor } from '../wire/index.ts'
+import { Repair } from './repair.ts'
+import {
+  answerFromCbor,
+  answerToCbor,
+  decodeCounted,
+  encodeCounted,
+  questionFromCbor,
+  questionToCbor,
+} from './repair-protocol.ts'
+import type { RawMessage } from './stock.ts'
+import { Topics } from './topics.ts'
+
+const author = generateKeys(secureRandom).signer.peer
+const peers = ['p', 'q', 'r', 's'] as PeerId[]
+
+function messageOf(count: number, { run = 1, size = 1 } = {}): RawMessage {
+  const data = encodeCounted({ run, count, bytes: new Uint8Array(size) })
+  const part = Uint8Array.of(1)
+  return { topic: 't', from: peerIdToBytes(author), data, seqno: part, signature: part }
+}
+
+type Answers = (peer: PeerId, question: Cbor) => RawMessage[] | Error
+
+function setup(answers: Answers = () => [], mesh: readonly PeerId[] = peers) {
+  const clock = new FakeClock(1_000)
+  const topics = new Topics('main', { bytesMax: 1_000 }, () => undefined)
+  topics.define('t', { repair: { keep: 100, bytesMax: 10_000_000 } })
+  const outcomes: Record<string, number> = {}
+  const asked: { peer: PeerId; counts: readonly number[] }[] = []
+  const taken: number[] = []
+  let serve: (question: Cbor, from: PeerId) => Promise<Cbor> = () => assert.fail('not served')
+  const repair: Repair = new Repair(
+    {
+      asking: {
+        async ask(peer, question) {
+          asked.push({ peer, counts: questionFromCbor(question).counts })
+          const answer = answers(peer, question)
+          if (answer instanceof Error) throw answer
+          return answerToCbor(answer)
+        },
+        serve(answer) {
+          serve = answer
+        },
+      },
+      gossip: {
+        self: undefined,
+        mesh: () => mesh,
+        async take(_source, message) {
+          const counted = decodeCounted(message.data ?? new Uint8Array())
+          if (!repair.isRepaired('t', author, counted)) return false
+          taken.push(counted.count)
+          repair.noted('t', author, counted)
+          return true
+        },
+      },
+      topics,
+      clock,
+      random: seededRandom('repair'),
+      log: silentLog,
+      metrics: {
+        repairs: {
+          add(amount = 1, { outcome = '' } = {}) {
+            outcomes[outcome] = (outcomes[outcome] ?? 0) + amount
+          },
+        },
+      },
+    },
+    { heartbeatMs: 1_000 },
+  )
+  const note = (count: number, run = 1) =>
+    repair.noted('t', author, { run, count, bytes: new Uint8Array() })
+  const ask = (counts: number[], from = peers[0] ?? author) =>
+    serve(questionToCbor({ wire: 't', author, run: 1, counts }), from)
+  return { repair, clock, note, ask, asked, taken, outcomes }
+}
+
+test('messages of ours are counted from 1 in each topic', () => {
+  const { repair } = setup()
+  const counts = ['t', 't', 'u'].map((wire) => decodeCounted(repair.seal(wire, Uint8Array.of(1))))
+  assert.deepEqual(
+    counts.map(({ run, count }) => [run, count]),
+    [
+      [1_000, 1],
+      [1_000, 2],
+      [1_000, 1],
+    ],
+  )
+})
+
+test('what is missing is asked for, taken, and asked for no more', async () => {
+  const { clock, note, asked, taken, outcomes } = setup((_, question) =>
+    questionFromCbor(question).counts.map((count) => messageOf(count)),
+  )
+  note(1)
+  note(4)
+  await clock.advance(1_999)
+  assert.deepEqual(asked, [])
+  await clock.advance(10_000)
+  assert.deepEqual([asked.map(({ counts }) => counts), taken], [[[2, 3]], [2, 3]])
+  assert.deepEqual(outcomes, { asked: 2, repaired: 2 })
+  assert.equal(clock.waiting, 0, 'nobody waits when nothing is missing')
+})
+
+test('what comes by itself meanwhile is not asked for', async () => {
+  const { clock, note, asked } = setup()
+  note(1)
+  note(3)
+  await clock.advance(1_500)
+  note(2)
+  await clock.advance(10_000)
+  assert.deepEqual([asked, clock.waiting], [[], 0])
+})
+
+test('each peer is asked once, three in all, and then it is given up', async () => {
+  const { clock, note, asked, outcomes } = setup((peer) => (peer === 'p' ? new Error('no') : []))
+  note(1)
+  note(3)
+  await clock.advance(60_000)
+  assert.equal(new Set(asked.map(({ peer }) => peer)).size, 3)
+  assert.deepEqual([asked.length, outcomes], [3, { asked: 3, given_up: 1 }])
+  assert.equal(clock.waiting, 0)
+})
+
+test('with nobody in the mesh it is given up as well', async () => {
+  const { clock, note, outcomes } = setup(() => [], [])
+  note(1)
+  note(3)
+  await clock.advance(60_000)
+  assert.deepEqual([outcomes, clock.waiting], [{ given_up: 1 }, 0])
+})
+
+test('what was not asked for is not taken from an answer, and is not old because of it', async () => {
+  const { clock, note, taken, repair } = setup(() => [messageOf(9), messageOf(2, { run: 7 })])
+  note(1)
+  note(3)
+  await clock.advance(3_000)
+  assert.deepEqual(taken, [])
+  const missing = { run: 1, count: 2, bytes: new Uint8Array() }
+  assert.equal(repair.isRepaired('t', author, missing), false, 'it is missing, but nobody gave it')
+})
+
+test('all questions together are few, however many authors leave gaps', async () => {
+  const { clock, repair, asked } = setup()
+  for (let i = 0; i < 50; i += 1) {
+    const { peer } = generateKeys(secureRandom).signer
+    for (const count of [1, 3]) {
+      repair.noted('t', peer, { run: 1, count, bytes: new Uint8Array() })
+    }
+  }
+  await clock.advance(2_000)
+  assert.equal(asked.length, 16)
+})
+
+test('what is kept is given as it was signed, to one peer four times a second', async () => {
+  const { repair, ask, outcomes, clock } = setup()
+  for (const count of [1, 2, 3]) repair.keep(messageOf(count))
+  assert.deepEqual(answerFromCbor(await ask([2, 9, 3]), 't'), [messageOf(2), messageOf(3)])
+  for (let i = 0; i < 7; i += 1) await ask([1])
+  await assert.rejects(ask([1]), coded('PUBSUB_REPAIR_REFUSED'))
+  assert.deepEqual(answerFromCbor(await ask([1], peers[1]), 't'), [messageOf(1)])
+  await clock.advance(1_000)
+  await ask([1])
+  assert.equal(outcomes.served, 11)
+})
+
+test('an answer has at most half a MiB of messages, or one', async () => {
+  const { repair, ask } = setup()
+  for (const count of [1, 2, 3]) repair.keep(messageOf(count, { size: 200_000 }))
+  assert.equal(answerFromCbor(await ask([1, 2, 3]), 't').length, 2)
+})
+
+test('nothing is kept of topics without the rule, nor of those that nobody reads any more', async () => {
+  const { repair, ask } = setup()
+  repair.keep({ ...messageOf(1), topic: 'other' })
+  repair.keep(messageOf(1))
+  repair.forget('t')
+  assert.deepEqual(await ask([1]), [])
+})
+
+test('a question that is none is refused', async () => {
+  const { ask } = setup()
+  await assert.rejects(ask([]), coded('WIRE_MALFORMED'))
+})
+
+test('stop() ends the asking', async () => {
+  const { clock, note, repair, asked } = setup()
+  note(1)
+  note(3)
+  await clock.advance(500)
+  repair.stop()
+  await clock.advance(60_000)
+  assert.deepEqual([asked, clock.waiting], [[], 0])
+})

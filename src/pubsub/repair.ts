@@ -1,0 +1,206 @@
+/**
+ * Topics with repair: their messages are counted, the last ones are kept, and what is missing here
+ * is asked of peers in the mesh, over the way that the composition root gives us (`asking`).
+ *
+ * It promises that a message which one of `TRIES_MAX` neighbours still keeps comes, late and marked
+ * as repaired. It promises nothing about the last message of an author, of which nothing tells,
+ * about those before we listened, and about order.
+ */
+
+import { type Clock, either, type Logger, type Random, shuffled } from '../base/index.ts'
+import { type PeerId, peerIdFromBytes } from '../identity/index.ts'
+import type { Cbor } from '../wire/index.ts'
+import { PubsubError, reasonOf } from './errors.ts'
+import { type Gap, Gaps } from './gaps.ts'
+import type { Router } from './gossip.ts'
+import { Kept, sizeOf } from './kept.ts'
+import type { PubsubMetrics } from './metrics.ts'
+import { Rates } from './rates.ts'
+import {
+  ANSWER_BYTES_MAX,
+  answerFromCbor,
+  answerToCbor,
+  type Counted,
+  decodeCounted,
+  encodeCounted,
+  questionFromCbor,
+  questionToCbor,
+} from './repair-protocol.ts'
+import type { RawMessage } from './stock.ts'
+import type { Topics } from './topics.ts'
+
+/** How one peer is asked for missing messages, and how we are asked. */
+export interface Asking {
+  ask(peer: PeerId, question: Cbor, options: { readonly signal: AbortSignal }): Promise<Cbor>
+  serve(answer: (question: Cbor, from: PeerId) => Promise<Cbor>): void
+}
+
+export interface RepairDeps {
+  readonly asking: Asking | undefined
+  readonly gossip: Pick<Router, 'self' | 'mesh' | 'take'>
+  readonly topics: Topics
+  readonly clock: Clock
+  readonly random: Random
+  readonly log: Logger
+  readonly metrics: Pick<PubsubMetrics, 'repairs'>
+}
+
+/** Questions a second that we answer to one peer, and that we ask of all. */
+const ANSWERS_PER_SECOND_MAX = 4
+const QUESTIONS_PER_SECOND_MAX = 8
+
+export class Repair {
+  readonly #deps: RepairDeps
+  readonly #gaps: Gaps
+  readonly #rates: Rates
+  readonly #beatMs: number
+  readonly #kept = new Map<string, Kept>()
+  /** What we publish ourselves, by topic. */
+  readonly #counts = new Map<string, { readonly run: number; count: number }>()
+  /** Names of messages that are being judged, and came because we asked. */
+  readonly #given = new Set<string>()
+  readonly #stopped = new AbortController()
+  #isAsking = false
+
+  constructor(deps: RepairDeps, { heartbeatMs }: { readonly heartbeatMs: number }) {
+    this.#deps = deps
+    this.#beatMs = heartbeatMs
+    // Paths of the mesh differ by less than one beat; GossipSub tells of messages with the next.
+    this.#gaps = new Gaps({ patienceMs: 2 * heartbeatMs })
+    this.#rates = new Rates(deps.clock)
+    deps.asking?.serve(async (question, from) => this.#answer(question, from))
+  }
+
+  stop(): void {
+    this.#stopped.abort()
+  }
+
+  /** The bytes of a message of ours with its count, which is used up. */
+  seal(wire: string, bytes: Uint8Array): Uint8Array {
+    const own = this.#counts.get(wire) ?? { run: this.#deps.clock.now(), count: 0 }
+    this.#counts.set(wire, own)
+    own.count += 1
+    return encodeCounted({ ...own, bytes })
+  }
+
+  /** Whether it is missing here and comes because we asked: then it may be old. */
+  isRepaired(wire: string, author: PeerId, message: Counted): boolean {
+    return (
+      this.#given.has(nameOf(wire, author, message)) && this.#gaps.isMissing(wire, author, message)
+    )
+  }
+
+  /** A message of somebody was taken. */
+  noted(wire: string, author: PeerId, message: Counted): void {
+    const { clock, metrics } = this.#deps
+    const lost = this.#gaps.note(wire, author, message, clock.now())
+    if (lost > 0) metrics.repairs.add(lost, { outcome: 'given_up' })
+    if (this.#gaps.size > 0) this.#askInTime()
+  }
+
+  /** Keeps what passed all checks, ours included, as it was signed. */
+  keep(message: RawMessage): void {
+    const { topics } = this.#deps
+    const rule = topics.onWire(message.topic)?.rules.repair
+    if (rule === undefined || message.from === undefined || message.data === undefined) return
+    const kept = this.#kept.get(message.topic) ?? new Kept()
+    this.#kept.set(message.topic, kept)
+    kept.add(peerIdFromBytes(message.from), decodeCounted(message.data), message, rule)
+  }
+
+  /** Nobody reads the topic here any more. */
+  forget(wire: string): void {
+    this.#gaps.forget(wire)
+    this.#kept.delete(wire)
+  }
+
+  #answer(payload: Cbor, from: PeerId): Cbor {
+    if (!this.#rates.take(`answer ${from}`, 1, ANSWERS_PER_SECOND_MAX)) {
+      throw PubsubError.REPAIR_REFUSED({ reason: 'too many questions a second' })
+    }
+    const { wire, author, run, counts } = questionFromCbor(payload)
+    const kept = this.#kept.get(wire)
+    let room = ANSWER_BYTES_MAX
+    const found: RawMessage[] = []
+    for (const count of counts) {
+      const message = kept?.get(author, { run, count })
+      if (message === undefined) continue
+      room -= sizeOf(message)
+      if (room < 0 && found.length > 0) break
+      found.push(message)
+    }
+    this.#deps.metrics.repairs.add(found.length, { outcome: 'served' })
+    return answerToCbor(found)
+  }
+
+  /** Asks once in each beat, for as long as something is missing. */
+  #askInTime(): void {
+    if (this.#isAsking || this.#deps.asking === undefined) return
+    this.#isAsking = true
+    const { clock, log } = this.#deps
+    const loop = async () => {
+      while (this.#gaps.size > 0) {
+        await clock.sleep(this.#beatMs, this.#stopped.signal)
+        await this.#askAll()
+      }
+    }
+    loop()
+      .catch((error: unknown) => {
+        if (!this.#stopped.signal.aborted) log.error('repair of topics ended', { error })
+      })
+      .finally(() => {
+        this.#isAsking = false
+      })
+  }
+
+  async #askAll(): Promise<void> {
+    const { clock, gossip, metrics, random } = this.#deps
+    const lost = this.#gaps.giveUp(clock.now())
+    if (lost > 0) metrics.repairs.add(lost, { outcome: 'given_up' })
+    const asked = this.#gaps.due(clock.now()).map(async (gap) => {
+      const others = gossip.mesh(gap.wire).filter((peer) => !gap.asked.has(peer))
+      const [peer] = shuffled(others, random)
+      // What has to wait for its turn is due again with the next beat.
+      if (peer !== undefined && !this.#mayAsk()) return
+      this.#gaps.asking(gap, peer, clock.now())
+      if (peer === undefined) return
+      metrics.repairs.add(gap.counts.length, { outcome: 'asked' })
+      await this.#ask(peer, gap)
+    })
+    await Promise.all(asked)
+  }
+
+  #mayAsk(): boolean {
+    return this.#rates.take('questions', 1, QUESTIONS_PER_SECOND_MAX)
+  }
+
+  async #ask(peer: PeerId, gap: Gap): Promise<void> {
+    const { asking, clock, log, metrics } = this.#deps
+    using deadline = clock.deadline(2 * this.#beatMs)
+    using over = either(deadline.signal, this.#stopped.signal)
+    try {
+      const answer = await asking?.ask(peer, questionToCbor(gap), { signal: over.signal })
+      for (const message of answerFromCbor(answer ?? [], gap.wire)) {
+        if (await this.#take(peer, gap, message)) metrics.repairs.add(1, { outcome: 'repaired' })
+      }
+    } catch (error) {
+      log.debug('missing messages not given', { peer, why: reasonOf(error) })
+    }
+  }
+
+  async #take(peer: PeerId, gap: Gap, message: RawMessage): Promise<boolean> {
+    const { run, count } = decodeCounted(message.data ?? new Uint8Array())
+    if (run !== gap.run || !gap.counts.includes(count)) return false
+    const name = nameOf(gap.wire, gap.author, { run, count })
+    this.#given.add(name)
+    try {
+      return await this.#deps.gossip.take(peer, message)
+    } finally {
+      this.#given.delete(name)
+    }
+  }
+}
+
+function nameOf(wire: string, author: PeerId, place: { run: number; count: number }): string {
+  return `${author} ${place.run} ${place.count} ${wire}`
+}
