@@ -37,4 +37,4 @@ export {
   type TopicSchema,
   TunnelingConfig,
 } from './node/index.ts'
-export type { Codec, Message, Published } from './pubsub/index.ts'
+export type { Codec, Message, Published, RepairRule, ReplayRule } from './pubsub/index.ts'

@@ -114,6 +114,7 @@ const ROWS: readonly (readonly [pattern: string, code: ExitCode])[] = [
 
   ['DHT_NOT_PUBLISHER', EXIT.refused],
   ['DHT_NEWER_EXISTS', EXIT.refused],
+  ['NODE_PEER_IDENTITY_BROKEN', EXIT.refused],
 
   ['NODE_CONFIG_*', EXIT.configuration],
   ['NODE_SECTION_OFF', EXIT.configuration],

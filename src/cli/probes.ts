@@ -141,7 +141,7 @@ async function runFileIn(dataDir: string): Promise<{ readonly pid: number } | un
 const TIMESYNC = '/run/systemd/timesync/synchronized'
 
 async function clock(dataDir: string, nowMs: number): Promise<ClockFacts> {
-  const names = [LOCK_FILE, RUN_FILE, 'records.sqlite', 'peers.json']
+  const names = [LOCK_FILE, RUN_FILE, 'records.sqlite', 'peers.json', 'replay.json']
   const files = await Promise.all(names.map((name) => stat(join(dataDir, name)).catch(() => null)))
   const written = files.flatMap((found) => (found === null ? [] : [found.mtimeMs]))
   return {

@@ -19,6 +19,7 @@ export type NodeClient = AsyncDisposable &
     | 'events'
     | 'ping'
     | 'peers'
+    | 'identity'
     | 'connect'
     | 'tools'
     | 'call'

@@ -36,6 +36,9 @@ const EVENTS_SILENCE_MS = 45_000
 /** How a value was written down: base64 where it is not UTF-8 text. */
 export type ReadReport = GetReport & { readonly encoding: 'text' | 'base64' }
 
+/** An `IdentityReport` as it crosses the API: the key as hex, the IPv6 sockets apart. */
+export type ShownIdentity = Answer<'identity'>
+
 /** Where a call goes and how long it may take at the node. */
 export interface RemoteCall {
   readonly tool: string
@@ -98,6 +101,16 @@ export class ControlClient implements AsyncDisposable {
   /** Round trip between the node and `peer`, in milliseconds. */
   async ping(peer: string, options: Waits = {}): Promise<number> {
     return (await this.#ask('ping', { peer }, options)).ms
+  }
+
+  /** Who a peer says it is: what it signed, with who was asked for it. */
+  identity(peer: string, options: Waits = {}): Promise<ShownIdentity> {
+    return this.#ask('identity', { peer }, options)
+  }
+
+  /** The routing table of the node's DHT. */
+  debugDht(options: Waits = {}): Promise<Answer<'debugDht'>> {
+    return this.#ask('debugDht', {}, options)
   }
 
   tools(

@@ -72,6 +72,34 @@ test('plain reads answer what the node says', async () => {
   assert.deepEqual(await read('/v1/services'), [])
 })
 
+test('the identity of a peer is read by its id, with the key as hex and IPv6 apart', async () => {
+  await using control = await startControl()
+  const { status, json } = await ask(`${control.api}/v1/peers/${PEER}/identity`)
+  assert.equal(status, 200)
+  assert.deepEqual(json, {
+    peer: PEER,
+    identity: {
+      publicKey: '07'.repeat(32),
+      ipv6Endpoints: ['[2001:db8::1]:9000'],
+      endpoints: ['/ip6/2001:db8::1/tcp/9000'],
+      capabilities: ['dht:server'],
+      lastSeenMs: 1_000,
+    },
+    answered: [PEER],
+    failed: [],
+    complete: true,
+  })
+  const wrong = await ask(`${control.api}/v1/peers/nobody/identity`)
+  assert.deepEqual([wrong.status, codeOf(wrong)], [400, 'IDENTITY_PEER_ID_INVALID'])
+})
+
+test('GET /debug/dht shows the routing table, and only to whoever has the token', async () => {
+  await using control = await startControl()
+  const { json } = await ask(`${control.api}/debug/dht`)
+  assert.deepEqual(json, { peer: PEER, buckets: [{ sharedBits: 3, peers: [PEER] }] })
+  assert.equal((await ask(`${control.api}/debug/dht`, { token: null })).status, 401)
+})
+
 test('connect, ping and disconnect hand their target to the node', async () => {
   await using control = await startControl()
   const address = '/ip4/127.0.0.1/tcp/9000'

@@ -7,7 +7,13 @@
  */
 
 export { type OperationName, operations } from './api.ts'
-export { ControlClient, openClient, type ReadReport, type RemoteCall } from './client.ts'
+export {
+  ControlClient,
+  openClient,
+  type ReadReport,
+  type RemoteCall,
+  type ShownIdentity,
+} from './client.ts'
 export { ControlServer, type ControlServerDeps } from './control-server.ts'
 export { type Daemon, type DaemonOptions, startDaemon } from './daemon.ts'
 export { ControlError } from './errors.ts'

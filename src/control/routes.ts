@@ -1,8 +1,9 @@
 /** What each operation does: checked input in, an answer out. HTTP itself is not known here. */
 
-import { type Clock, fromUtf8, type Registry, utf8 } from '../base/index.ts'
+import { type Clock, fromUtf8, type Registry, toHex, utf8 } from '../base/index.ts'
 import { peerId } from '../identity/index.ts'
 import type { ToolArgs } from '../mcp/index.ts'
+import { ipv6EndpointsOf, type PeerIdentity } from '../node/index.ts'
 import { activityOf } from './activity.ts'
 import type { Answer, Given, OperationName } from './api.ts'
 import { ControlError } from './errors.ts'
@@ -50,6 +51,11 @@ export function createRoutes({ node, registry, clock }: RoutesDeps, waitMs: numb
       return { peer: await within(limits, (ended) => node.connect(target, { signal: ended })) }
     },
     disconnect: ({ peer }) => disconnect(node, peer),
+    async identity({ peer }, signal) {
+      const id = peerId(peer)
+      const found = await within({ signal }, (ended) => node.identityOf(id, { signal: ended }))
+      return { ...found, identity: found.identity && shownIdentity(found.identity) }
+    },
     async ping({ peer, ...limits }, signal) {
       const id = peerId(peer)
       const ms = await within({ ...limits, signal }, (ended) => node.ping(id, { signal: ended }))
@@ -89,6 +95,12 @@ export function createRoutes({ node, registry, clock }: RoutesDeps, waitMs: numb
   }
 }
 
+function shownIdentity(identity: PeerIdentity): NonNullable<Answer<'identity'>['identity']> {
+  const { publicKey, endpoints, capabilities, lastSeenMs } = identity
+  const ipv6Endpoints = ipv6EndpointsOf(identity)
+  return { publicKey: toHex(publicKey), ipv6Endpoints, endpoints, capabilities, lastSeenMs }
+}
+
 async function disconnect(node: ServedNode, peer: string): Promise<Answer<'disconnect'>> {
   const id = peerId(peer)
   const connected = await node.peers()
@@ -100,7 +112,7 @@ async function disconnect(node: ServedNode, peer: string): Promise<Answer<'disco
 /** How long a node may take to say what became of a call whose time is over. */
 const VERDICT_MS = 1_000
 
-type InfoName = 'status' | 'config' | 'reconfigure' | 'peers' | 'debugPeers'
+type InfoName = 'status' | 'config' | 'reconfigure' | 'peers' | 'debugPeers' | 'debugDht'
 
 function infoRoutes(node: ServedNode, registry: RoutesDeps['registry']): Pick<Routes, InfoName> {
   return {
@@ -109,6 +121,7 @@ function infoRoutes(node: ServedNode, registry: RoutesDeps['registry']): Pick<Ro
     reconfigure: async ({ changes }) => node.reconfigure(changes),
     peers: () => node.peers(),
     debugPeers: async () => ({ peers: await node.peers() }),
+    debugDht: async () => ({ peer: node.status().peerId, buckets: node.dht.buckets() }),
   }
 }
 

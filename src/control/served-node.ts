@@ -1,6 +1,7 @@
 /** What the API needs of a node; `node.ts` has all of it, a test fakes it. */
 
 import type { Emitter } from '../base/index.ts'
+import type { TableBucket } from '../dht/index.ts'
 import type { PeerId } from '../identity/index.ts'
 import type {
   CallResult,
@@ -16,6 +17,7 @@ import type {
   Changes,
   GetReport,
   HealthReport,
+  IdentityReport,
   NodeStatus,
   PeerStatus,
   PutReport,
@@ -83,6 +85,8 @@ export interface ServedNode {
   /** Dials a peer id, a multiaddr or words, and says who answered. */
   connect(target: string, options: Waits): Promise<PeerId>
   disconnect(peer: PeerId): Promise<void>
+  /** Who a peer says it is, verified. */
+  identityOf(peer: PeerId, options: Waits): Promise<IdentityReport>
   /** Round trip in milliseconds. */
   ping(peer: PeerId, options: Waits): Promise<number>
   readonly tools: {
@@ -105,5 +109,7 @@ export interface ServedNode {
   readonly dht: {
     put(key: string, value: Uint8Array, options: Waits): Promise<PutReport>
     get(key: string, options: Waits): Promise<FoundRecord>
+    /** The routing table, the farthest peers first. */
+    buckets(): readonly TableBucket[]
   }
 }

@@ -16,6 +16,19 @@ import {
   type ToolArgs,
 } from '../mcp/index.ts'
 
+/** Ends the work early. */
+export interface Waits {
+  readonly signal?: AbortSignal
+}
+
+/** Where a call may go: to anybody who offers the tool, or only to this service or peer. */
+export interface CallTarget extends Waits {
+  readonly service?: string
+  readonly peer?: PeerId
+  /** For the whole call; `request_timeout` unless given. */
+  readonly timeoutMs?: number
+}
+
 const PAUSE_MS = 200
 /** Within this time a peer that announces anything has announced what it exposed before. */
 const SETTLED_MS = 1_000

@@ -6,8 +6,15 @@
 import { join } from 'node:path'
 import { AccessPolicy, accessMetrics } from '../access/index.ts'
 import type { Clock, Logger, Random, Registry, Service } from '../base/index.ts'
-import { Dht, dhtMetrics, SqliteStore } from '../dht/index.ts'
-import type { NodeKeys, PeerId } from '../identity/index.ts'
+import {
+  type DatagramParts,
+  Dht,
+  dhtMetrics,
+  MemoryStore,
+  type RecordStorage,
+  SqliteStore,
+} from '../dht/index.ts'
+import { agreementOf, type NodeKeys, type PeerId } from '../identity/index.ts'
 import {
   Directory,
   InboundStreams,
@@ -21,13 +28,25 @@ import {
   Services,
   Sessions,
 } from '../mcp/index.ts'
-import { Bootstrap, createNet, type Libp2pHost, Mdns, netMetrics } from '../net/index.ts'
-import { gossipService, Pubsub, pubsubMetrics } from '../pubsub/index.ts'
+import {
+  Bootstrap,
+  createNet,
+  type Libp2pHost,
+  listenAddresses,
+  Mdns,
+  netMetrics,
+  openUdp,
+  type Probe,
+  parseListenAddress,
+} from '../net/index.ts'
+import { gossipService, Pubsub, type PubsubDeps, pubsubMetrics } from '../pubsub/index.ts'
 import { RpcClient, RpcServer, rpcMetrics } from '../rpc/index.ts'
 import { CALL_MS_MAX } from './check-args.ts'
 import type { Injected, NodeDht } from './injected.ts'
 import type { ResolvedConfig } from './load-config.ts'
 import { nodeMetrics } from './metrics.ts'
+import { PeerIdentities } from './peer-identities.ts'
+import { topicParts } from './topic-parts.ts'
 
 /** What a node is made from, besides its configuration. */
 export interface Given {
@@ -38,6 +57,17 @@ export interface Given {
   readonly log: Logger
   readonly version: string
   readonly injected: Injected
+  readonly machine?: Machine
+}
+
+/** What stands under a node in place of this machine, as in a simulation. */
+export interface Machine {
+  /** In place of binding ports. */
+  readonly probe: Probe
+  /** Whether records and peers are kept on disk, or only for as long as the node runs. */
+  readonly keepsFiles: boolean
+  /** Keeps what was heard on topics across a restart, where there are no files. */
+  readonly replays?: PubsubDeps['replays']
 }
 
 /** The parts of a node that others hold on to, and all its services in start order. */
@@ -52,6 +82,8 @@ export interface Parts {
   readonly ownDht: Dht | null
   readonly pubsub: Pubsub | null
   readonly mcp: McpParts | null
+  /** Null without a DHT: there is nowhere to write them, and nowhere to read them from. */
+  readonly identities: PeerIdentities | null
 }
 
 export interface McpParts {
@@ -65,7 +97,7 @@ export interface McpParts {
 
 export async function compose(config: ResolvedConfig, given: Given): Promise<Parts> {
   const { keys, registry, clock, random, version, injected } = given
-  const { network, dataDir } = config
+  const { network } = config
   const agent = `p2p-foundation/${version}`
   const forRoom = (name: string) => ({ clock, random, log: given.log.child(name), network })
   nodeMetrics(registry, version)
@@ -78,11 +110,11 @@ export async function compose(config: ResolvedConfig, given: Given): Promise<Par
   const telling = { ...forRoom('pubsub'), policy, metrics: pubsubMetrics(registry) }
   const gossip = config.pubsub.enabled ? await gossipService(telling, config.pubsub) : null
   const net = { ...forRoom('net'), keys, policy, metrics: netMetrics(registry), agent }
-  const { transports } = injected
   const host = await createNet(
     {
       ...net,
-      ...(transports && { transports }),
+      ...(injected.transports && { transports: injected.transports }),
+      ...(given.machine && { probe: given.machine.probe }),
       ...(gossip && { services: { pubsub: gossip.service } }),
     },
     config.net,
@@ -90,24 +122,26 @@ export async function compose(config: ResolvedConfig, given: Given): Promise<Par
   const { bootstrap, mdns } = composeMeeting(config, given, host)
 
   // How we find, tell and ask each other.
-  const finding = { ...forRoom('dht'), host, policy, signer: keys.signer }
+  const own = { signer: keys.signer, datagrams: datagramsOf(config, given) }
+  const finding = { ...forRoom('dht'), ...own, host, policy, metrics: dhtMetrics(registry) }
   const wantsDht = config.dht.enabled && injected.dht === undefined
-  const storage = wantsDht ? new SqliteStore(join(dataDir, 'records.sqlite')) : null
-  const metrics = dhtMetrics(registry)
-  const ownDht = storage && new Dht({ ...finding, storage, metrics }, config.dht)
+  const storage = wantsDht ? openStorage(config, given) : null
+  const ownDht = storage && new Dht({ ...finding, storage }, config.dht)
   const dht = injected.dht ?? ownDht
-  const { codec } = injected
-  const pubsub = gossip && new Pubsub({ ...telling, gossip, codec }, config.pubsub)
   const asking = { ...forRoom('rpc'), host, policy, metrics: rpcMetrics(registry) }
   const rpcServer = new RpcServer(asking, config.rpc)
   const rpcClient = new RpcClient(asking, config.rpc)
+  const rpc = { server: rpcServer, client: rpcClient }
+  const topics = topicParts(config, given, rpc)
+  const pubsub = gossip && new Pubsub({ ...telling, gossip, ...topics }, config.pubsub)
 
   // What we do for each other. Siblings meet only here.
-  const rpc = { server: rpcServer, client: rpcClient }
   const mcp = config.mcp.enabled ? composeMcp(config, given, { host, policy, dht, rpc }) : null
 
   const beneath = [storage && opened(storage), host, pubsub, rpcServer, rpcClient, ownDht]
-  const services = [...beneath, ...(mcp?.started ?? []), bootstrap, mdns]
+  const said = { host, dht, pubsub, services: mcp?.parts.services ?? null }
+  const identities = composeIdentities(config, given, said)
+  const services = [...beneath, ...(mcp?.started ?? []), identities, bootstrap, mdns]
   return {
     services: services.filter((service) => service !== null),
     policy,
@@ -118,20 +152,57 @@ export async function compose(config: ResolvedConfig, given: Given): Promise<Par
     ownDht,
     pubsub,
     mcp: mcp?.parts ?? null,
+    identities,
   }
+}
+
+/** Nothing without the node's own key: what is sealed for a peer is sealed with it. */
+function datagramsOf(config: ResolvedConfig, { keys, injected }: Given): DatagramParts | undefined {
+  const agreement = agreementOf(keys)
+  if (agreement === undefined) return undefined
+  // With transports of somebody else's there is no saying what UDP would reach.
+  if (injected.udp === undefined && injected.transports !== undefined) return undefined
+  const hosts = listenAddresses(config.net).flatMap((text) => {
+    const { host } = parseListenAddress(text)
+    return host === undefined ? [] : [host.value]
+  })
+  if (hosts.length === 0) return undefined
+  return { agreement, openUdp: injected.udp ?? openUdp, hosts: [...new Set(hosts)] }
+}
+
+/** Who this node says it is, written again at half the life of a record at the latest. */
+function composeIdentities(
+  config: ResolvedConfig,
+  given: Given,
+  { dht, ...said }: Pick<Parts, 'host' | 'dht' | 'pubsub'> & { services: Services | null },
+): PeerIdentities | null {
+  if (dht === null) return null
+  const { keys, clock, random } = given
+  const { recordTtlSeconds: ttlSeconds, republishIntervalMs, mode } = config.dht
+  const own = { signer: keys.signer, clock, random, log: given.log.child('node') }
+  return new PeerIdentities(
+    { ...said, ...own, dht, network: config.network },
+    {
+      ttlSeconds,
+      intervalMs: Math.min(republishIntervalMs, 500 * ttlSeconds),
+      roles: config.dht.enabled && mode === 'server' ? ['dht:server'] : [],
+    },
+  )
 }
 
 /** Whom to connect to first: those configured or remembered, and who is on the same link. */
 function composeMeeting(config: ResolvedConfig, given: Given, host: Libp2pHost) {
   const { clock, random } = given
   const room = { clock, random, log: given.log.child('net') }
+  const keepsFiles = given.machine?.keepsFiles ?? true
   const bootstrap = new Bootstrap(
-    { ...room, host, file: join(config.dataDir, 'peers.json') },
+    { ...room, host, file: keepsFiles ? join(config.dataDir, 'peers.json') : undefined },
     {
       ...BOOTSTRAP,
       get addresses() {
         return config.bootstrap.nodes
       },
+      keepAll: config.bootstrap.keepAll,
     },
   )
   const meeting = {
@@ -144,8 +215,13 @@ function composeMeeting(config: ResolvedConfig, given: Given, host: Libp2pHost) 
   return { bootstrap, mdns: config.bootstrap.mdns ? new Mdns(meeting, { ...MDNS, network }) : null }
 }
 
+function openStorage({ dataDir, dht }: ResolvedConfig, { machine }: Given): RecordStorage {
+  const keepsFiles = dht.persist && (machine?.keepsFiles ?? true)
+  return keepsFiles ? new SqliteStore(join(dataDir, 'records.sqlite')) : new MemoryStore()
+}
+
 /** The store is open already: what fails before the DHT starts must not leave it so. */
-function opened(storage: SqliteStore): Service {
+function opened(storage: RecordStorage): Service {
   return { name: 'records', start: async () => undefined, stop: async () => storage.close() }
 }
 

@@ -57,6 +57,10 @@ const bootstrapConfig = z.strictObject({
     .max(BOOTSTRAP_MAX)
     .default([])
     .describe('Multiaddrs of first peers; /dnsaddr/ names are looked up'),
+  keepAll: z
+    .boolean()
+    .default(false)
+    .describe('Stay connected to all of them: for nodes that are first peers themselves'),
   mdns: z.boolean().default(true).describe('Find peers on the same link, and be found by them'),
 })
 

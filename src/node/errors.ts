@@ -83,6 +83,10 @@ export const NodeError = defineErrors('NODE', {
       `Cannot do this: [${f.section}] ${f.key} is off in the configuration of this node. ` +
       'Set it to true, or choose a preset that has it, and restart the node',
   },
+  PEER_IDENTITY_BROKEN: {
+    says: (f: { field: string; found: string }) =>
+      `Cannot believe what is said of a peer: its ${f.field} is wrong (${f.found})`,
+  },
   RUN_FILE_MALFORMED: {
     says: (f: { file: string }) =>
       `Cannot read ${f.file}: it does not say where a node runs. Restart the node to rewrite it`,

@@ -8,6 +8,7 @@ const WELL: HealthFacts = {
   listen: ['/ip4/127.0.0.1/tcp/9000'],
   bootstrap: { configured: 1, failed: [] },
   quic: { state: 'active' },
+  datagrams: { state: 'active' },
   storeFailure: null,
   services: [{ name: 'calc', state: 'ready' }],
 }
@@ -63,4 +64,12 @@ test('assess() is failing and not ready when the node cannot do its work', () =>
     assert.match(report.reasons[0] ?? '', reason)
     assert.equal(report.reasons.length, 2)
   }
+})
+
+test('assess() is degraded when datagrams were wanted and cannot be had', () => {
+  const datagrams = { state: 'unavailable', reason: 'UDP port 9000 is busy' } as const
+  const { status, ready, reasons } = assess({ ...WELL, datagrams })
+  assert.deepEqual([status, ready], ['degraded', true])
+  assert.deepEqual(reasons, ['no datagrams: UDP port 9000 is busy'])
+  assert.equal(assess({ ...WELL, datagrams: { state: 'off' } }).status, 'ok')
 })

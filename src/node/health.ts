@@ -15,6 +15,8 @@ export interface HealthFacts {
     readonly failed: readonly { readonly address: string; readonly reason: string }[]
   }
   readonly quic: Facility
+  /** The datagram face of the DHT. */
+  readonly datagrams: Facility
   /** Null while the store of records can be written; else why it cannot. */
   readonly storeFailure: string | null
   readonly services: readonly {
@@ -57,11 +59,14 @@ function failuresOf({ started, listen, storeFailure }: HealthFacts): string[] {
 }
 
 function lacksOf(facts: HealthFacts): string[] {
-  const { quic } = facts
+  const { quic, datagrams } = facts
   return [
     ...(facts.peersConnected > 0 ? [] : [noPeers(facts.bootstrap)]),
     ...(quic.state === 'unavailable'
       ? [`no QUIC: ${quic.reason ?? 'unknown reason'}${quic.remedy ? `; ${quic.remedy}` : ''}`]
+      : []),
+    ...(datagrams.state === 'unavailable'
+      ? [`no datagrams: ${datagrams.reason ?? 'unknown reason'}`]
       : []),
     ...facts.services
       .filter(({ state }) => state === 'failed' || state === 'restarting')

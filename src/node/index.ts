@@ -5,6 +5,8 @@
  * Start reading at `load-config.ts` for the keys.
  */
 
+export type { CallTarget } from './call-peer.ts'
+export { compose, type Given, type Machine, type Parts } from './compose.ts'
 export {
   type ControlConfig,
   controlConfig,
@@ -28,7 +30,7 @@ export {
   type ResolvedConfig,
   resolveOptions,
 } from './load-config.ts'
-export { type CallTarget, Node } from './node.ts'
+export { Node } from './node.ts'
 export { P2PNode, P2PNodeBuilder } from './node-builder.ts'
 export type { Exposed, ServerSpec } from './offer.ts'
 export { createNode, type NodeDeps, openNode } from './open-node.ts'
@@ -40,6 +42,8 @@ export {
   SecurityConfig,
   TunnelingConfig,
 } from './p2p-config.ts'
+export { type IdentityReport, PEER_IDENTITY_TOPIC } from './peer-identities.ts'
+export { ipv6EndpointsOf, type PeerIdentity } from './peer-identity.ts'
 export type { Changes, Reconfigured } from './reconfigure.ts'
 export type { RunFile } from './run-file.ts'
 export type { Environment, Flags } from './settings.ts'

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { hasCode, seededRandom } from '../base/index.ts'
 import { generateKeys } from '../identity/index.ts'
+import { NetError } from '../net/index.ts'
 import { checkInjected, type Injected, type NodeDht, reach } from './injected.ts'
 
 const refused = (what: RegExp) => (error: unknown) =>
@@ -17,8 +18,41 @@ test('parts that lack what the node will call are refused before it starts', () 
   assert.throws(check({ dht: { put() {}, get() {} } }), refused(/dht.*without provide, unprovide/))
   assert.throws(check({ dht: null }), refused(/dht.*found null/))
   assert.throws(check({ transports: null }), refused(/transports/))
-  assert.throws(check({ singer: {} }), refused(/"singer".*transports, dht, signer or codec/))
+  assert.throws(check({ udp: {} }), refused(/udp.*object/))
+  assert.throws(check({ singer: {} }), refused(/"singer".*transports, udp, dht, signer or codec/))
   assert.throws(check(null), refused(/found null/))
+})
+
+test('a peer that answers at no known address is looked for once more before it is given up', async () => {
+  const { peer } = generateKeys(seededRandom('far')).signer
+  const [lie, truth] = ['/ip4/192.0.2.66/tcp/1', '/ip4/192.0.2.1/tcp/9000']
+  const failed = NetError.CONNECT_FAILED({ target: peer, tried: [] })
+  const world = { known: [lie], told: [lie, truth], asked: 0, dialled: 0 }
+  const host = {
+    addressesOf: async () => world.known,
+    async connect() {
+      world.dialled += 1
+      if (!world.known.includes(truth)) throw failed
+      return peer
+    },
+  }
+  const dht = {
+    async findPeer(_: unknown, { afresh }: { afresh?: boolean }) {
+      assert.equal(afresh, true)
+      world.asked += 1
+      world.known = world.told
+      return world.told
+    },
+  }
+  const parts = { host, dht, ownDht: dht } as unknown as Parameters<typeof reach>[1]
+  assert.equal(await reach(peer, parts, {}), peer)
+  assert.deepEqual([world.asked, world.dialled], [1, 2])
+
+  Object.assign(world, { known: [lie], told: [lie], dialled: 0 })
+  await assert.rejects(reach(peer, parts, {}), failed)
+  assert.equal(world.dialled, 1, 'nothing new was told, so nothing new is tried')
+  await assert.rejects(reach(lie, parts, {}), failed)
+  assert.equal(world.asked, 2, 'an address is no peer that could be looked for')
 })
 
 test('a DHT that was brought says where a peer is, and only when nobody knows', async () => {

@@ -3,9 +3,10 @@
  * stops it; the node only uses it.
  */
 
+import { hasCode } from '../base/index.ts'
 import type { Dht } from '../dht/index.ts'
 import { type PeerId, peerId, type Signer } from '../identity/index.ts'
-import type { Host, TransportFactory } from '../net/index.ts'
+import type { Host, OpenUdp, TransportFactory } from '../net/index.ts'
 import type { Codec } from '../pubsub/index.ts'
 import { dialTarget } from './spoken-address.ts'
 import { UseError } from './use-errors.ts'
@@ -23,6 +24,8 @@ export type InjectedSigner = Pick<Signer, 'publicKey' | 'sign'>
 export interface Injected {
   /** libp2p transports in place of QUIC and TCP; listen on addresses that they speak. */
   readonly transports?: readonly TransportFactory[]
+  /** UDP in place of the system's, for the datagrams of the DHT. */
+  readonly udp?: OpenUdp
   /** Finds tools, records and peers in place of the DHT, also where the preset has none. */
   readonly dht?: NodeDht
   /**
@@ -40,7 +43,7 @@ export function checkInjected(injected: Injected): void {
     const [what, found] = ['parts', shown(injected)]
     throw UseError.INJECTED_INVALID({ what, found, wanted: `an object with ${PARTS}` })
   }
-  const { transports, dht, signer, codec, ...unknown } = injected
+  const { transports, udp, dht, signer, codec, ...unknown } = injected
   const [other] = Object.keys(unknown)
   if (other !== undefined) {
     throw UseError.INJECTED_INVALID({ what: 'parts', found: `"${other}"`, wanted: PARTS })
@@ -57,6 +60,7 @@ export function checkInjected(injected: Injected): void {
     }
     for (const make of transports) checkFunction('transports', make, wanted)
   }
+  if (udp !== undefined) checkFunction('udp', udp, 'a function that opens a UDP port')
   if (dht !== undefined) checkMethods('dht', dht, DHT_METHODS)
   if (signer !== undefined) checkMethods('signer', signer, ['sign'])
   if (codec !== undefined) checkMethods('codec', codec, ['encode', 'decode'])
@@ -75,10 +79,21 @@ export async function reach(
     const known = await host.addressesOf(peer)
     if (known.length === 0) await host.learn(peer, await dht.findPeer(peer, options), host.self)
   }
-  return host.connect(found, options)
+  try {
+    return await host.connect(found, options)
+  } catch (error) {
+    if (dht === null || found.startsWith('/') || !hasCode(error, 'NET_CONNECT_FAILED')) throw error
+    // What we were told of it may be a liar's word: others are asked before it is given up.
+    const peer = peerId(found)
+    const known = await host.addressesOf(peer)
+    const told = await dht.findPeer(peer, { ...options, afresh: true })
+    if (ownDht === null) await host.learn(peer, told, host.self)
+    if (told.every((address) => known.includes(address))) throw error
+    return host.connect(found, options)
+  }
 }
 
-const PARTS = 'transports, dht, signer or codec'
+const PARTS = 'transports, udp, dht, signer or codec'
 
 const DHT_METHODS: readonly (keyof NodeDht)[] = [
   'put',

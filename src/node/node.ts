@@ -11,7 +11,7 @@ import {
 import { type PeerId, peerId } from '../identity/index.ts'
 import type { ExposeOptions, ServiceSpec, ServiceStatus, Tool, ToolArgs } from '../mcp/index.ts'
 import type { Message, Published, PublishOptions, SubscribeOptions } from '../pubsub/index.ts'
-import { callAt } from './call-peer.ts'
+import { type CallTarget, callAt, type Waits } from './call-peer.ts'
 import { checkBytes, checkCall } from './check-args.ts'
 import type { McpParts, Parts } from './compose.ts'
 import type { DataDir } from './data-dir.ts'
@@ -19,24 +19,13 @@ import { effectiveToml } from './effective-toml.ts'
 import { type NodeDht, reach } from './injected.ts'
 import type { ResolvedConfig } from './load-config.ts'
 import { type Exposed, offer, type ServerSpec } from './offer.ts'
+import type { IdentityReport } from './peer-identities.ts'
 import { type Changes, type Reconfigured, reconfigure } from './reconfigure.ts'
 import type { HealthReport, NodeStatus, PeerStatus } from './shapes.ts'
 import { bestWords } from './spoken-address.ts'
 import { healthOf, partOf, peersOf, statusOf } from './state.ts'
 import { rulesOf, type TopicLimits, type TopicSchema } from './topics.ts'
 import { UseError } from './use-errors.ts'
-
-interface Waits {
-  readonly signal?: AbortSignal
-}
-
-/** Where a call may go: to anybody who offers the tool, or only to this service or peer. */
-export interface CallTarget extends Waits {
-  readonly service?: string
-  readonly peer?: PeerId
-  /** For the whole call; `request_timeout` unless given. */
-  readonly timeoutMs?: number
-}
 
 interface Made {
   readonly config: ResolvedConfig
@@ -172,6 +161,12 @@ export class Node implements AsyncDisposable {
     return this.#running('ping a peer').host.ping(peer, options)
   }
 
+  /** Who a peer says it is, signed by it; null in the report when nobody has it. */
+  async identityOf(peer: string, options: Waits = {}): Promise<IdentityReport> {
+    const { identities } = this.#running('read the identity of a peer')
+    return partOf('dht', identities).of(peerId(peer), options)
+  }
+
   /**
    * Offers tools to every peer under the name of a service, until they are withdrawn or the node
    * stops: functions of this program as `tool()` makes them, or somebody else's MCP server.
@@ -251,6 +246,11 @@ export class Node implements AsyncDisposable {
     },
     get: async (key: string, options: Waits = {}) => {
       return this.#dht('read a record').get(key, options)
+    },
+    buckets: () => partOf('dht', this.#running('look at the routing table').ownDht).buckets,
+    /** The DHT of another network, named in `dht.extra_protocols`. */
+    extra: (protocol: string) => {
+      return partOf('dht', this.#running('look into another DHT').ownDht).extra(protocol)
     },
   }
 

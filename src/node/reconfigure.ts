@@ -64,6 +64,7 @@ export const AT_ONCE: ReadonlySet<string> = new Set([
   'dht.providersPerKeyMax',
   'dht.providersPerPeerMax',
   'pubsub.queueMax',
+  'pubsub.queueBytesMax',
   'pubsub.messagesPerSecondMax',
   'pubsub.bytesPerSecondMax',
   'pubsub.bytesPerPeerPerSecondMax',

@@ -48,6 +48,7 @@ export function healthOf(parts: Parts, config: ResolvedConfig, started: boolean)
         .map(({ address, reason = '' }) => ({ address, reason })),
     },
     quic: parts.host.quic(),
+    datagrams: ownDht?.datagrams ?? { state: 'off' },
     storeFailure: ownDht?.storeFailure ?? null,
     services: mcp?.services.list() ?? [],
   })

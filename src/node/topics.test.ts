@@ -29,6 +29,12 @@ test('what does not fit a Zod schema is told in one line, with its place', () =>
   assert.throws(() => boom.schema?.(1), /of its own/)
 })
 
+test('how repeated and missing messages are treated is part of a topic’s rules', () => {
+  const repair = { keep: 10, bytesMax: 1_000 }
+  const rules = rulesOf('a', String, { replay: 'counted', repair })
+  assert.deepEqual([rules.replay, rules.repair], ['counted', repair])
+})
+
 test('the same schema again is the same rule again', () => {
   const schema = z.object({})
   assert.equal(rulesOf('a', schema, {}).schema, rulesOf('a', schema, {}).schema)

@@ -1,6 +1,6 @@
 /** What a topic carries as a program says it, in its own schema library, for the room `pubsub`. */
 
-import type { Codec, TopicRules } from '../pubsub/index.ts'
+import type { Codec, RepairRule, ReplayRule, TopicRules } from '../pubsub/index.ts'
 import { checkInjected } from './injected.ts'
 import { UseError } from './use-errors.ts'
 
@@ -17,6 +17,17 @@ export interface TopicLimits {
   readonly perPeerPerSecond?: number
   /** How its values become bytes; the node's own codec unless given. */
   readonly codec?: Codec
+  /**
+   * How a repeated message is told from a new one. `strict`, unless given: by its time, so that
+   * what is a minute old is not taken. `counted` where nodes of go-, rust- or js-libp2p publish as
+   * well; `cache` where their numbers are random: then a message can come again after two minutes.
+   */
+  readonly replay?: ReplayRule
+  /**
+   * Messages carry a count; what is missing is asked of neighbours, and comes late, marked as
+   * repaired. Part of the topic's form: all of its nodes have the rule, or none.
+   */
+  readonly repair?: RepairRule
 }
 
 /** Throws for what is no schema, and no limit or codec that a topic can have. */
@@ -25,10 +36,10 @@ export function rulesOf<Value>(
   schema: TopicSchema<Value>,
   limits: TopicLimits,
 ): TopicRules<unknown> {
-  const { codec, bytesMax, perPeerPerSecond, ...unknown } = limits
+  const { codec, bytesMax, perPeerPerSecond, replay, repair, ...unknown } = limits
   const [found] = Object.keys(unknown)
   if (found !== undefined) {
-    const wanted = 'bytesMax, perPeerPerSecond or codec'
+    const wanted = 'bytesMax, perPeerPerSecond, codec, replay or repair'
     throw UseError.ARGUMENT_INVALID({ what: `limit of topic "${topic}"`, found, wanted })
   }
   if (codec !== undefined) checkInjected({ codec })
@@ -37,6 +48,8 @@ export function rulesOf<Value>(
     ...(codec !== undefined && { codec }),
     ...(bytesMax !== undefined && { bytesMax }),
     ...(perPeerPerSecond !== undefined && { perPeerPerSecond }),
+    ...(replay !== undefined && { replay }),
+    ...(repair !== undefined && { repair }),
   }
 }
 

@@ -9,6 +9,8 @@ import { keys } from '../../src/node/toml-map.ts'
 import { accessObservations } from './knobs/access.ts'
 import { controlObservations } from './knobs/control.ts'
 import { dhtObservations } from './knobs/dht.ts'
+import { dhtDatagramObservations } from './knobs/dht-datagrams.ts'
+import { dhtWriteObservations } from './knobs/dht-writes.ts'
 import { mcpObservations } from './knobs/mcp.ts'
 import { netObservations } from './knobs/net.ts'
 import { nodeObservations } from './knobs/node.ts'
@@ -20,6 +22,8 @@ const all: Readonly<Record<string, Observation>> = {
   ...nodeObservations,
   ...netObservations,
   ...dhtObservations,
+  ...dhtDatagramObservations,
+  ...dhtWriteObservations,
   ...rpcObservations,
   ...pubsubObservations,
   ...mcpObservations,

@@ -9,6 +9,7 @@ import { dhtGet, dhtPut } from './dht.ts'
 import { doctor } from './doctor.ts'
 import { events } from './events.ts'
 import { expose } from './expose.ts'
+import { identity } from './identity.ts'
 import { keysPath, keysShow } from './keys.ts'
 import { mcp } from './mcp.ts'
 import { peers } from './peers.ts'
@@ -29,6 +30,7 @@ const NAMED: readonly Command[] = [
   status,
   events,
   peers,
+  identity,
   connect,
   tools,
   call,

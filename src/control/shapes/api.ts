@@ -98,6 +98,32 @@ export const callResult = toolResult.extend({
   attempts: z.array(attempt).readonly(),
 })
 
+const failure = z.object({ peer: z.string(), code: z.string() })
+
+export const identityReport = z.object({
+  peer: z.string(),
+  identity: z
+    .object({
+      publicKey: z.string().describe('Ed25519, as hex'),
+      ipv6Endpoints: z.array(z.string()).readonly(),
+      endpoints: z.array(z.string()).readonly(),
+      capabilities: z.array(z.string()).readonly(),
+      lastSeenMs: z.number().describe('When the peer said this, in ms since 1970'),
+    })
+    .nullable()
+    .describe('Null when nobody who answered has it'),
+  answered: z.array(z.string()).readonly(),
+  failed: z.array(failure).readonly(),
+  complete: z.boolean().describe('Whether the search went on until nobody was left to ask'),
+})
+
+export const routingTable = z.object({
+  peer: z.string(),
+  buckets: z
+    .array(z.object({ sharedBits: z.number(), peers: z.array(z.string()).readonly() }))
+    .readonly(),
+})
+
 const source = z.discriminatedUnion('kind', [
   z.strictObject({
     kind: z.literal('stdio'),
@@ -119,8 +145,6 @@ export const serviceStatus = z.object({
   reason: z.string().optional(),
   detached: z.boolean(),
 })
-
-const failure = z.object({ peer: z.string(), code: z.string() })
 
 export const putReport = z.object({
   key: z.string(),

@@ -8,6 +8,7 @@ import { Members } from '../../../src/dht/members.ts'
 import { dhtProtocol } from '../../../src/dht/protocol.ts'
 import { Questions } from '../../../src/dht/questions.ts'
 import { Records } from '../../../src/dht/records.ts'
+import { Search } from '../../../src/dht/search.ts'
 import type { PeerId } from '../../../src/identity/index.ts'
 import type { NodeConfig } from '../../../src/node/index.ts'
 import { dataName, NETWORK, recordBytes, signerOf } from '../../support/dht-fixture.ts'
@@ -89,7 +90,7 @@ const askedLater: Observe = async (config) => {
     await quiet()
   }
   const of = (kind: string) => net.questions.filter((type) => type === kind).length
-  return { findNode: of('findNode') > 4, putValue: of('putValue') > 0 }
+  return { findNode: of('findNode') > 30, putValue: of('putValue') > 0 }
 }
 
 /** How many values are left after the only one has expired. */
@@ -126,11 +127,11 @@ const spoken: Observe = async (config) => {
   return net.hosts[0]?.spoken()
 }
 
+const contacts = (first: number, count: number) =>
+  Array.from({ length: count }, (_, i) => contactOf(signerOf(first + i).peer))
+
 /** How many peers a lookup asks at once. */
 const asked: Observe = ({ dht: config }, made) => {
-  const contacts = (from: number, count: number) => {
-    return Array.from({ length: count }, (_, i) => contactOf(signerOf(from + i).peer))
-  }
   made()
   return new Lookup(dhtKey(utf8('x')), SELF.peer, contacts(1, 20), config).start().ask.length
 }
@@ -164,8 +165,13 @@ function records({ dht: config }: NodeConfig) {
   const random = seededRandom('records')
   const self = contactOf(SELF.peer)
   const storage = new SqliteStore(':memory:')
-  return { clock, store: new Records({ storage, self, clock, random, network: NETWORK }, config) }
+  const responsible = () => true
+  const deps = { storage, self, clock, random, network: NETWORK, responsible }
+  return { clock, store: new Records(deps, config) }
 }
+
+/** Who brings something, and from which network. */
+const from = (seed: number, site: string | null = null) => ({ peer: signerOf(seed).peer, site })
 
 /** How many of a publisher's values are taken, and how many are kept of several publishers. */
 const stored: Observe = async (config, made) => {
@@ -203,15 +209,15 @@ const provided: Observe = (config, made) => {
   const { store } = records(config)
   made()
   const place = (text: string) => dhtKey(utf8(text))
-  for (let i = 1; i <= 5; i += 1) store.addProvider(place('one'), signerOf(i).peer)
-  const keys = timesUntilRefused((i) => store.addProvider(place(`k${i}`), signerOf(9).peer), 5)
+  for (let i = 1; i <= 5; i += 1) store.addProvider(place('one'), from(i))
+  const keys = timesUntilRefused((i) => store.addProvider(place(`k${i}`), from(9)), 5)
   const kept = [0, 1, 2, 3, 4].filter((i) => store.providers(place(`k${i}`), 9).length > 0)
   return { ofOne: store.providers(place('one'), 9).length, keys, kept: kept.length }
 }
 
 const providerLife: Observe = async (config) => {
   const { store, clock } = records(config)
-  store.addProvider(dhtKey(utf8('x')), alice.peer)
+  store.addProvider(dhtKey(utf8('x')), from(1))
   await clock.advance(120_000)
   return store.providers(dhtKey(utf8('x')), 9).length
 }
@@ -236,7 +242,11 @@ async function asking({ dht: config }: NodeConfig, answers: boolean) {
     })
   }
   const host = {
+    self: us.self,
+    addresses: () => us.addresses(),
     addressesOf: (peer: PeerId) => us.addressesOf(peer),
+    connections: () => us.connections(),
+    learn: (...told: Parameters<typeof us.learn>) => us.learn(...told),
     open: (...args: Parameters<typeof us.open>) => {
       tries += 1
       return us.open(...args)
@@ -289,8 +299,10 @@ const triedAgain: Observe = async (config) => {
 function table({ dht: config }: NodeConfig) {
   const clock = new FakeClock()
   const pinged: PeerId[] = []
+  const hosts = new Map<PeerId, string>()
   const questions = {
     reachable: () => undefined,
+    hostOf: (peer: PeerId) => hosts.get(peer),
     async ask(peer: PeerId) {
       pinged.push(peer)
       return { type: 'ping' as const }
@@ -299,7 +311,7 @@ function table({ dht: config }: NodeConfig) {
   const random = seededRandom('members')
   const deps = { self: contactOf(SELF.peer), questions, clock, random }
   const members = new Members({ ...deps, metrics: dhtMetrics(new Registry()) }, config)
-  return { members, clock, pinged }
+  return { members, clock, pinged, hosts }
 }
 
 const doubted: Observe = async (config) => {
@@ -310,6 +322,53 @@ const doubted: Observe = async (config) => {
   for (let i = 0; i < 20; i += 1) members.identified(signerOf(300 + i).peer, true)
   await quiet()
   return pinged.length > 0
+}
+
+/** How many of 60 peers the table takes, all of one network where `host` says so. */
+const taken =
+  (host?: string): Observe =>
+  (config) => {
+    const { members, hosts } = table(config)
+    for (let i = 0; i < 60; i += 1) {
+      const { peer } = signerOf(100 + i)
+      if (host !== undefined) hosts.set(peer, host)
+      members.identified(peer, true)
+    }
+    return members.size
+  }
+
+/** How many questions a search asks where everybody it hears of lies in a crowded place. */
+const regionQuestions: Observe = async ({ dht: config }) => {
+  const known = contacts(1, 40)
+  let questions = 0
+  const search = new Search(
+    {
+      host: { self: SELF.peer },
+      members: {
+        closest: () => known.slice(0, 20),
+        has: () => true,
+        seen: () => undefined,
+        failed: () => undefined,
+        lookedFor: () => undefined,
+        isCrowded: () => true,
+        regionRadius: () => 1,
+      },
+      questions: {
+        learn: async () => undefined,
+        async ask(_peer, [asked]) {
+          questions += 1
+          const closer = known.map(({ peer }) => ({ peer, addresses: [] }))
+          return { type: asked?.type ?? 'ping', closer }
+        },
+      },
+      clock: new FakeClock(),
+      random: seededRandom('region'),
+      metrics: dhtMetrics(new Registry()),
+    },
+    config,
+  )
+  await search.run({ type: 'findNode', key: utf8('x') }, { region: 'when-crowded' })
+  return questions
 }
 
 const patience: Observe = (config) => {
@@ -327,6 +386,14 @@ export const dhtObservations: Observations = {
   'dht.mode': { value: 'client', observe: spoken },
   'dht.protocol': { value: '/other/kad/1.0.0', observe: spoken },
   'dht.k': { value: 5, observe: closest },
+  'dht.bucket_peers_max': { value: 5, observe: taken() },
+  'dht.site_peers_max': { value: 1, observe: taken('8.8.8.8') },
+  'dht.site_bucket_peers_max': {
+    value: 1,
+    observe: taken('8.8.8.8'),
+    beside: { 'dht.site_peers_max': 100 },
+  },
+  'dht.region_questions_max': { value: 4, observe: regionQuestions },
   'dht.alpha': { value: 1, observe: asked, beside: { 'dht.paths': 1 } },
   'dht.paths': { value: 1, observe: asked },
   'dht.replication_factor': { value: 3, observe: written, beside },

@@ -1,6 +1,6 @@
 /** What those knobs change that decide which parts a node has, and under which name. */
 
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Registry, seededRandom, silentLog } from '../../../src/base/index.ts'
@@ -25,7 +25,13 @@ async function composed(config: NodeConfig) {
     await store?.stop()
     await rm(dataDir, { recursive: true })
   }
-  return { parts, [Symbol.asyncDispose]: stop }
+  return { parts, dataDir, [Symbol.asyncDispose]: stop }
+}
+
+/** What a node that was put together has on disk. */
+const written: Observe = async (config) => {
+  await using node = await composed(config)
+  return await readdir(node.dataDir)
 }
 
 const has: Observe = async (config) => {
@@ -64,6 +70,25 @@ const dialled: Observe = async (config, made) => {
   return targets
 }
 
+/** Whom the node dials that has peers enough. */
+const dialledBesides: Observe = async (config, made) => {
+  await using node = await composed(config)
+  const { host, bootstrap } = node.parts
+  const targets: string[] = []
+  const peers = [2, 3, 4].map((seed) => signerOf(seed).peer)
+  const link = { address: OTHER, direction: 'outbound', transport: 'tcp' } as const
+  host.connections = () => peers.map((peer) => ({ ...link, peer, openedAtMs: 0, streams: 0 }))
+  host.connect = async (target) => {
+    targets.push(target)
+    throw new TypeError('nobody is there')
+  }
+  made()
+  await bootstrap.start()
+  await quiet()
+  await bootstrap.stop()
+  return targets
+}
+
 /** Whether a key of another name may be used. */
 const named: Observe = (config) => {
   return outcome(() => checkPeerId(config, signerOf(2).peer, 'identity.key'))
@@ -87,6 +112,12 @@ export const nodeObservations: Observations = {
   'network.data': { value: join(tmpdir(), `p2p-knobs-${process.pid}`), observe: settled },
   'network.mdns': { value: true, observe: has },
   'bootstrap.nodes': { value: [OTHER], observe: dialled },
+  'bootstrap.keep_all': {
+    value: true,
+    observe: dialledBesides,
+    beside: { 'bootstrap.nodes': [OTHER] },
+  },
+  'dht.persist': { value: false, observe: written },
   'dht.enabled': { value: false, observe: has },
   'mcp.enabled': { value: false, observe: has },
   'pubsub.enabled': { value: false, observe: has },
