@@ -54,6 +54,7 @@ step('rules', rules)
 step('package', () => runRing('package'))
 step('interop', () => runRing('interop'))
 step('lab', () => runRing('lab'))
+step('sim', () => runRing('sim'))
 step('fuzz', () => runRing('fuzz', { env: { FUZZ_CASES: '10000', FUZZ_SEED: '2' } }))
 // A figure of one short round says nothing; that every bench still runs does. Needs namespaces.
 step('benches', bench)

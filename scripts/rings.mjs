@@ -17,6 +17,7 @@ export const RINGS = {
       'src/**/*.test.ts',
       'test/{house,contract,integration,fuzz,e2e}/**/*.test.ts',
       'test/bench/*.test.ts',
+      'test/sim/{,cores/,whole/}*.test.ts',
     ],
     options: [
       '--test-timeout=120000',
@@ -25,6 +26,12 @@ export const RINGS = {
       '--test-coverage-exclude=src/**/*.test.ts',
       '--test-coverage-lines=90',
     ],
+    needs: [],
+  },
+  sim: {
+    what: 'scenarios of the simulator, each at a small size',
+    files: ['test/sim/scenarios/*.test.ts'],
+    options: ['--test-timeout=300000', '--test-concurrency=2'],
     needs: [],
   },
   interop: {
