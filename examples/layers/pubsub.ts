@@ -23,7 +23,7 @@ try {
   await meet(ada, bob)
   await using heard = bob.pubsub.subscribe<string>('news')
   const sent = await ada.pubsub.publish('news', 'hello', { waitForPeersMs: 10_000 })
-  assert.deepEqual(sent, { topic: 'news', peers: 1, state: 'sent' })
+  assert.deepEqual(sent, { topic: 'news', peers: 1, mesh: 0, state: 'sent' })
   for await (const { from, value } of heard) {
     console.log(`${from} says ${value}`)
     assert.deepEqual([from, value], [ada.host.self, 'hello'])

@@ -7,6 +7,7 @@
  * narrowest address inside it: a 6to4 address of 10.0.0.1 is private, one of 192.88.1.1 is global.
  */
 
+import { RecentMap } from '../base/index.ts'
 import { embeddedIPv4, type IpAddress, parseIp } from './address.ts'
 import { contains, type IpPrefix, parsePrefix } from './prefix.ts'
 
@@ -16,8 +17,15 @@ export type Scope = (typeof SCOPES)[number]
 
 /** How far the address in `text` reaches. Carrier-grade NAT (100.64.0.0/10) is private. */
 export function scopeOf(text: string): Scope {
-  return scopeOfAddress(parseIp(text))
+  const known = scopes.get(text)
+  if (known !== undefined) return known.scope
+  const scope = scopeOfAddress(parseIp(text))
+  scopes.set(text, { scope })
+  return scope
 }
+
+/** Every address that a peer tells of is asked about several times. */
+const scopes = new RecentMap<string, { readonly scope: Scope }>(4_096)
 
 function scopeOfAddress(address: IpAddress): Scope {
   const inside = embeddedIPv4(address).map((embedded) => SCOPES.indexOf(scopeOfAddress(embedded)))

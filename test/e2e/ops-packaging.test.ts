@@ -54,7 +54,8 @@ test('the image is of the Node that the repository brings, and runs without priv
 
 test('the image exposes the ports of peers and no other', () => {
   const wanted = DEFAULT_LISTEN.map((address) => address.split('/'))
-    .map(([, , , kind = '', port = '']) => `${port}/${kind}`)
+    // Datagrams of the DHT come to the number of the TCP port.
+    .flatMap(([, , , kind = '', port = '']) => [`${port}/${kind}`, `${port}/udp`])
     .sort()
   const exposed = instructions().find((line) => line.startsWith('EXPOSE ')) ?? ''
   assert.deepEqual(exposed.split(' ').slice(1).sort(), [...new Set(wanted)])

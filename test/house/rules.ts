@@ -19,7 +19,7 @@ export const FLOORS: readonly (readonly string[])[] = [
   ['dht', 'pubsub', 'rpc'],
   ['storage', 'mcp', 'agent', 'memory'],
   ['node'],
-  ['control'],
+  ['control', 'testing'],
   ['cli'],
 ]
 
@@ -45,6 +45,7 @@ const HOMES: readonly (readonly [RegExp, RegExp])[] = [
   [/^@bufbuild\/protobuf(\/|$)/, /^src\/dht\//],
   [/^@libp2p\/kad-dht/, /^src\/dht\//],
   [/^@libp2p\/gossipsub/, /^src\/pubsub\//],
+  [/^(@libp2p\/(interface|utils)|@multiformats\/)/, /^src\/(net|dht|pubsub|testing)\//],
   [/^(libp2p$|@libp2p\/|@chainsafe\/libp2p-|@multiformats\/)/, /^src\/(net|dht|pubsub)\//],
   [/^@modelcontextprotocol\//, /^src\/mcp\//],
   [/^(fastify|fastify-type-provider-zod|@fastify\/|@grpc\/)/, /^src\/control\//],
