@@ -8,6 +8,7 @@
 
 import { type PeerId, peerIdToBytes } from '../identity/index.ts'
 import type { Host } from '../net/index.ts'
+import { datagramEndpoint } from './multiaddrs.ts'
 import type { Questions } from './questions.ts'
 import type { Failure, Search, SearchReport, TimedOptions } from './search.ts'
 import { ADDRESSES_MAX, type PeerInfo } from './wire.ts'
@@ -92,12 +93,17 @@ export async function gatherAddresses(
       onAnswer: (source, { closer = [] }) => {
         const info = closer.find((one) => one.peer === peer && one.addresses.length > 0)
         if (info !== undefined) told.push({ addresses: info.addresses, source })
-        return told.length >= enough
+        return told.filter(({ addresses }) => addresses.some(isForStreams)).length >= enough
       },
     },
   )
   for (const { addresses, source } of told) await questions.learn(peer, addresses, source)
   return host.addressesOf(peer)
+}
+
+/** An address for datagrams does not say where to connect. */
+function isForStreams(address: string): boolean {
+  return datagramEndpoint(address) === undefined
 }
 
 async function resolve(deps: GatherDeps, peer: PeerId, told: readonly Told[]): Promise<Provider> {

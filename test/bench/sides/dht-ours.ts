@@ -137,7 +137,6 @@ class OurNode implements DhtNode {
 
   async provide(name: string): Promise<void> {
     const { stored } = await this.#dht.provide(name)
-    // What is kept alive would be announced again while others are measured.
     if (stored.length === 0) throw new TypeError(`nobody stored ${name}`)
   }
 

@@ -8,7 +8,7 @@ import { Party, SAID_MS } from './party.ts'
 import { HEARTBEAT_MS, ONE_WAY_MS, RINGS } from './size.ts'
 
 /** Until connections are of use. They listen after that, so that every mesh may have anybody. */
-const IDENTIFY_MS = 1_000
+const IDENTIFY_MS = 1_300
 const SETTLE_MS_MAX = 30_000
 
 export interface WholeTalk {

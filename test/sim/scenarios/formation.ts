@@ -4,7 +4,6 @@
  */
 
 import { shuffled } from '../../../src/base/index.ts'
-import { peerIdToBytes } from '../../../src/identity/index.ts'
 import { type SimNode, type Simulation, simulate } from '../../../src/testing/index.ts'
 import { atMost, outcomeOf, quantile } from '../outcome.ts'
 import type { Scenario } from '../scenario.ts'
@@ -36,10 +35,12 @@ export const scenario: Scenario = {
       await world.until('a stable network', () => wrong(world), 4 * FORMED_MS_MAX)
       const stableMs = world.time.elapsedMs
       log(`stable after ${stableMs} ms`)
-      const { tookMs, missing, early, unaddressed } = await findAll(world)
+      const { tookMs, missing, early } = await findAll(world)
       const formedMs = world.time.elapsedMs
       const eventHash = world.network.trace.digest()
-      const everybody = missing.map(([one, other]) => `${one.host.ip} lacks ${other.host.ip}`)
+      const everybody = missing.map(
+        ([one, other]) => `${one.host.ip} does not find ${other.host.ip}`,
+      )
       const oracles = { tables: wrong(world), everybody: everybody.slice(0, 5) }
       const { trace } = world.network
       const [segments, datagrams] = [trace.count('data'), trace.count('datagram')]
@@ -60,7 +61,6 @@ export const scenario: Scenario = {
             stableMs,
             formedMs,
             early,
-            unaddressed,
             segments,
             datagrams,
             connections,
@@ -85,7 +85,6 @@ type Pair = readonly [SimNode, SimNode]
  */
 async function findAll(world: Simulation) {
   const tookMs: number[] = []
-  const unaddressed = new Set<SimNode>()
   const random = world.random.fork('pairs')
   const pairs = world.nodes.flatMap((one) => {
     const table = new Set(peersOf(one))
@@ -99,34 +98,24 @@ async function findAll(world: Simulation) {
   let early = -1
   while (missing.length > 0 && world.time.elapsedMs < FORMED_MS_MAX) {
     if (early >= 0) await world.time.sleep(AGAIN_MS)
-    missing = await findPairs(world, missing, { tookMs, unaddressed })
+    missing = await findPairs(world, missing, tookMs)
     if (early < 0) early = missing.length
   }
-  return { tookMs, missing, early, unaddressed: unaddressed.size }
-}
-
-/** By its address, or else as the peer closest to its own place. */
-async function finds(one: SimNode, other: SimNode, unaddressed: Set<SimNode>): Promise<boolean> {
-  const dht = one.parts.ownDht
-  if (dht === null) return false
-  const addresses = await dht.findPeer(other.peer)
-  if (addresses.some((address) => address.includes(`/${other.host.ip}/`))) return true
-  unaddressed.add(other)
-  const { closest } = await dht.closest(peerIdToBytes(other.peer))
-  return closest[0] === other.peer
+  return { tookMs, missing, early }
 }
 
 /** The pairs of which the first did not find the second. */
 async function findPairs(
   world: Simulation,
   pairs: readonly Pair[],
-  { tookMs, unaddressed }: { readonly tookMs: number[]; readonly unaddressed: Set<SimNode> },
+  tookMs: number[],
 ): Promise<Pair[]> {
   const missing: Pair[] = []
   const find = async ([one, other]: Pair) => {
     const startedMs = world.time.nowMs
-    if (!(await finds(one, other, unaddressed))) missing.push([one, other])
+    const found = (await one.parts.ownDht?.findPeer(other.peer)) ?? []
     tookMs.push(world.time.nowMs - startedMs)
+    if (!found.some((address) => address.includes(`/${other.host.ip}/`))) missing.push([one, other])
   }
   const work = async (own: Pair[]) => {
     for (let pair = own.pop(); pair !== undefined; pair = own.pop()) await find(pair)

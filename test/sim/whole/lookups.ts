@@ -47,8 +47,8 @@ const JOIN_PAUSE_MS_MIN = 20
 const STABLE_MS_MAX = 120_000
 /** After this every node has looked around: what join and refresh set off is over. */
 const REST_MS = 30_000
-/** Lookups before those that count, for each node: addresses known, connections there. */
-const WARM_PER_NODE = 1
+/** Lookups before those that count, for each node: who is asked first costs a round trip more. */
+const WARM_PER_NODE = 4
 const LOOKUPS_PER_SECOND = 50
 
 export function lookupsOfWholeNodes({

@@ -164,7 +164,7 @@ export class MeshNode {
     this.#remember(message)
     heard(this.index, id)
     for (const index of this.mesh) {
-      if (index !== from && index !== author) this.#send(index, { messages: [message] })
+      if (index !== from) this.#send(index, { messages: [message] })
     }
   }
 
