@@ -17,7 +17,7 @@ export const RINGS = {
       'src/**/*.test.ts',
       'test/{house,contract,integration,fuzz,e2e}/**/*.test.ts',
       'test/bench/*.test.ts',
-      'test/sim/{,cores/,whole/}*.test.ts',
+      'test/sim/{,cores/,gossip/,whole/}*.test.ts',
     ],
     options: [
       '--test-timeout=120000',

@@ -81,6 +81,16 @@ test('a cookie is renewed in its second half and worth nothing after its end', (
   assert.deepEqual(b.verdicts, ['challenged', 'question'])
 })
 
+test('a cookie that was found good before is worth nothing after its end either', () => {
+  const { a, b, packet } = warm()
+  b.receive(packet, a.at, NOW)
+  for (const afterMs of [COOKIE_MS_MAX, COOKIE_MS_MAX + 1]) {
+    a.ask(b, MESSAGE, NOW + afterMs)
+    b.receive(a.out.splice(0)[0]?.bytes ?? assert.fail(), a.at, NOW + afterMs)
+  }
+  assert.deepEqual(b.verdicts, ['question', 'question', 'challenged'])
+})
+
 test('a packet that is played again changes nothing and is not answered', () => {
   const { a, b, packet } = warm()
   b.receive(packet, a.at, NOW)

@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { carry, Side, type SideOptions } from '../../test/support/datagram-fixture.ts'
 import { utf8 } from '../base/index.ts'
-import { WAITING_PER_PEER_MAX } from './datagram-asking.ts'
+import { WAITING_MAX, WAITING_PER_PEER_MAX } from './datagram-asking.ts'
 import { SILENT_MS } from './datagram-book.ts'
 import { CHALLENGE, PARTIAL, REFUSED } from './datagram-packet.ts'
 
@@ -109,6 +109,21 @@ test('an answer is taken from where the question went, and from nowhere else', (
   assert.equal(asked.outcome?.kind, 'answered')
 })
 
+test('an answer that was carried to another address first is not taken', () => {
+  const { a, b } = sides()
+  a.ask(b, MESSAGE, 1_000)
+  carry(a, b, 1_000)
+  const asked = a.ask(b, MESSAGE, 1_001)
+  b.receive(a.out.splice(0)[0]?.bytes ?? assert.fail(), a.at, 1_001)
+  const answer = b.out.splice(0)[0]?.bytes ?? assert.fail()
+  a.receive(answer, { host: b.at.host, port: b.at.port + 1 }, 1_001)
+  a.receive(answer, { host: '203.0.113.9', port: b.at.port }, 1_001)
+  assert.equal(asked.outcome, undefined)
+  assert.deepEqual(a.book.provenOf(b.peer)?.port, b.at.port)
+  a.receive(answer, b.at, 1_001)
+  assert.equal(asked.outcome?.kind, 'answered')
+})
+
 test('a challenge is believed from who saw the packet, twice at most', () => {
   const { a, b } = sides()
   a.ask(b, MESSAGE, 0)
@@ -145,6 +160,21 @@ test('questions to one peer are bounded', () => {
   carry(a, b, 0)
   assert.equal(a.asking.isFull(b.peer), false)
   assert.equal(a.asking.waitingFor(b.peer), 0)
+})
+
+test('questions to all peers together are bounded', () => {
+  const { a } = sides()
+  const others = Array.from({ length: 33 }, (_, i) => new Side(100 + i, a.at))
+  const last = others.pop() ?? assert.fail()
+  for (const other of others) {
+    for (let i = 0; i < WAITING_PER_PEER_MAX; i += 1) {
+      assert.equal(a.asking.isFull(last.peer), false)
+      a.ask(other, MESSAGE, 1_000)
+    }
+  }
+  assert.equal(a.asking.size, WAITING_MAX)
+  assert.equal(a.asking.isFull(last.peer), true)
+  a.asking.stop()
 })
 
 test('a peer that is silent is asked again when it speaks, or after a while', () => {

@@ -51,6 +51,33 @@ test('a peer that answers nowhere is left alone for a while, or until it speaks'
   assert.deepEqual(book.addressOf(alice, 1_000), at(1))
 })
 
+test('a peer that is silent is asked at once where it is newly told to be', () => {
+  const book = new DatagramBook()
+  book.told(alice, at(1))
+  book.silent(alice, at(1), 1_000)
+  book.told(alice, at(1))
+  assert.equal(book.addressOf(alice, 1_000), undefined, 'the same once more is no news')
+  book.told(alice, at(2))
+  assert.deepEqual(book.addressOf(alice, 1_000), at(2))
+
+  const bob = peerOf('bob')
+  book.spoke(bob, at(3), ports)
+  book.silent(bob, at(3), 1_000)
+  book.told(bob, at(3))
+  assert.equal(book.addressOf(bob, 1_000), undefined)
+  book.told(bob, at(4))
+  assert.deepEqual(book.addressOf(bob, 1_000), at(4))
+  book.silent(bob, at(4), 1_000)
+  assert.equal(book.addressOf(bob, 1_000)?.host, at(3).host, 'where it spoke is not forgotten')
+})
+
+test('of a cookie nothing is kept but its bytes', () => {
+  const book = new DatagramBook()
+  const packet = new Uint8Array(1_232)
+  book.answered(alice, at(1), { ports, cookie: packet.subarray(26, 42), rttMs: 10 })
+  assert.equal(book.cookieOf(alice)?.buffer.byteLength, 16)
+})
+
 test('a cookie is for the address that it was given for', () => {
   const book = new DatagramBook()
   book.answered(alice, at(1), { ports, cookie, rttMs: 10 })

@@ -94,11 +94,19 @@ export class DatagramBook {
     return Math.min(RTO_MAX_MS, Math.max(leastMs, rttMs + 4 * rttDeviationMs))
   }
 
-  /** Somebody told where `peer` is; of those told the newest two are kept. */
+  /**
+   * Somebody told where `peer` is; of those told the newest two are kept. A silence at other
+   * addresses says nothing of this one: else a liar could hide the peer behind addresses of its own.
+   */
   told(peer: PeerId, at: UdpEndpoint): void {
     const entry = this.#entry(peer)
-    const others = entry.told.filter((one) => !isSame(one, at))
+    const { proven, told } = entry
+    const tried = entry.silentUntilMs > 0 && proven !== undefined ? [proven, ...told] : told
+    const others = tried.filter((one) => !isSame(one, at))
     entry.told = [placeOf(at), ...others].slice(0, TOLD_MAX)
+    if (entry.silentUntilMs === 0 || others.length < tried.length) return
+    entry.silentUntilMs = 0
+    entry.proven = undefined
   }
 
   /** The peer asked us from there, with a cookie that reached it. */
@@ -121,7 +129,8 @@ export class DatagramBook {
     }
     this.#prove(entry, from, said.ports)
     entry.answered = true
-    entry.cookie = said.cookie
+    // The packet that it came in is larger by far, and is not kept for it.
+    entry.cookie = Uint8Array.from(said.cookie)
     entry.silences = 0
     measured(entry, said.rttMs)
     measured(this.#all, said.rttMs)

@@ -46,8 +46,9 @@ function setup() {
         log: silentLog,
         metrics,
         answer: async (_peer, messages) => {
-          asked.push(...messages)
-          return messages.at(-1)
+          const read = [...messages]
+          asked.push(...read)
+          return read.at(-1)
         },
         spoke: (peer, serves) => void spoke.push([peer, serves]),
         ...deps,
@@ -112,11 +113,27 @@ test('a face whose port cannot be opened says why and asks nobody', async () => 
 test('what is refused is told so at once', async () => {
   const { face, outcomes } = setup()
   const deps = { answer: () => Promise.reject(new RangeError('over quota')) }
-  const [a, b] = [await face(1), await face(2, { deps })]
+  const [a, b, c] = [await face(1), await face(2, { deps }), await face(3)]
   assert.equal((await ask(a, b))?.kind, 'refused')
-  assert.equal((await ask(a, b, [Uint8Array.of(0xff)]))?.kind, 'refused')
-  assert.deepEqual(b.spoke, [])
+  assert.equal((await ask(a, c, [Uint8Array.of(0xff)]))?.kind, 'refused')
+  assert.deepEqual([...b.spoke, ...c.spoke], [])
   assert.ok(outcomes.includes('in refused'))
+})
+
+test('of a flood no more than 512 questions are worked on at once', async () => {
+  const { face, outcomes } = setup()
+  let working = 0
+  const answer = () => {
+    working += 1
+    return new Promise<undefined>(() => undefined)
+  }
+  const b = await face(1, { deps: { answer } })
+  for (let seed = 2; seed <= 12; seed += 1) {
+    const a = await face(seed)
+    for (let i = 0; i < 60; i += 1) void ask(a, b)
+  }
+  assert.equal(working, 512)
+  assert.ok(outcomes.includes('in busy'))
 })
 
 test('an answer that does not fit is partial', async () => {
@@ -191,6 +208,24 @@ test('where no datagram is ever answered, one peer in ten seconds is tried', asy
   await clock.advance(10_000)
   assert.equal(a.face.canAsk(peers[19] ?? assert.fail()), true)
   assert.equal(a.face.canAsk(peers[18] ?? assert.fail()), false)
+})
+
+test('peers that a liar made up do not mute a face that others answer', async () => {
+  const { face, clock } = setup()
+  const [a, b] = [await face(1), await face(2)]
+  await ask(a, b)
+  const peers = Array.from({ length: 12 }, (_, i) => keysOf(100 + i).signer.peer)
+  for (const peer of peers) a.face.told(peer, { host: '10.9.9.9', port: 9_000 }, 'private')
+  const asked = peers.slice(0, 10).map((peer) => a.face.ask(peer, PING))
+  await clock.advance(2_000)
+  for (const one of asked) assert.equal((await one)?.kind, 'silent')
+  for (const peer of peers.slice(10)) assert.equal(a.face.canAsk(peer), true)
+  // What was heard long ago says nothing of where we are now.
+  await clock.advance(60_000)
+  assert.deepEqual(
+    peers.slice(10).map((peer) => a.face.canAsk(peer)),
+    [true, false],
+  )
 })
 
 test('questions that wait for one peer are bounded', async () => {

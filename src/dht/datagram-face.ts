@@ -37,8 +37,9 @@ const ACTING_MAX = 512
 const SECRET_BYTES = 32
 /** How exactly the time to send again is kept. */
 const TICK_MS = 25
-/** So many peers in a row without an answer, and never one with: this may be no place for UDP. */
+/** So many peers in a row without an answer, and none with for so long: no place for UDP. */
 const MUTE_AFTER = 8
+const MUTE_MS = 60_000
 const PROBE_MS = 10_000
 const SYSTEM_PORT_MAX = 1_023
 const NO_MESSAGE = new Uint8Array()
@@ -59,8 +60,8 @@ export interface DatagramFaceDeps extends DatagramParts {
   readonly random: Random
   readonly log: Logger
   readonly metrics: Pick<DhtMetrics, 'datagrams'>
-  /** What the messages of a peer are answered with; rejects for what is refused. */
-  readonly answer: (peer: PeerId, messages: readonly Message[]) => Promise<Message | undefined>
+  /** What the messages of a peer are answered with; each is read when it is taken. May reject. */
+  readonly answer: (peer: PeerId, messages: Iterable<Message>) => Promise<Message | undefined>
   /** A peer has asked us and was answered; `serves` says that it may stand in routing tables. */
   readonly spoke: (peer: PeerId, serves: boolean) => void
 }
@@ -79,6 +80,8 @@ export class DatagramFace {
   #ticking = false
   #acting = 0
   #silentRow = 0
+  /** When a peer last answered us, or asked. */
+  #heardMs = Number.NEGATIVE_INFINITY
   #probedMs = 0
 
   constructor(deps: DatagramFaceDeps, config: DhtConfig) {
@@ -169,6 +172,8 @@ export class DatagramFace {
     const at = this.#book.addressOf(peer, nowMs)
     if (at === undefined || !this.#own.speaks(at)) return false
     if (this.#silentRow < MUTE_AFTER || this.#book.answers(peer)) return true
+    // Made-up peers are silent too: a liar that names eight must not keep us from the honest.
+    if (nowMs - this.#heardMs < MUTE_MS) return true
     if (Math.abs(nowMs - this.#probedMs) < PROBE_MS) return false
     this.#probedMs = nowMs
     return true
@@ -194,7 +199,7 @@ export class DatagramFace {
     void this.#keepTime()
     const outcome = await promise
     metrics.datagrams.add(1, { direction: 'out', outcome: outcome.kind })
-    if (outcome.kind !== 'silent') this.#silentRow = 0
+    if (outcome.kind !== 'silent') this.#heard()
     else if (!outcome.known) this.#silentRow += 1
     return outcome
   }
@@ -250,9 +255,8 @@ export class DatagramFace {
 
   async #answerOf({ peer, serves, messages }: Question) {
     try {
-      const asked = messages.map((bytes) => wholeQuestion(decodeQuestion(bytes)))
-      const answer = await this.#deps.answer(peer, asked)
-      this.#silentRow = 0
+      const answer = await this.#deps.answer(peer, readEach(messages))
+      this.#heard()
       this.#deps.spoke(peer, serves)
       this.#count('question')
       if (answer === undefined) return { message: NO_MESSAGE, flags: 0 }
@@ -281,7 +285,16 @@ export class DatagramFace {
     this.#ticking = false
   }
 
+  #heard(): void {
+    this.#silentRow = 0
+    this.#heardMs = this.#deps.clock.now()
+  }
+
   #count(outcome: string): void {
     this.#deps.metrics.datagrams.add(1, { direction: 'in', outcome })
   }
+}
+
+function* readEach(messages: readonly Uint8Array[]): Iterable<Message> {
+  for (const bytes of messages) yield wholeQuestion(decodeQuestion(bytes))
 }

@@ -156,6 +156,36 @@ test('what is forgotten cannot be played again: it takes a newer cookie', () => 
   assert.equal(b.keys.openQuestion(packet, shown(900), 1_020).kind, 'stale')
 })
 
+test('a peer that starts anew again and again shuts nobody else out', () => {
+  const b = sideOf(bob)
+  const eve = keysOf(3)
+  for (let run = 1; run <= 9; run += 1) {
+    assert.equal(open(b, sideOf(eve, run).question(bob), 1_000 + run).kind, 'opened')
+  }
+  // Alice was given her cookie before the last of these came.
+  assert.equal(open(b, sideOf(alice).question(bob), 999).kind, 'opened')
+  assert.equal(open(b, sideOf(eve, 10).question(bob), 999).kind, 'stale')
+})
+
+test('what a peer sent in a run before its last is not forgotten with the peer', () => {
+  const isAlice = (peer: PeerId) => peer === alice.signer.peer
+  const agreement = (peer: PeerId) => (isAlice(peer) ? bob.agreement(peer) : new Uint8Array(32))
+  const b = sideOf({ ...bob, agreement })
+  const packets = [1, 2, 3].map((run) => sideOf(alice, run).question(bob))
+  for (const [i, packet] of packets.entries()) {
+    const opened = b.keys.openQuestion(packet, shown(900), i === 0 ? 2_000 : 1_000)
+    assert.equal(opened.kind, 'opened')
+  }
+  for (let i = 0; i < 2_100; i += 1) {
+    const publicKey = new Uint8Array(32)
+    new DataView(publicKey.buffer).setUint32(0, i)
+    b.keys.agrees(`peer ${i}` as PeerId, publicKey)
+  }
+  const [first] = packets
+  assert.ok(first !== undefined)
+  assert.equal(b.keys.openQuestion(first, shown(2_000), 2_001).kind, 'stale')
+})
+
 test('a window takes each counter once, and none below those it remembers', () => {
   fc.assert(
     fc.property(fc.array(fc.nat(200), { maxLength: 300 }), (counters) => {

@@ -35,6 +35,8 @@ export interface PeerKeys {
   runs: readonly Run[]
   /** The cookie that its last question came with, found good for that address. */
   shown: Shown | undefined
+  /** As for all peers below, for runs of this one alone: else who restarts shuts others out. */
+  forgottenMs: number
 }
 
 /** A cookie that was checked, so that the next question with it need not be. */
@@ -130,7 +132,7 @@ export class DatagramKeys {
     const known = this.#peers.get(nameOf(packet.key))
     const boot = nameOf(packet.boot)
     const run = known?.runs.find((one) => one.boot === boot)
-    if (shown.issuedMs <= (run?.sinceMs ?? this.#forgottenMs)) return { kind: 'stale' }
+    if (shown.issuedMs <= (run?.sinceMs ?? this.#forgottenOf(known))) return { kind: 'stale' }
     if (run?.seen.has(packet.counter)) return { kind: 'replayed' }
     const keys = known ?? this.#agree(packet.key)
     if (keys === undefined) return { kind: 'forged' }
@@ -176,7 +178,7 @@ export class DatagramKeys {
     }
     const secret = this.#deps.agreement(peer)
     if (secret === undefined) return undefined
-    const keys: PeerKeys = { peer, secret, sending: undefined, runs: [], shown: undefined }
+    const keys = keysWith(peer, secret)
     this.#keep(name, keys)
     return keys
   }
@@ -186,7 +188,7 @@ export class DatagramKeys {
     try {
       const peer = peerIdFromPublicKey(publicKey)
       const secret = this.#deps.agreement(peer)
-      return secret && { peer, secret, sending: undefined, runs: [], shown: undefined }
+      return secret && keysWith(peer, secret)
     } catch {
       // No point of the curve, or one that is nobody's key.
       return undefined
@@ -194,9 +196,11 @@ export class DatagramKeys {
   }
 
   #addRun(keys: PeerKeys, boot: string, key: Uint8Array): Run {
-    const sinceMs = this.#forgottenMs
+    const sinceMs = this.#forgottenOf(keys)
     const run: Run = { boot, key, seen: new CounterWindow(), sinceMs, usedMs: 0 }
-    for (const gone of keys.runs.slice(RUNS_MAX - 1)) this.#forget(gone)
+    for (const { usedMs } of keys.runs.slice(RUNS_MAX - 1)) {
+      keys.forgottenMs = Math.max(keys.forgottenMs, usedMs)
+    }
     keys.runs = [run, ...keys.runs.slice(0, RUNS_MAX - 1)]
     return run
   }
@@ -207,15 +211,20 @@ export class DatagramKeys {
       const [oldest] = this.#peers
       if (oldest !== undefined) {
         this.#peers.delete(oldest[0])
-        for (const run of oldest[1].runs) this.#forget(run)
+        this.#forget(oldest[1])
       }
     }
     this.#peers.set(name, keys)
   }
 
-  /** Packets that this run sent may come again for as long as a cookie of that time is good. */
-  #forget({ usedMs }: Run): void {
-    this.#forgottenMs = Math.max(this.#forgottenMs, usedMs)
+  /** What this peer sent may come again for as long as a cookie of that time is good. */
+  #forget({ runs, forgottenMs }: PeerKeys): void {
+    const usedMs = runs.map((run) => run.usedMs)
+    this.#forgottenMs = Math.max(this.#forgottenMs, forgottenMs, ...usedMs)
+  }
+
+  #forgottenOf(keys: PeerKeys | undefined): number {
+    return Math.max(this.#forgottenMs, keys?.forgottenMs ?? -1)
   }
 
   #derive(secret: Uint8Array, from: PeerId, to: PeerId, boot: Uint8Array): Uint8Array {
@@ -246,6 +255,10 @@ export class CounterWindow {
     counters.splice(at, 0, counter)
     if (counters.length > WINDOW) this.#floor = counters.shift() ?? this.#floor
   }
+}
+
+function keysWith(peer: PeerId, secret: Uint8Array): PeerKeys {
+  return { peer, secret, sending: undefined, runs: [], shown: undefined, forgottenMs: -1 }
 }
 
 function open(

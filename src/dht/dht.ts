@@ -171,11 +171,11 @@ export class Dht implements Service {
     metrics.recordsStored.set(this.#records.count)
     await this.#face?.start()
     this.#unsubscribe = host.events.on('identified', ({ peer, protocols }) => {
-      void this.#meet(peer, protocols)
+      this.#members.coming(this.#meet(peer, protocols))
     })
     // Who was connected before we listened.
     for (const { peer } of host.connections()) {
-      void this.#meet(peer, await host.protocolsOf(peer))
+      this.#members.coming(this.#meet(peer, await host.protocolsOf(peer)))
     }
     if (mode === 'server') {
       await host.handle(this.#protocol, (channel) => this.#handler.serve(channel))
@@ -266,7 +266,7 @@ export class Dht implements Service {
     if (datagrams === undefined || !this.#config.datagrams) return undefined
     // A peer that asks by datagram is met as one that a connection identified.
     const spoke = (peer: PeerId, serves: boolean) => this.#spoke(peer, serves)
-    const answer = (peer: PeerId, messages: readonly Message[]) =>
+    const answer = (peer: PeerId, messages: Iterable<Message>) =>
       this.#handler.answerMessages(peer, messages)
     return new DatagramFace({ ...deps, ...datagrams, host, answer, spoke }, this.#config)
   }

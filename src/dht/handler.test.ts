@@ -252,6 +252,10 @@ test('messages of one datagram are each admitted and acted on; the last one is a
     refusing.handler.answerMessages(alice.peer, [{ type: 'ping' }]),
     coded('ACCESS_QUOTA'),
   )
+  const unread: Iterable<Message> = {
+    [Symbol.iterator]: () => assert.fail('what is not admitted is not read'),
+  }
+  await assert.rejects(refusing.handler.answerMessages(alice.peer, unread), coded('ACCESS_QUOTA'))
 })
 
 test('a datagram names peers by where they take datagrams, and all of them if one takes none', async () => {

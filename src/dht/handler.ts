@@ -104,11 +104,18 @@ export class Handler {
     return this.#answer(peer, message, 'stream')
   }
 
-  /** As `answer`, to messages that came together in a datagram: the answer to the last of them. */
-  async answerMessages(peer: PeerId, messages: readonly Message[]): Promise<Message | undefined> {
+  /**
+   * As `answer`, to messages that came together in a datagram: the answer to the last of them. They
+   * may be read only as they are taken, so the first is admitted before that.
+   */
+  async answerMessages(peer: PeerId, messages: Iterable<Message>): Promise<Message | undefined> {
+    const { policy } = this.#deps
     let answer: Message | undefined
+    let taken = 0
+    policy.admit(peer, 'dht.query')
     for (const message of messages) {
-      this.#deps.policy.admit(peer, 'dht.query')
+      if (taken > 0) policy.admit(peer, 'dht.query')
+      taken += 1
       answer = await this.#answer(peer, message, 'datagram')
     }
     return answer

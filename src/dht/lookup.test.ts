@@ -175,6 +175,28 @@ test('what liars made up is not vouched for, and the true closest is asked besid
   assert.ok(reached >= 39, `${reached} of 40`)
 })
 
+test('those whom one path made up do not vouch for each other when they are swept', () => {
+  const target = dhtKey(utf8('made up'))
+  const near = (name: string, bytes: number): Contact => ({
+    peer: name as PeerId,
+    key: target.map((byte, i) => (i < bytes ? byte : byte ^ (name.length + i + 1))) as DhtKey,
+  })
+  const [friend, liar] = [near('friend', 1), near('liar', 1)]
+  const fakes = Array.from({ length: K }, (_, i) => near(`fake${'x'.repeat(i)}`, 20))
+  const truth = Array.from({ length: K }, (_, i) => near(`true${'x'.repeat(i)}`, 2))
+  const isFalse = (peer: PeerId) => peer === liar.peer || peer.startsWith('fake')
+  const world = { nodes: [], ask: (peer: PeerId) => (isFalse(peer) ? fakes : truth) }
+  const two = { ...config, paths: 2 }
+  const lookup = new Lookup(target, 'me' as PeerId, [friend, liar], two)
+  run(lookup, target, world, seededRandom('made up'))
+  const { closest, vouched } = lookup.report()
+  assert.ok(closest.every(({ peer }) => peer.startsWith('fake')))
+  assert.deepEqual(
+    vouched.filter(({ peer }) => peer.startsWith('fake')),
+    [],
+  )
+})
+
 test('where nobody lies all that is found is vouched for, and nothing is asked for that', () => {
   for (let i = 0; i < 20; i += 1) {
     const { closest, vouched, hops } = lookFor(honest, `vouched ${i}`)

@@ -45,8 +45,10 @@ export interface LookupReport {
 }
 
 interface Heard {
-  /** On how many paths the peer was named. */
-  voices: number
+  /** The path on which the peer was named first. */
+  readonly first: Path
+  /** Whether we knew it before, or it was named on another path as well. */
+  vouched: boolean
   /** How many answers led to it, and its own. */
   readonly hops: number
 }
@@ -72,8 +74,6 @@ type Sweep = 'all' | 'vouched'
 
 /** Names of one answer that are heard; the wire carries no more. */
 const NAMES_MAX = 20
-/** On so many paths somebody is named who is vouched for. */
-const VOUCHED = 2
 
 export class Lookup {
   readonly #target: DhtKey
@@ -107,8 +107,10 @@ export class Lookup {
     // One path has nobody who could vouch.
     this.#sweeps = count === 1 ? ['all'] : ['all', 'vouched']
     for (const [i, contact] of sorted.entries()) {
-      this.#heard.set(contact.peer, { voices: VOUCHED, hops: 1 })
-      this.#hear(this.#paths[i % count], contact, 1)
+      const path = this.#paths[i % count]
+      if (path === undefined) continue
+      this.#heard.set(contact.peer, { first: path, vouched: true, hops: 1 })
+      this.#hear(path, contact, { hops: 1, voice: path })
     }
   }
 
@@ -125,7 +127,8 @@ export class Lookup {
     this.#failed.delete(peer)
     insert(this.#target, path.answered, contact)
     const hops = (this.#heard.get(peer)?.hops ?? 0) + 1
-    for (const named of closer.slice(0, NAMES_MAX)) this.#hear(path, named, hops)
+    const voice = this.#voiceOf(peer, path)
+    for (const named of closer.slice(0, NAMES_MAX)) this.#hear(path, named, { hops, voice })
     return this.#step()
   }
 
@@ -226,16 +229,27 @@ export class Lookup {
   }
 
   #isVouched(peer: PeerId): boolean {
-    return this.#paths.length === 1 || (this.#heard.get(peer)?.voices ?? 0) >= VOUCHED
+    return this.#paths.length === 1 || (this.#heard.get(peer)?.vouched ?? false)
   }
 
-  #hear(path: Path | undefined, contact: Contact, hops: number): void {
+  /**
+   * For which path a peer speaks that answers on `path`. In a sweep one who is not vouched for
+   * speaks for the path that led to it: else those whom one liar made up would vouch for each other.
+   */
+  #voiceOf(peer: PeerId, path: Path): Path {
+    const heard = this.#heard.get(peer)
+    if (heard === undefined || heard.vouched || this.#paths.includes(path)) return path
+    return heard.first
+  }
+
+  #hear(path: Path, contact: Contact, { hops, voice }: { hops: number; voice: Path }): void {
     const { peer } = contact
-    if (path === undefined || peer === this.#self || path.heard.has(peer)) return
-    path.heard.add(peer)
+    if (peer === this.#self) return
     const known = this.#heard.get(peer)
-    if (known === undefined) this.#heard.set(peer, { voices: 1, hops })
-    else known.voices += 1
+    if (known === undefined) this.#heard.set(peer, { first: voice, vouched: false, hops })
+    else if (known.first !== voice) known.vouched = true
+    if (path.heard.has(peer)) return
+    path.heard.add(peer)
     if (this.#answered.has(peer) || (path.vouchedOnly && !this.#isVouched(peer))) return
     insert(this.#target, path.waiting, contact)
   }

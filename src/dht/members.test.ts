@@ -57,6 +57,28 @@ for (const alive of [true, false]) {
   })
 }
 
+test('while nobody is known, who is about to be is waited for, and nobody else', async () => {
+  const { members } = setup(() => true)
+  const { signal } = new AbortController()
+  await members.somebody(signal)
+
+  const meeting = Promise.withResolvers<void>()
+  members.coming(meeting.promise)
+  const waited = members.somebody(signal).then(() => members.size)
+  members.identified(far[0]?.peer ?? self.peer, true)
+  meeting.resolve()
+  assert.equal(await waited, 1)
+
+  members.coming(hangs())
+  await members.somebody(signal)
+  const other = setup(() => true).members
+  other.coming(hangs())
+  const given = new AbortController()
+  const over = other.somebody(given.signal)
+  given.abort()
+  await over
+})
+
 test('a peer that no longer serves leaves the table', () => {
   const { members } = setup(() => true)
   const [first] = far
@@ -154,3 +176,7 @@ test('joinKeys() has one for each bucket with room before that of our neighbours
   for (const key of members.joinKeys()) members.lookedFor(dhtKey(key))
   assert.deepEqual(prefixes(), [], 'each once')
 })
+
+function hangs(): Promise<void> {
+  return Promise.withResolvers<void>().promise
+}

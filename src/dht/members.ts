@@ -5,7 +5,7 @@
  * and knows which of its parts nobody looked for in a while (Kademlia §2.3).
  */
 
-import type { Clock, Random } from '../base/index.ts'
+import { type Clock, type Random, race } from '../base/index.ts'
 import type { PeerId } from '../identity/index.ts'
 import type { DhtConfig } from './config.ts'
 import { Density, sizeFrom } from './density.ts'
@@ -37,6 +37,8 @@ export class Members {
   /** When a key of each bucket was last looked for. */
   readonly #lookedMs: number[] = []
   readonly #life = new AbortController()
+  /** Peers that we are connected to and that are being asked for themselves. */
+  readonly #coming = new Set<Promise<void>>()
   #neighbours: readonly Contact[] | undefined
   #version = 0
   #settled = false
@@ -96,6 +98,19 @@ export class Members {
   /** Whether this node is one of the `count` closest to `key` that it knows. */
   selfAmong(key: DhtKey, count: number): boolean {
     return this.#table.selfAmong(key, count)
+  }
+
+  /** A peer is about to be known: who looks for anybody before that may wait for it. */
+  coming(meeting: Promise<void>): void {
+    const known = meeting.finally(() => this.#coming.delete(known))
+    this.#coming.add(known)
+  }
+
+  /** Waits while nobody is known and somebody is about to be; never rejects. */
+  async somebody(signal: AbortSignal): Promise<void> {
+    while (this.size === 0 && this.#coming.size > 0 && !signal.aborted) {
+      await race(Promise.race(this.#coming), signal).catch(() => undefined)
+    }
   }
 
   /** The peer introduced itself; returns true when that made the table larger. */

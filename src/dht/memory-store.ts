@@ -35,9 +35,11 @@ export class MemoryStore implements RecordStorage {
 
   put(record: StoredRecord): void {
     this.delete(record.key)
-    this.#records.set(textOf(record.key), record)
-    insert(this.#farthestLast, record, byDistance)
-    this.#tally.add(accountsOf(record), record.bytes.length)
+    // Of the message that brought it nothing is kept: it may be eight times as long.
+    const own = { ...record, bytes: Uint8Array.from(record.bytes) }
+    this.#records.set(textOf(own.key), own)
+    insert(this.#farthestLast, own, byDistance)
+    this.#tally.add(accountsOf(own), own.bytes.length)
   }
 
   delete(key: DhtKey): void {

@@ -220,9 +220,9 @@ async function faced(config: Partial<DhtConfig> = {}, loses?: FakeUdp['loses']) 
     const { signer, agreement } = keysOf(seed)
     const host = net.add(signer.peer)
     const asked: Message[] = []
-    const answer = async (_: PeerId, messages: readonly Message[]): Promise<Message> => {
+    const answer = async (_: PeerId, messages: Iterable<Message>): Promise<Message> => {
       asked.push(...messages)
-      const { type, key = new Uint8Array() } = messages.at(-1) ?? assert.fail()
+      const { type, key = new Uint8Array() } = asked.at(-1) ?? assert.fail()
       const isSelf = equalBytes(key, peerIdToBytes(host.self))
       const self = { peer: host.self, addresses: await questions.addressesOf(host.self) }
       const long = key.length === 1 ? { record: { key, value: new Uint8Array(3_000) } } : {}
@@ -263,7 +263,7 @@ async function faced(config: Partial<DhtConfig> = {}, loses?: FakeUdp['loses']) 
       one.face.stop()
     }
   }
-  return { udp, clock, a, b, ask, stop }
+  return { udp, clock, net, a, b, ask, stop }
 }
 
 test('peers that meet over a stream ask each other by datagram from then on', async () => {
@@ -313,6 +313,22 @@ test('a peer that used to answer datagrams and is silent has failed', async () =
   const third = ask('third')
   await Promise.all([assert.rejects(third, /answered no datagram/), clock.advance(5_000)])
   await assert.rejects(ask('fourth'), /a moment ago/)
+  stop()
+})
+
+test('a peer whose face could not be asked for is asked for it again', async () => {
+  const { a, b, ask, clock, net, stop } = await faced({ streamsMax: 1 })
+  const other = keysOf(3).signer.peer
+  // The one stream that we may have is taken by a peer that never answers.
+  const silent = net.add(other)
+  await silent.handle(protocol, async () => undefined)
+  await a.host.learn(other, silent.addresses(), a.host.self)
+  const held = assert.rejects(a.questions.ask(other, [question('x')], none))
+  await setImmediate()
+  await assert.rejects(ask('first'), coded('DHT_PEER_BUSY'))
+  await Promise.all([held, clock.advance(5_000)])
+  assert.equal(textOf(await ask('second')), 'second')
+  assert.ok(a.questions.datagramAddressOf(b.host.self) !== undefined)
   stop()
 })
 

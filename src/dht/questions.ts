@@ -105,9 +105,14 @@ export class Questions {
    */
   async findFace(peer: PeerId): Promise<CodedError | undefined> {
     if (!this.#wantsFace(peer)) return undefined
-    const asked = this.#facesAsked.get(peer) ?? this.#askFace(peer)
+    const known = this.#facesAsked.get(peer)
+    if (known !== undefined) return known
+    const asked = this.#askFace(peer)
     this.#facesAsked.set(peer, asked)
-    return asked
+    // It may fail before it was noted: a failure that stayed would keep us from the peer.
+    const failure = await asked
+    if (failure !== undefined) this.#facesAsked.delete(peer)
+    return failure
   }
 
   /** Notes what an answer of `source` told of `peer`: addresses for streams and for datagrams. */
@@ -218,7 +223,6 @@ export class Questions {
       )
       return undefined
     } catch (error) {
-      this.#facesAsked.delete(peer)
       if (isCoded(error)) return error
       throw error
     }

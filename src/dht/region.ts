@@ -43,6 +43,8 @@ export class RegionWalk {
   readonly #failed: PeerId[] = []
   readonly #branchMax: number
   #questions = 0
+  /** Whether somebody was heard of whom the walk has no room to remember. */
+  #overfull = false
 
   /** `answered` were asked before, and are asked no more. */
   constructor(target: DhtKey, self: PeerId, answered: readonly Contact[], config: RegionConfig) {
@@ -64,7 +66,10 @@ export class RegionWalk {
       // What is nearer than the last branch shares one turn, for only an attacker is deep in it.
       const branch = Math.min(commonPrefixLength(this.#target, key), this.#branchMax)
       const waiting = this.#branches.get(branch) ?? []
-      if (waiting.length >= this.#config.questionsMax) continue
+      if (waiting.length >= this.#config.questionsMax) {
+        this.#overfull = true
+        continue
+      }
       this.#known.add(peer)
       waiting.push(contact)
       this.#branches.set(branch, waiting)
@@ -94,7 +99,7 @@ export class RegionWalk {
     return {
       answered: this.#answered,
       failed: [...this.#failed, ...this.#flying.keys()],
-      complete: this.#flying.size === 0 && this.#branches.size === 0,
+      complete: !this.#overfull && this.#flying.size === 0 && this.#branches.size === 0,
     }
   }
 

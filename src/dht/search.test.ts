@@ -33,6 +33,8 @@ function setup(
     {
       host: { self },
       members: {
+        size: known.length,
+        somebody: async () => undefined,
         closest: () => known.map(contactOf),
         has: (peer) => known.includes(peer),
         seen: () => undefined,

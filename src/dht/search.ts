@@ -31,7 +31,15 @@ export interface SearchDeps {
   readonly host: Pick<Host, 'self'>
   readonly members: Pick<
     Members,
-    'closest' | 'has' | 'seen' | 'failed' | 'lookedFor' | 'isCrowded' | 'regionRadius'
+    | 'size'
+    | 'somebody'
+    | 'closest'
+    | 'has'
+    | 'seen'
+    | 'failed'
+    | 'lookedFor'
+    | 'isCrowded'
+    | 'regionRadius'
   >
   readonly questions: Pick<Questions, 'ask' | 'learn'>
   readonly clock: Clock
@@ -101,12 +109,12 @@ export class Search {
     const { host, members, clock, metrics } = this.#deps
     const { k, lookupTimeoutMs } = this.#config
     const target = dhtKey(message.key)
-    members.lookedFor(target)
-    const lookup = new Lookup(target, host.self, members.closest(target, k), this.#config)
     const startedMs = clock.now()
-
     const timeoutMs = Math.min(options.timeoutMs ?? lookupTimeoutMs, lookupTimeoutMs)
     using deadline = clock.deadline(timeoutMs, options.signal)
+    if (members.size === 0) await members.somebody(deadline.signal)
+    members.lookedFor(target)
+    const lookup = new Lookup(target, host.self, members.closest(target, k), this.#config)
     const run = new Run(this.#deps, deadline.signal)
     await run.drive(lookup, message, options.onAnswer)
     const report = lookup.report()

@@ -208,6 +208,21 @@ test('one site cannot push other candidates out, nor get more places through the
   assert.equal(other.size, 5, 'a candidate whose site has filled meanwhile is let go')
 })
 
+test('no more candidates wait than a bucket has places, the newest of them', () => {
+  const table = fullBucket()
+  for (let n = 3; n < 100; n += 1) table.seen(contact(0x80, n), n)
+  const entered = new Set<PeerId>()
+  for (let turn = 0; turn < 100; turn += 1) {
+    const [first] = table.closest(SELF, 1)
+    if (first === undefined) break
+    entered.add(first.peer)
+    table.remove(first.peer)
+  }
+  assert.equal(table.size, 0)
+  const waited = [...entered].filter((peer) => ![0, 1, 2].some((n) => peer === `128-${n}`))
+  assert.deepEqual(new Set(waited), new Set(['128-99', '128-98', '128-97']))
+})
+
 test('a candidate that no longer serves is forgotten', () => {
   const table = fullBucket()
   table.seen(contact(0x80, 3), 3)

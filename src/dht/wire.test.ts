@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire'
+import { BinaryReader, BinaryWriter, WireType } from '@bufbuild/protobuf/wire'
 import fc from 'fast-check'
 import { signerOf } from '../../test/support/dht-fixture.ts'
 import { coded } from '../../test/support/expect.ts'
@@ -135,6 +135,20 @@ test('a list of what nobody can read costs no more than a list at its limit', ()
   one.tag(2, WireType.LengthDelimited).bytes(Uint8Array.of(4, 192, 0, 2, 1, 6, 0x23, 0x28))
   const message = new BinaryWriter().tag(8, WireType.LengthDelimited).bytes(one.finish()).finish()
   assert.deepEqual(decodeMessage(message).closer, [{ peer, addresses: [] }])
+})
+
+test('of a list no more is taken apart than is looked at', (t) => {
+  const taken = t.mock.method(BinaryReader.prototype, 'bytes')
+  for (const field of [8, 9]) {
+    const flood = new BinaryWriter().tag(1, WireType.Varint).uint32(4)
+    for (let i = 0; i < 30_000; i += 1) flood.tag(field, WireType.LengthDelimited).bytes(utf8(''))
+    assert.deepEqual(decodeMessage(flood.finish()).closer, [])
+    const peer = new BinaryWriter()
+    for (let i = 0; i < 20_000; i += 1) peer.tag(2, WireType.LengthDelimited).bytes(utf8(''))
+    const one = new BinaryWriter().tag(field, WireType.LengthDelimited).bytes(peer.finish())
+    decodeMessage(one.finish())
+  }
+  assert.ok(taken.mock.callCount() <= 4 * 2 * PEERS_MAX, String(taken.mock.callCount()))
 })
 
 test('decodeQuestion() reads no peers but those that announce themselves as providers', () => {

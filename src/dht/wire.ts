@@ -114,9 +114,10 @@ function readMessage(bytes: Uint8Array, wanted: Wanted): Message {
     if (tag === VARINT_1) number = reader.uint32()
     else if (tag === BYTES_2) found.key = whole('key', reader.bytes(), NAME_BYTES_MAX)
     else if (tag === BYTES_3) found.record = readKadRecord(reader.bytes())
-    else if (tag === BYTES_8) lists.closer.push(reader.bytes())
-    else if (tag === BYTES_9) lists.providers.push(reader.bytes())
-    else return false
+    else if (tag === BYTES_8 && hasRoom(lists.closer, PEERS_MAX)) lists.closer.push(reader.bytes())
+    else if (tag === BYTES_9 && hasRoom(lists.providers, PEERS_MAX)) {
+      lists.providers.push(reader.bytes())
+    } else return false
     return true
   })
   const type = MESSAGE_TYPES[number]
@@ -164,7 +165,7 @@ function writePeer(writer: BinaryWriter, field: number, info: PeerInfo): void {
 
 /** A peer whose id we cannot read is nobody we could ask: passed over, with its addresses. */
 function readPeers(list: readonly Uint8Array[]): PeerInfo[] {
-  const peers = list.slice(0, READABLE_SHARE * PEERS_MAX).map(readPeer)
+  const peers = list.map(readPeer)
   return peers.filter((info) => info !== undefined).slice(0, PEERS_MAX)
 }
 
@@ -188,12 +189,11 @@ function readNewPeer(bytes: Uint8Array): PeerInfo | undefined {
   const list: Uint8Array[] = []
   readFields(bytes, (tag, reader) => {
     if (tag === BYTES_1) id = whole('peer id', reader.bytes(), PEER_ID_BYTES_MAX)
-    else if (tag === BYTES_2) list.push(reader.bytes())
+    else if (tag === BYTES_2 && hasRoom(list, ADDRESSES_MAX)) list.push(reader.bytes())
     else return false
     return true
   })
   const addresses = list
-    .slice(0, READABLE_SHARE * ADDRESSES_MAX)
     .map((each) => (each.length <= ADDRESS_BYTES_MAX ? addressFromBytes(each) : undefined))
     .filter((text) => text !== undefined)
     .slice(0, ADDRESSES_MAX)
@@ -218,6 +218,11 @@ function readFields(bytes: Uint8Array, read: (tag: number, reader: BinaryReader)
     }
     if (!read(tagOf(field, type), reader)) reader.skip(type, field)
   }
+}
+
+/** What lies beyond is passed over: 64 KiB hold 30,000 peers of two bytes. */
+function hasRoom(list: readonly Uint8Array[], most: number): boolean {
+  return list.length < READABLE_SHARE * most
 }
 
 function tagOf(field: number, type: WireType): number {

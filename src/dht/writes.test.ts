@@ -129,6 +129,22 @@ test('after so many refusals nothing of a peer is read for a while, and others a
   assert.ok(writes.putValue(bob.peer, name.bytes, wrapped(value)) !== undefined)
 })
 
+test('a full share of a publisher is the fault of nobody who mends its values', async () => {
+  const { writes, asked, counted } = setup({ publisherRecordsMax: 1, refusalsMax: 2 })
+  const names = ['a', 'b', 'c', 'd'].map((one) => dataName(alice, one))
+  const values = await Promise.all(names.map((one) => recordBytes(one, alice)))
+  const put = (sender: typeof bob) =>
+    names.map(({ bytes }, i) => {
+      const value = values[i] ?? assert.fail()
+      return writes.putValue(sender.peer, bytes, wrapped(value, bytes)) !== undefined
+    })
+  assert.deepEqual(put(bob), [true, false, false, false])
+  assert.deepEqual(counted, Array(3).fill('DHT_PUBLISHER_QUOTA'))
+  assert.ok(!asked.includes('dht.refused'))
+  put(alice)
+  assert.ok(counted.includes('penalty'), 'who goes on with its own pays')
+})
+
 test('who can pay neither for a write nor for a wasted one loses the stream', async () => {
   const value = await recordBytes(name, alice)
   const poor = setup({}, 'dht.put')

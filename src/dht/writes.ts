@@ -96,7 +96,7 @@ export class Writes {
     const { code } = error
     metrics.writesRefused.add(1, { type, code })
     log.debug('write of a peer refused', { peer, type, code })
-    if (hasCode(error, ...NOBODYS_FAULT)) return
+    if (hasCode(error, ...NOBODYS_FAULT) || isOfAnother(peer, error)) return
     if (this.#penalties.refused(peer)) {
       metrics.penalties.add(1)
       log.warn('writes of a peer are not read for a while', { peer, code })
@@ -107,6 +107,13 @@ export class Writes {
   #senderOf(peer: PeerId): Sender {
     return { peer, site: this.#deps.siteOf(peer) ?? null }
   }
+}
+
+/** Who mends what it read cannot know that its publisher has no share left here. */
+function isOfAnother(peer: PeerId, error: unknown): boolean {
+  if (!hasCode(error, 'DHT_PUBLISHER_QUOTA')) return false
+  const { publisher } = error.facts as { readonly publisher: PeerId }
+  return publisher !== peer
 }
 
 /** Another peer of its network may have filled that network's share. */

@@ -136,3 +136,21 @@ test('among equals the one seen longest ago makes room', async () => {
   const kept = new Set(peers.peers.map(({ peer }) => peer))
   assert.ok(!kept.has(idOf(0)) && kept.has(idOf(1)) && kept.has(idOf(REMEMBERED_MAX)))
 })
+
+test('without a file peers are remembered for as long as the node runs, and no longer', async () => {
+  const warnings: string[] = []
+  const log: Logger = { ...silentLog, warn: (message) => warnings.push(message) }
+  const deps = { file: undefined, clock: new FakeClock(1_000), random: seededRandom('peers'), log }
+  const peers = new PeersFile(deps)
+  await peers.load()
+  peers.note(idOf(1), WHERE, true)
+  await peers.save()
+  assert.deepEqual(
+    peers.peers.map(({ peer }) => peer),
+    [idOf(1)],
+  )
+  const next = new PeersFile(deps)
+  await next.load()
+  assert.deepEqual(next.peers, [])
+  assert.deepEqual(warnings, [])
+})

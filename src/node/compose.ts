@@ -47,6 +47,7 @@ import type { ResolvedConfig } from './load-config.ts'
 import { nodeMetrics } from './metrics.ts'
 import { PeerIdentities } from './peer-identities.ts'
 import { topicParts } from './topic-parts.ts'
+import { TopicPeers } from './topic-peers.ts'
 
 /** What a node is made from, besides its configuration. */
 export interface Given {
@@ -81,6 +82,8 @@ export interface Parts {
   readonly dht: NodeDht | null
   readonly ownDht: Dht | null
   readonly pubsub: Pubsub | null
+  /** Null without topics, and without a DHT to find readers in. */
+  readonly topicPeers: TopicPeers | null
   readonly mcp: McpParts | null
   /** Null without a DHT: there is nowhere to write them, and nowhere to read them from. */
   readonly identities: PeerIdentities | null
@@ -96,10 +99,9 @@ export interface McpParts {
 }
 
 export async function compose(config: ResolvedConfig, given: Given): Promise<Parts> {
-  const { keys, registry, clock, random, version, injected } = given
-  const { network } = config
+  const { keys, registry, version, injected } = given
   const agent = `p2p-foundation/${version}`
-  const forRoom = (name: string) => ({ clock, random, log: given.log.child(name), network })
+  const forRoom = (name: string) => roomParts(name, config, given)
   nodeMetrics(registry, version)
 
   // Who may.
@@ -129,21 +131,21 @@ export async function compose(config: ResolvedConfig, given: Given): Promise<Par
   const ownDht = storage && new Dht({ ...finding, storage }, config.dht)
   const dht = injected.dht ?? ownDht
   const asking = { ...forRoom('rpc'), host, policy, metrics: rpcMetrics(registry) }
-  const rpcServer = new RpcServer(asking, config.rpc)
-  const rpcClient = new RpcClient(asking, config.rpc)
-  const rpc = { server: rpcServer, client: rpcClient }
+  const server = new RpcServer(asking, config.rpc)
+  const rpc = { server, client: new RpcClient(asking, config.rpc) }
   const topics = topicParts(config, given, rpc)
   const pubsub = gossip && new Pubsub({ ...telling, gossip, ...topics }, config.pubsub)
+  const topicPeers = pubsub && dht && new TopicPeers({ ...telling, host, dht, pubsub })
 
   // What we do for each other. Siblings meet only here.
   const mcp = config.mcp.enabled ? composeMcp(config, given, { host, policy, dht, rpc }) : null
 
-  const beneath = [storage && opened(storage), host, pubsub, rpcServer, rpcClient, ownDht]
+  const beneath = [storage && opened(storage), host, pubsub, server, rpc.client, ownDht]
   const said = { host, dht, pubsub, services: mcp?.parts.services ?? null }
   const identities = composeIdentities(config, given, said)
-  const services = [...beneath, ...(mcp?.started ?? []), identities, bootstrap, mdns]
+  const above = [...(mcp?.started ?? []), identities, topicPeers, bootstrap, mdns]
   return {
-    services: services.filter((service) => service !== null),
+    services: [...beneath, ...above].filter((service) => service !== null),
     policy,
     host,
     bootstrap,
@@ -151,9 +153,15 @@ export async function compose(config: ResolvedConfig, given: Given): Promise<Par
     dht,
     ownDht,
     pubsub,
+    topicPeers,
     mcp: mcp?.parts ?? null,
     identities,
   }
+}
+
+/** What every room is given. */
+function roomParts(name: string, { network }: ResolvedConfig, { clock, random, log }: Given) {
+  return { clock, random, log: log.child(name), network }
 }
 
 /** Nothing without the node's own key: what is sealed for a peer is sealed with it. */

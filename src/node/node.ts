@@ -207,7 +207,9 @@ export class Node implements AsyncDisposable {
 
   /** Tells all others who subscribe, not this node, and says to how many peers it was handed. */
   async publish(topic: string, value: unknown, options: PublishOptions = {}): Promise<Published> {
-    return this.#pubsub('publish').publish(topic, value, options)
+    const pubsub = this.#pubsub('publish')
+    this.#running('publish').topicPeers?.publishes(topic)
+    return pubsub.publish(topic, value, options)
   }
 
   /** What others publish from now on; leaving the loop, or disposing of it, unsubscribes. */

@@ -245,7 +245,7 @@ test('of() gives our own without asking anybody', async () => {
 })
 
 test('the topic believes what the peer itself signed, whoever hands it on, and nothing else', async () => {
-  const { identities, ruled, stop } = setup()
+  const { identities, ruled, stop, clock } = setup()
   await identities.start()
   const { codec, schema } = ruled()
   assert.ok(codec !== undefined && schema !== undefined)
@@ -254,5 +254,12 @@ test('the topic believes what the peer itself signed, whoever hands it on, and n
   assert.deepEqual(schema(codec.decode(codec.encode(theirs))), theirs)
   const bent = { ...theirs, capabilities: ['dht:server'] }
   assert.throws(() => schema(codec.decode(codec.encode(bent))), coded('NODE_PEER_IDENTITY_BROKEN'))
+  await clock.advance(3_600_000)
+  const lastSeenMs = clock.now() - 3_600_000
+  const kept = await signPeerIdentity(none, bob, { network: NETWORK, lastSeenMs })
+  assert.deepEqual(schema(kept), kept)
+  const old = { network: NETWORK, lastSeenMs: lastSeenMs - 1 }
+  const stale = await signPeerIdentity(none, bob, old)
+  assert.throws(() => schema(stale), coded('NODE_PEER_IDENTITY_BROKEN'))
   await stop()
 })

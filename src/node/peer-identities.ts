@@ -143,9 +143,13 @@ export class PeerIdentities implements Service {
     return { ...report, identity }
   }
 
-  /** What others say on the topic is believed only if they signed it, for this network, by now. */
+  /**
+   * What others say on the topic is believed only if they signed it, for this network, by now. One
+   * that no DHT would keep any longer is not news: anybody who kept it could tell it again.
+   */
   #rules(): TopicRules<PeerIdentity> {
     const { network, clock } = this.#deps
+    const lifeMs = 1_000 * this.#config.ttlSeconds
     return {
       codec: {
         encode: (value) => encodePeerIdentity(value as PeerIdentity),
@@ -153,8 +157,10 @@ export class PeerIdentities implements Service {
       },
       schema(value) {
         const identity = value as PeerIdentity
-        checkPeerIdentity(identity, { network, nowMs: clock.now() })
-        return identity
+        const nowMs = clock.now()
+        checkPeerIdentity(identity, { network, nowMs })
+        if (identity.lastSeenMs >= nowMs - lifeMs) return identity
+        throw NodeError.PEER_IDENTITY_BROKEN({ field: 'time', found: 'older than a record lives' })
       },
       bytesMax: PEER_IDENTITY_BYTES_MAX,
       perPeerPerSecond: PER_PEER_PER_SECOND,

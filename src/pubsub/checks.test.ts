@@ -255,3 +255,19 @@ test('the room’s configuration refuses meshes that cannot be', () => {
     assert.equal(pubsubConfig.safeParse(wrong).success, false)
   }
 })
+
+test('the room’s configuration refuses a window in which forgotten messages are new again', () => {
+  const isGood = (config: object) => pubsubConfig.safeParse(config).success
+  assert.equal(isGood({ replayWindowMs: 60_001 }), false)
+  assert.equal(isGood({ seenTtlMs: 119_999 }), false)
+  assert.equal(isGood({ replayWindowMs: 150_000, seenTtlMs: 300_000 }), true)
+})
+
+test('a random number of an author does not make its other messages old', () => {
+  const { judge, topics } = setup({ replay: 'cache' })
+  const data = cborCodec.encode(1)
+  for (let i = 0n; i <= 1_024n; i += 1n) assert.equal(judge(data, author, 2n ** 63n + i), 'accept')
+  topics.onWire(WIRE)?.readers.clear()
+  topics.define('t', { replay: 'counted' })
+  assert.equal(judge(data, author, 1n), 'accept')
+})

@@ -127,7 +127,8 @@ export class Checks {
     const read = this.#read(topic, content.bytes, source)
     if ('verdict' in read) return read.verdict
     metrics.received.add(1)
-    replays.note(author, sequence)
+    // A number that is random says nothing about those in other topics.
+    if (topic.rules.replay !== 'cache') replays.note(author, sequence)
     if (content.counted !== undefined) repair.noted(wire, author, content.counted)
     this.#deliver(topic, message, { ...content, value: read.value })
     return 'accept'

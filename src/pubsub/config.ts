@@ -121,5 +121,9 @@ export const pubsubConfig = z
       meshPeersMin <= meshPeers && meshPeers <= meshPeersMax,
     { error: 'wanted mesh_peers_min ≤ mesh_peers ≤ mesh_peers_max', path: ['meshPeers'] },
   )
+  .refine(({ replayWindowMs, seenTtlMs }) => 2 * replayWindowMs <= seenTtlMs, {
+    error: 'wanted at most half of seen_ttl',
+    path: ['replayWindowMs'],
+  })
 
 export type PubsubConfig = z.infer<typeof pubsubConfig>

@@ -92,3 +92,38 @@ test('fields of another kind that the library skips are skipped', () => {
   const unknown = [0x79, ...many(8, () => 1), 0x7d, 1, 2, 3, 4, 0x78, 0x96, 0x01]
   assert.equal(faultOf(Uint8Array.from(unknown)), undefined)
 })
+
+test('a frame that the decoder would read otherwise is refused', () => {
+  const flood = new Uint8Array(40_000)
+  for (let at = 0; at < flood.length; at += 2) flood[at] = 0x0a
+  const size = [0xc0, 0xb8, 0x02]
+  const cases: [string, number[]][] = [
+    // By its type nothing is in this control; the decoder goes by its number.
+    ['control as a number', [0x18, ...size.with(0, 0xc4), 0x2a, ...size, ...flood]],
+    ['frame field as eight bytes', [0x09, ...many(8, () => 1)]],
+    ['topic as a number', [0x0a, 0x02, 0x10, 0x01]],
+    ['subscribe as bytes', [0x0a, 0x03, 0x0a, 0x01, 0x01]],
+    ['data as four bytes', [0x12, 0x05, 0x15, 1, 2, 3, 4]],
+    // The decoder takes ten bytes for every length of more than five, and so looks into the next.
+    ['length of six bytes', [0x7a, ...many(5, () => 0x80), 0x00, 0x7a, ...size, ...flood]],
+    ['tag of six bytes', [0xfa, ...many(4, () => 0x80), 0x00, 0x00]],
+    ['tag above 32 bits', [0x8a, ...many(7, () => 0x80), 0x10, 0x00]],
+    ['padded flag', [0x0a, 0x03, 0x08, 0x81, 0x00]],
+    // The decoder goes on behind as many bytes as the value would need.
+    ['padded backoff', [0x1a, 0x05, 0x22, 0x03, 0x18, 0x81, 0x00]],
+  ]
+  for (const [what, one] of cases) assert.equal(faultOf(Uint8Array.from(one)), 'form', what)
+})
+
+test('what passes the decoder reads to its end', () => {
+  const padded = fc.tuple(fc.nat({ max: 127 }), fc.nat({ max: 9 })).map(([low, padding]) => {
+    return padding === 0 ? [low] : [low | 0x80, ...many(padding - 1, () => 0x80), 0]
+  })
+  const piece = fc.oneof(padded, fc.constantFrom([0x0a, 0], [0x2a, 2], [0x1a, 4], [0x7a, 4]))
+  const frames = fc.array(piece, { maxLength: 30 }).map((pieces) => Uint8Array.from(pieces.flat()))
+  // It throws when it runs over the end, as it does once it reads other fields than were counted.
+  const isRead = (one: Uint8Array) => {
+    if (faultOf(one) === undefined) RPC.decode(one)
+  }
+  fc.assert(fc.property(frames, isRead), { numRuns: 2_000 })
+})

@@ -10,6 +10,11 @@
  * Fields are a varint (number · 8 + type) and a value: a varint (0), 8 bytes (1), a length and so
  * many bytes (2), or 4 bytes (5). What the table does not name is counted and not looked into. The
  * library's own limits stand behind this one; they count names for each control message only.
+ *
+ * The decoder must see the same fields. It reads a field that it knows by its number alone,
+ * whatever type stands there, and numbers longer than need be otherwise than others do: so a known
+ * field is of its type, and numbers are of the shortest form and below 2³². Honest encoders write
+ * no other.
  */
 
 /** Counts of one frame. `fields` are all fields of every kind, known or not. */
@@ -24,28 +29,37 @@ export const FRAME_LIMITS = {
 
 export type FrameFault = keyof typeof FRAME_LIMITS | 'form'
 
-interface Shape {
-  readonly [field: number]: {
-    readonly counts: Exclude<keyof typeof FRAME_LIMITS, 'fields'> | undefined
-    readonly inside?: Shape
-  }
+interface Field {
+  readonly type: 0 | 2
+  readonly counts?: Exclude<keyof typeof FRAME_LIMITS, 'fields'>
+  readonly inside?: Shape
 }
 
-const name = { counts: 'names' } as const
-/** Only its fields are counted: it has none that repeat. */
-const flat: Shape = {}
+interface Shape {
+  readonly [field: number]: Field
+}
+
+const number = { type: 0 } as const
+const part = { type: 2 } as const
+const name = { ...part, counts: 'names' } as const
+const control = { ...part, counts: 'controls' } as const
+const peer = { ...part, counts: 'peers', inside: { 1: part, 2: part } } as const
 
 const FRAME: Shape = {
-  1: { counts: 'subscriptions', inside: flat },
-  2: { counts: 'messages', inside: flat },
+  1: { ...part, counts: 'subscriptions', inside: { 1: number, 2: part } },
+  2: {
+    ...part,
+    counts: 'messages',
+    inside: { 1: part, 2: part, 3: part, 4: part, 5: part, 6: part },
+  },
   3: {
-    counts: undefined,
+    ...part,
     inside: {
-      1: { counts: 'controls', inside: { 2: name } },
-      2: { counts: 'controls', inside: { 1: name } },
-      3: { counts: 'controls', inside: flat },
-      4: { counts: 'controls', inside: { 2: { counts: 'peers', inside: flat } } },
-      5: { counts: 'controls', inside: { 1: name } },
+      1: { ...control, inside: { 1: part, 2: name } },
+      2: { ...control, inside: { 1: name } },
+      3: { ...control, inside: { 1: part } },
+      4: { ...control, inside: { 1: part, 2: peer, 3: number } },
+      5: { ...control, inside: { 1: name } },
     },
   },
 }
@@ -67,16 +81,18 @@ function walk(state: Walk, end: number, shape: Shape): FrameFault | undefined {
   while (state.at < end) {
     counts.fields += 1
     if (counts.fields > FRAME_LIMITS.fields) return 'fields'
-    const tag = varint(state, end)
+    const tag = number32(state, end)
     if (tag === undefined) return 'form'
-    const next = endOfValue(state, tag & 7, end)
-    if (next === undefined || next > end) return 'form'
+    const type = tag & 7
     const known = shape[tag >>> 3]
+    if (known !== undefined && known.type !== type) return 'form'
+    const next = endOfValue(state, type, { end, isKnown: known !== undefined })
+    if (next === undefined || next > end) return 'form'
     if (known?.counts !== undefined) {
       counts[known.counts] += 1
       if (counts[known.counts] > FRAME_LIMITS[known.counts]) return known.counts
     }
-    if (known?.inside !== undefined && (tag & 7) === 2) {
+    if (known?.inside !== undefined) {
       const fault = walk(state, next, known.inside)
       if (fault !== undefined) return fault
     }
@@ -86,13 +102,28 @@ function walk(state: Walk, end: number, shape: Shape): FrameFault | undefined {
 }
 
 /** Behind the value that begins at `state.at`; with a length, `state.at` is then behind it. */
-function endOfValue(state: Walk, type: number, end: number): number | undefined {
-  if (type === 0) return varint(state, end) === undefined ? undefined : state.at
+function endOfValue(
+  state: Walk,
+  type: number,
+  { end, isKnown }: { readonly end: number; readonly isKnown: boolean },
+): number | undefined {
+  if (type === 0) {
+    const value = isKnown ? number32(state, end) : varint(state, end)
+    return value === undefined ? undefined : state.at
+  }
   if (type === 1) return state.at + 8
   if (type === 5) return state.at + 4
   if (type !== 2) return undefined
-  const size = varint(state, end)
+  const size = number32(state, end)
   return size === undefined ? undefined : state.at + size
+}
+
+/** A varint below 2³² and not longer than it has to be. */
+function number32(state: Walk, end: number): number | undefined {
+  const begin = state.at
+  const value = varint(state, end)
+  const isPadded = state.at - begin > 1 && state.bytes[state.at - 1] === 0
+  return value === undefined || value >= 2 ** 32 || isPadded ? undefined : value
 }
 
 /** Ten bytes at most, as in protobuf; large ones lose precision, which leaves them large. */

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import type { PeerId } from '../identity/index.ts'
-import { Gaps, LINES_MAX, MISSING_MAX, TRIES_MAX } from './gaps.ts'
+import { Gaps, LINES_MAX, MISSING_ALL_MAX, MISSING_MAX, TRIES_MAX } from './gaps.ts'
 import { COUNTS_MAX } from './repair-protocol.ts'
 
 const [a, b] = ['a', 'b'] as [PeerId, PeerId]
@@ -102,6 +102,30 @@ test('authors are bounded; a topic that nobody reads is forgotten', () => {
   note(3, { wire: 'u' })
   gaps.forget('t')
   assert.equal(gaps.size, 1)
+})
+
+test('who makes up gaps in the names of many takes no room from those that miss little', () => {
+  const { gaps, note, missing } = setup()
+  note(1)
+  note(3)
+  let lost = 0
+  for (let i = 0; i < LINES_MAX - 1; i += 1) {
+    note(1, { author: `${i}` as PeerId })
+    lost += note(300, { author: `${i}` as PeerId })
+    assert.ok(gaps.size <= MISSING_ALL_MAX)
+  }
+  assert.deepEqual(missing(), [2])
+  assert.equal(gaps.size + lost, 1 + (LINES_MAX - 1) * MISSING_MAX)
+  // What is given up and what is forgotten makes room as well.
+  for (let tries = 0; tries < TRIES_MAX; tries += 1) {
+    for (let left = gaps.due(1e9 * (tries + 1)); left.length > 0; ) {
+      for (const gap of left) gaps.asking(gap, undefined, 1e9 * (tries + 1))
+      left = gaps.due(1e9 * (tries + 1))
+    }
+  }
+  const before = gaps.size
+  assert.equal(gaps.giveUp(1e10), before)
+  assert.equal(gaps.size, 0)
 })
 
 test('whatever comes in whatever order, missing is what lies between and did not come', () => {

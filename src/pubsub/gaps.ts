@@ -13,6 +13,8 @@ import { COUNTS_MAX, type Place } from './repair-protocol.ts'
 export const TRIES_MAX = 3
 /** Missing messages of one author in one topic; of a larger gap the newest are asked for. */
 export const MISSING_MAX = 256
+/** Of all authors: above it the one of whose messages most are missing gives up the oldest. */
+export const MISSING_ALL_MAX = 8_192
 /** Authors in topics, the one heard longest ago is forgotten. */
 export const LINES_MAX = 1_024
 const PATIENCE_BETWEEN_MS = 2_000
@@ -50,6 +52,7 @@ export class Gaps {
   readonly #config: GapsConfig
   /** By topic and author; the one heard longest ago comes first. */
   readonly #lines = new Map<string, Line>()
+  #size = 0
 
   constructor(config: GapsConfig) {
     this.#config = config
@@ -57,7 +60,7 @@ export class Gaps {
 
   /** How many messages are missing. */
   get size(): number {
-    return [...this.#lines.values()].reduce((sum, { missing }) => sum + missing.size, 0)
+    return this.#size
   }
 
   isMissing(wire: string, author: PeerId, { run, count }: Place): boolean {
@@ -65,7 +68,7 @@ export class Gaps {
     return line?.run === run && line.missing.has(count)
   }
 
-  /** A message was taken; returns how many are given up, as their author began a new run. */
+  /** A message was taken; returns how many are given up for a new run, or for want of room. */
   note(wire: string, author: PeerId, place: Place, nowMs: number): number {
     const key = keyOf(wire, author)
     const known = this.#lines.get(key)
@@ -73,10 +76,11 @@ export class Gaps {
     const line = known ?? { wire, author, run, highest: count, missing: new Map() }
     this.#lines.delete(key)
     this.#lines.set(key, line)
-    if (this.#lines.size > LINES_MAX) this.#lines.delete(this.#lines.keys().next().value ?? '')
+    if (this.#lines.size > LINES_MAX) this.#forget(this.#lines.keys().next().value ?? '')
     if (run < line.run) return 0
     const lost = run > line.run ? line.missing.size : 0
     if (run > line.run) Object.assign(line, { run, highest: 0, missing: new Map() })
+    const before = line.missing.size + lost
     line.missing.delete(count)
     const dueAtMs = nowMs + this.#config.patienceMs
     const first = Math.max(line.highest + 1, count - MISSING_MAX)
@@ -84,7 +88,9 @@ export class Gaps {
       line.missing.set(one, { dueAtMs, tries: 0, asked: new Set() })
     }
     line.highest = Math.max(line.highest, count)
-    return lost + trim(line.missing)
+    const surplus = trim(line.missing, line.missing.size - MISSING_MAX)
+    this.#size += line.missing.size - before
+    return lost + surplus + this.#makeRoom()
   }
 
   /** What is to be asked for now. */
@@ -122,12 +128,32 @@ export class Gaps {
         lost += 1
       }
     }
+    this.#size -= lost
     return lost
   }
 
   /** Nobody reads the topic any more. */
   forget(wire: string): void {
-    for (const [key, line] of this.#lines) if (line.wire === wire) this.#lines.delete(key)
+    for (const [key, line] of this.#lines) if (line.wire === wire) this.#forget(key)
+  }
+
+  #forget(key: string): void {
+    this.#size -= this.#lines.get(key)?.missing.size ?? 0
+    this.#lines.delete(key)
+  }
+
+  /** Takes from those that miss most, so that who makes up gaps takes none from the others. */
+  #makeRoom(): number {
+    let lost = 0
+    while (this.#size > MISSING_ALL_MAX) {
+      let most = new Map<number, Missing>()
+      for (const { missing } of this.#lines.values()) if (missing.size > most.size) most = missing
+      // Half of them at once, so that not every message has to look for it.
+      const dropped = trim(most, Math.ceil(most.size / 2))
+      this.#size -= dropped
+      lost += dropped
+    }
+    return lost
   }
 }
 
@@ -136,8 +162,8 @@ function keyOf(wire: string, author: PeerId): string {
   return `${author} ${wire}`
 }
 
-function trim(missing: Map<number, Missing>): number {
-  const surplus = missing.size - MISSING_MAX
+/** Drops the oldest, so many of them, and returns how many that is. */
+function trim(missing: Map<number, Missing>, surplus: number): number {
   if (surplus <= 0) return 0
   for (const count of [...missing.keys()].slice(0, surplus)) missing.delete(count)
   return surplus

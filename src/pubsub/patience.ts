@@ -17,7 +17,8 @@ export async function awaitPeers(
   deps: { readonly gossip: Pick<Router, 'onChange'>; readonly clock: Clock },
   { ms, signal, stopped }: Wait,
 ): Promise<void> {
-  if (ms <= 0 || holds()) return
+  // A signal that was aborted tells nobody who comes later.
+  if (ms <= 0 || stopped.aborted || holds()) return
   using deadline = deps.clock.deadline(ms, signal)
   const { promise, resolve } = Promise.withResolvers<void>()
   const over = () => resolve()

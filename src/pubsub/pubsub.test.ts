@@ -178,6 +178,36 @@ test('publish() to whom there is when no mesh comes in time, or where we have no
   assert.deepEqual(await late, { topic: 't', peers: 1, mesh: 0, state: 'sent' })
 })
 
+test('publish() that waits for listeners and then for a mesh ends when the node stops', async () => {
+  const { pubsub, clock, watching } = setup()
+  await using _ = pubsub.subscribe('t')
+  const waiting = pubsub.publish('t', 1, { waitForPeersMs: 60_000, waitForMeshMs: 60_000 })
+  const refused = assert.rejects(waiting, coded('PUBSUB_NOT_RUNNING'))
+  await pubsub.stop()
+  await clock.advance(1)
+  assert.deepEqual([watching.size, clock.waiting], [0, 0])
+  await refused
+})
+
+test('the last numbers are written behind those that are being written', async () => {
+  const said: string[] = []
+  const slow = Promise.withResolvers<void>()
+  const replays = {
+    load: async () => undefined,
+    save: async (_guard: unknown, _sequence: unknown, clean: boolean) => {
+      if (!clean) await slow.promise
+      said.push(clean ? 'clean' : 'not clean')
+    },
+  }
+  const { pubsub, clock } = setup({}, 'main', undefined, { replays })
+  await pubsub.start()
+  await clock.advance(5_000)
+  const stopping = pubsub.stop()
+  slow.resolve()
+  await stopping
+  assert.deepEqual(said, ['not clean', 'clean'])
+})
+
 test('numbers are read before topics are, written while it runs, and at its end', async () => {
   const said: string[] = []
   const replays = {

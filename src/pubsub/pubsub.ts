@@ -87,6 +87,7 @@ export class Pubsub implements Service {
   readonly #sequence: Sequence
   readonly #repair: Repair
   readonly #stopped = new AbortController()
+  #saving: Promise<void> = Promise.resolve()
 
   constructor(deps: PubsubDeps, config: PubsubConfig) {
     const { gossip, network, codec } = deps
@@ -114,7 +115,7 @@ export class Pubsub implements Service {
     if (replays === undefined) return
     await replays.load(this.#replays, this.#sequence)
     const save = () => replays.save(this.#replays, this.#sequence, false)
-    every(clock, SAVE_MS, save, this.#stopped.signal).catch((error: unknown) => {
+    this.#saving = every(clock, SAVE_MS, save, this.#stopped.signal).catch((error: unknown) => {
       log.error('numbers of messages no longer written', { error })
     })
   }
@@ -126,6 +127,8 @@ export class Pubsub implements Service {
     for (const { readers } of this.#topics.all()) {
       for (const reader of [...readers]) reader.end()
     }
+    // One that is under way would put its older file over the last.
+    await this.#saving
     await this.#deps.replays?.save(this.#replays, this.#sequence, true)
   }
 

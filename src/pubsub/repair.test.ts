@@ -33,14 +33,15 @@ function setup(answers: Answers = () => [], mesh: readonly PeerId[] = peers) {
   const topics = new Topics('main', { bytesMax: 1_000 }, () => undefined)
   topics.define('t', { repair: { keep: 100, bytesMax: 10_000_000 } })
   const outcomes: Record<string, number> = {}
-  const asked: { peer: PeerId; counts: readonly number[] }[] = []
+  const asked: { peer: PeerId; author: PeerId; counts: readonly number[] }[] = []
   const taken: number[] = []
   let serve: (question: Cbor, from: PeerId) => Promise<Cbor> = () => assert.fail('not served')
   const repair: Repair = new Repair(
     {
       asking: {
         async ask(peer, question) {
-          asked.push({ peer, counts: questionFromCbor(question).counts })
+          const { author: whose, counts } = questionFromCbor(question)
+          asked.push({ peer, author: whose, counts })
           const answer = answers(peer, question)
           if (answer instanceof Error) throw answer
           return answerToCbor(answer)
@@ -146,16 +147,17 @@ test('what was not asked for is not taken from an answer, and is not old because
   assert.equal(repair.isRepaired('t', author, missing), false, 'it is missing, but nobody gave it')
 })
 
-test('all questions together are few, however many authors leave gaps', async () => {
+test('all questions together are few, however many authors leave gaps, and none stands before all', async () => {
   const { clock, repair, asked } = setup()
-  for (let i = 0; i < 50; i += 1) {
-    const { peer } = generateKeys(secureRandom).signer
+  const authors = Array.from({ length: 50 }, () => generateKeys(secureRandom).signer.peer)
+  for (const peer of authors) {
     for (const count of [1, 3]) {
       repair.noted('t', peer, { run: 1, count, bytes: new Uint8Array() })
     }
   }
   await clock.advance(2_000)
   assert.equal(asked.length, 16)
+  assert.ok(asked.some(({ author: whose }) => authors.indexOf(whose) >= 16))
 })
 
 test('what is kept is given as it was signed, to one peer four times a second', async () => {
@@ -174,6 +176,19 @@ test('an answer has at most half a MiB of messages, or one', async () => {
   const { repair, ask } = setup()
   for (const count of [1, 2, 3]) repair.keep(messageOf(count, { size: 200_000 }))
   assert.equal(answerFromCbor(await ask([1, 2, 3]), 't').length, 2)
+})
+
+test('one peer is given half a MiB a second, and all together not more than eight of them', async () => {
+  const { repair, ask, clock } = setup()
+  for (const count of [1, 2]) repair.keep(messageOf(count, { size: 260_000 }))
+  const tooMuch = coded('PUBSUB_REPAIR_REFUSED')
+  for (const peer of ['p', 'q', 'r', 's', 't', 'u', 'v', 'w'] as PeerId[]) {
+    for (let i = 0; i < 2; i += 1) assert.equal(((await ask([1, 2], peer)) as Cbor[]).length, 2)
+    await assert.rejects(ask([1], peer), tooMuch)
+  }
+  await assert.rejects(ask([1, 2], 'x' as PeerId), tooMuch)
+  await clock.advance(1_000)
+  assert.equal(((await ask([1, 2], 'x' as PeerId)) as Cbor[]).length, 2)
 })
 
 test('nothing is kept of topics without the rule, nor of those that nobody reads any more', async () => {

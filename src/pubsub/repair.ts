@@ -47,6 +47,9 @@ export interface RepairDeps {
 
 /** Questions a second that we answer to one peer, and that we ask of all. */
 const ANSWERS_PER_SECOND_MAX = 4
+/** Bytes a second that we give to one peer, and to all: a question costs who asks nothing. */
+const BYTES_PER_PEER_PER_SECOND_MAX = ANSWER_BYTES_MAX
+const BYTES_PER_SECOND_MAX = 8 * ANSWER_BYTES_MAX
 const QUESTIONS_PER_SECOND_MAX = 8
 
 export class Repair {
@@ -120,15 +123,20 @@ export class Repair {
     }
     const { wire, author, run, counts } = questionFromCbor(payload)
     const kept = this.#kept.get(wire)
-    let room = ANSWER_BYTES_MAX
+    let bytes = 0
     const found: RawMessage[] = []
     for (const count of counts) {
       const message = kept?.get(author, { run, count })
       if (message === undefined) continue
-      room -= sizeOf(message)
-      if (room < 0 && found.length > 0) break
+      const sum = bytes + sizeOf(message)
+      if (sum > ANSWER_BYTES_MAX && found.length > 0) break
+      bytes = sum
       found.push(message)
     }
+    const mayGive =
+      this.#rates.take(`bytes ${from}`, bytes, BYTES_PER_PEER_PER_SECOND_MAX) &&
+      this.#rates.take('bytes', bytes, BYTES_PER_SECOND_MAX)
+    if (!mayGive) throw PubsubError.REPAIR_REFUSED({ reason: 'too many bytes a second' })
     this.#deps.metrics.repairs.add(found.length, { outcome: 'served' })
     return answerToCbor(found)
   }
@@ -157,7 +165,8 @@ export class Repair {
     const { clock, gossip, metrics, random } = this.#deps
     const lost = this.#gaps.giveUp(clock.now())
     if (lost > 0) metrics.repairs.add(lost, { outcome: 'given_up' })
-    const asked = this.#gaps.due(clock.now()).map(async (gap) => {
+    // In any order, so that who makes up gaps without end does not stand before all others.
+    const asked = shuffled(this.#gaps.due(clock.now()), random).map(async (gap) => {
       const others = gossip.mesh(gap.wire).filter((peer) => !gap.asked.has(peer))
       const [peer] = shuffled(others, random)
       // What has to wait for its turn is due again with the next beat.

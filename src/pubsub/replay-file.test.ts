@@ -21,9 +21,9 @@ async function folder() {
 }
 
 /** One run of a node, from its start on. */
-async function run(path: string, atMs = NOW_MS) {
+async function run(path: string, atMs = NOW_MS, config = CONFIG) {
   const clock = new FakeClock(atMs)
-  const guard = new ReplayGuard(CONFIG)
+  const guard = new ReplayGuard(config)
   const sequence = new Sequence(clock)
   const deps = { file: join(path, 'replay.json'), clock, random: secureRandom, log: silentLog }
   const file = new ReplayFile(deps)
@@ -53,6 +53,17 @@ test('after a run that was cut off, nothing made before the new start is taken',
   await run(dir.path)
   const second = await run(dir.path, NOW_MS + 1_000)
   assert.equal(second.refusal(sequenceAt(NOW_MS + 999)), 'replay')
+  assert.equal(second.refusal(sequenceAt(NOW_MS + 1_001)), undefined)
+})
+
+test('an author that was forgotten is not heard again with what it said before the restart', async () => {
+  await using dir = await folder()
+  const first = await run(dir.path, NOW_MS, { ...CONFIG, replayAuthorsMax: 1 })
+  first.guard.note(author, sequenceAt(NOW_MS))
+  first.guard.note(generateKeys(secureRandom).signer.peer, sequenceAt(NOW_MS))
+  await first.stop()
+  const second = await run(dir.path, NOW_MS + 1_000)
+  assert.equal(second.refusal(sequenceAt(NOW_MS)), 'replay')
   assert.equal(second.refusal(sequenceAt(NOW_MS + 1_001)), undefined)
 })
 

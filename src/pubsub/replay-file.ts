@@ -5,7 +5,8 @@
  *
  * Numbers are text, as JSON has no 64 bits. `clean` is written when the node stops; while it runs
  * the file says false, so that a run which was cut off is known by its file: then nothing is taken
- * that was made before the new start. The file is written whole to a draft and renamed into place;
+ * that was made before the new start. The same holds after a run that forgot authors: GossipSub's
+ * cache, which knew their messages, ends with it. The file is written whole to a draft and renamed;
  * one that cannot be read is set aside as `replay.json.broken` and counts as cut off.
  */
 
@@ -63,7 +64,7 @@ export class ReplayFile {
   async save(guard: ReplayGuard, sequence: Sequence, clean: boolean): Promise<void> {
     const { file, random, log } = this.#deps
     const newest = guard.floors().slice(-REPLAY_AUTHORS_MAX)
-    const text = formatReplay({ clean, own: sequence.last, newest })
+    const text = formatReplay({ clean: clean && guard.isWhole, own: sequence.last, newest })
     if (text === this.#written) return
     const draft = `${file}.${toHex(random.bytes(6))}.tmp`
     try {

@@ -130,8 +130,8 @@ test('after a run that was cut off, nothing made before the new start is taken f
   assert.equal(take(b, 7n, NOW_MS, 'counted'), undefined, 'a number that is no time says nothing')
 })
 
-test('restore() takes no more authors than are kept', () => {
+test('restore() takes no more authors than are kept, those heard last', () => {
   const { guard } = setup({ ...CONFIG, replayAuthorsMax: 2 })
   guard.restore(['a', 'b', 'c'].map((author) => [author as PeerId, 1n] as const))
-  assert.equal(guard.authors, 2)
+  assert.deepEqual([guard.floors().map(([author]) => author), guard.isWhole], [['b', 'c'], false])
 })

@@ -48,6 +48,7 @@ export class ReplayGuard {
   readonly #authors = new Map<PeerId, Author>()
   #notBefore = 0n
   #kept = 0
+  #isWhole = true
 
   constructor(config: ReplayGuardConfig) {
     this.#config = config
@@ -60,6 +61,11 @@ export class ReplayGuard {
 
   get authors(): number {
     return this.#authors.size
+  }
+
+  /** Whether something is known of every author that was heard. */
+  get isWhole(): boolean {
+    return this.#isWhole
   }
 
   /** Why the message of this number is not taken now, if it is not. Changes nothing. */
@@ -109,9 +115,9 @@ export class ReplayGuard {
   restore(floors: Iterable<readonly [PeerId, bigint]>, notBeforeMs = 0): void {
     this.#notBefore = sequenceAt(notBeforeMs)
     for (const [author, floor] of floors) {
-      if (this.#authors.size >= this.#config.replayAuthorsMax) break
       if (!this.#authors.has(author)) this.#authors.set(author, { floor, numbers: [] })
     }
+    this.#makeRoom()
   }
 
   #isSeen(author: PeerId, sequence: bigint): boolean {
@@ -126,6 +132,7 @@ export class ReplayGuard {
       if (this.#authors.size <= this.#config.replayAuthorsMax) break
       this.#authors.delete(author)
       this.#kept -= numbers.length
+      this.#isWhole = false
     }
     if (this.#kept <= NUMBERS_MAX) return
     for (const one of this.#authors.values()) {

@@ -59,6 +59,7 @@ const perOperation: Readonly<Record<string, Metric>> = Object.fromEntries(
 const perSize: Readonly<Record<string, Metric>> = {
   formation: { unit: 's', better: 'lower' },
   neighbours: { unit: '% of the true closest found', better: 'higher' },
+  misplaced: { unit: 'nodes when the time was up', better: 'lower' },
   ...perOperation,
   rss: { unit: 'MiB a node', better: 'lower' },
   idleCpu: { unit: '% of a core, all nodes', better: 'lower' },
@@ -134,7 +135,8 @@ export const bench: Bench = {
       'and its get ends with the first.',
     'Formation begins with the first node and ends when every node, looking for itself, has found ' +
       'its true neighbours: of the nearest 19 all with ours, 15 with the others, which never find ' +
-      'some (neighbours says how many were found). Four nodes of each process join at a time.',
+      'some (neighbours says how many were found). After five minutes it is cut off, and ' +
+      'misplaced says how many nodes were not there. Four nodes of each process join at a time.',
     'Idle is measured half a minute after the network has formed, for ten seconds; memory is what ' +
       'the processes grew by, garbage collected, over the number of nodes.',
     'Operations follow one another, each from another node; stock does 30 of each (small) and 10 ' +

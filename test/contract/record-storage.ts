@@ -34,6 +34,12 @@ export function testRecordStorage(kind: string, make: () => RecordStorage): void
     assert.deepEqual(storage.usage(), { records: 2, bytes: 4 })
   })
 
+  withStorage('of the message that brought a record nothing else is kept', (storage) => {
+    const bytes = new Uint8Array(64 * 1024).subarray(100, 110)
+    storage.put({ ...row('a', { size: 10 }), bytes })
+    assert.equal(storage.get(dhtKey(utf8('a')))?.bytes.buffer.byteLength, 10)
+  })
+
   withStorage('usage() counts in all, usageOf() by publisher, sender and site', (storage) => {
     assert.deepEqual(storage.usage(), { records: 0, bytes: 0 })
     assert.deepEqual(storage.usageOf('publisher', bob), { records: 0, bytes: 0 })

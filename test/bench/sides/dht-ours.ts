@@ -148,4 +148,3 @@ class OurNode implements DhtNode {
 function placeOf(peer: PeerId): string {
   return Buffer.from(contactOf(peer).key).toString('hex')
 }
-export const benchRegistry = registry

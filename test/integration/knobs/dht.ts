@@ -345,6 +345,8 @@ const regionQuestions: Observe = async ({ dht: config }) => {
     {
       host: { self: SELF.peer },
       members: {
+        size: known.length,
+        somebody: async () => undefined,
         closest: () => known.slice(0, 20),
         has: () => true,
         seen: () => undefined,

@@ -205,7 +205,7 @@ export const pubsubObservations: Observations = {
   'pubsub.messages_per_second_max': { value: 5, observe: letIn(10, 64) },
   'pubsub.bytes_per_second_max': { value: MIB, observe: letIn(50_000, 64) },
   'pubsub.bytes_per_peer_per_second_max': { value: MIB / 2, observe: letIn(50_000, 1) },
-  'pubsub.seen_ttl': { value: 60, observe: made },
+  'pubsub.seen_ttl': { value: 180, observe: made },
   'pubsub.heartbeat': { value: 2, observe: made },
   'pubsub.mesh_peers': { value: 8, observe: made },
   'pubsub.mesh_peers_min': { value: 3, observe: made },

@@ -14,7 +14,7 @@ import type { Outcome, RunOptions, Scenario } from '../scenario.ts'
 const WHOLE_NODES_MAX = 1_000
 /** With fewer the draws of one world say little. */
 const COMPARED_NODES_MIN = 60
-const DIFFERENCE_MAX = 0.1
+const DIFFERENCE_MAX = 0.15
 const MESSAGES = 50
 const PAUSE_MS = 250
 /** Until every mesh has its size. */

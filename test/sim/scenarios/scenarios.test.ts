@@ -16,6 +16,10 @@ const SMALL: readonly (readonly string[])[] = [
   ['lookup', '--nodes', '2000', '--seed', '5'],
   ['liars', '--nodes', '1000', '--adversaries', '0.2', '--seed', '6'],
   ['eclipse', '--nodes', '1000', '--seed', '7'],
+  ['gossip', '--nodes', '16', '--seed', '8'],
+  ['gossip-sybils', '--nodes', '40', '--seed', '9'],
+  ['gossip-churn', '--nodes', '12', '--seed', '10'],
+  ['replay', '--nodes', '6', '--seed', '11'],
 ]
 
 for (const args of SMALL) {

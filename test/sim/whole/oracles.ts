@@ -21,17 +21,37 @@ export function tableComplaints(world: Simulation): readonly string[] {
 
 /** Whether each node knows its true neighbours: with these, a lookup ends where it must. */
 export function neighbourComplaints(world: Simulation, count: number): readonly string[] {
-  const all = contactsOf(world)
+  const nearest = nearestOf(world.nodes, count)
   return world.nodes
     .flatMap((node) => {
       const known = new Set(peersOf(node))
-      const others = all.filter(({ peer }) => peer !== node.peer)
-      const nearest = closestTo(contactOf(node.peer).key, others, count)
-      const missing = nearest.filter(({ peer }) => !known.has(peer)).length
+      const missing = (nearest.get(node.peer) ?? []).filter((peer) => !known.has(peer)).length
       return missing === 0 ? [] : [`${node.host.ip} lacks ${missing} of its ${count} neighbours`]
     })
     .slice(0, COMPLAINTS_MAX)
 }
+
+/** The neighbours that each node should know; worked out again when other nodes run. */
+function nearestOf(nodes: readonly SimNode[], count: number): Neighbours {
+  const peers = nodes.map(({ peer }) => peer).join(' ')
+  if (peers === lastNearest.peers && count === lastNearest.count) return lastNearest.neighbours
+  const all = nodes.map(({ peer }) => contactOf(peer))
+  const neighbours = new Map(
+    all.map(({ peer, key }) => [
+      peer,
+      closestTo(key, all, count + 1)
+        .map((contact) => contact.peer)
+        .filter((other) => other !== peer),
+    ]),
+  )
+  lastNearest = { peers, count, neighbours }
+  return neighbours
+}
+
+type Neighbours = ReadonlyMap<PeerId, readonly PeerId[]>
+
+/** A network that forms is asked many times while the same nodes run. */
+let lastNearest = { peers: '', count: 0, neighbours: new Map() as Neighbours }
 
 /** Tables may hold the dead for a while, but not for ever. */
 export function deadComplaints(world: Simulation): readonly string[] {

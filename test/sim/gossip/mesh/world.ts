@@ -46,6 +46,8 @@ const KIND_FRAME = 10
 export class MeshWorld {
   readonly heap = new EventHeap()
   readonly nodes: readonly MeshNode[]
+  /** Who a place in the world belongs to. */
+  readonly peerAt: (index: number) => PeerId
   readonly #chance: Chance
   readonly #options: MeshOptions
   readonly #config: PubsubConfig = pubsubConfig.parse({})
@@ -59,12 +61,13 @@ export class MeshWorld {
     this.#chance = chance(seed, 'mesh')
     const keys = chance(seed, 'keys')
     const peers: PeerId[] = Array.from({ length: nodes }, () => generateKeys(keys).signer.peer)
+    this.peerAt = (index) => peers[index] as PeerId
     const shared = {
       clock: new HeapClock(this.heap),
       random: this.#chance,
       metrics: pubsubMetrics(new Registry()),
       config: this.#config,
-      peerAt: (index: number) => peers[index] as PeerId,
+      peerAt: this.peerAt,
       heard: (_: number, id: number) => this.#heard(id),
       asked: () => {
         this.#asked += 1
