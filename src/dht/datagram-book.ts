@@ -96,7 +96,7 @@ export class DatagramBook {
 
   /**
    * Somebody told where `peer` is; of those told the newest two are kept. A silence at other
-   * addresses says nothing of this one: else a liar could hide the peer behind addresses of its own.
+   * addresses says nothing of this one: else a liar could hide the peer behind its own addresses.
    */
   told(peer: PeerId, at: UdpEndpoint): void {
     const entry = this.#entry(peer)

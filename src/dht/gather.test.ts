@@ -17,9 +17,9 @@ function gather(answers: readonly (readonly PeerInfo[])[]) {
     host: { addressesOf: async () => [] },
     questions: { learn: async (peer) => void learnt.push(peer) },
     search: {
-      run: async (_message, { onAnswer } = {}) => {
+      run: async (_message, options) => {
         for (const [i, providers] of answers.entries()) {
-          onAnswer?.(peerOf(`source ${i}`), { type: 'getProviders', providers })
+          options?.onAnswer?.(peerOf(`source ${i}`), { type: 'getProviders', providers })
         }
         return report
       },

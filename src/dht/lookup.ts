@@ -234,7 +234,7 @@ export class Lookup {
 
   /**
    * For which path a peer speaks that answers on `path`. In a sweep one who is not vouched for
-   * speaks for the path that led to it: else those whom one liar made up would vouch for each other.
+   * speaks for the path that led to it: else those one liar made up would vouch for each other.
    */
   #voiceOf(peer: PeerId, path: Path): Path {
     const heard = this.#heard.get(peer)

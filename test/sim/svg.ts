@@ -40,7 +40,7 @@ export function svgOf({ title, x, y, lines }: Plot): string {
   ]
   const head =
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${HEIGHT}" ` +
-    `font-family="sans-serif" font-size="12">`
+    `font-family="sans-serif" font-size="12"><title>${title}</title>`
   const paper = `<rect width="${WIDTH}" height="${HEIGHT}" fill="#fff"/>`
   return `${[head, paper, ...body, '</svg>'].join('\n')}\n`
 }

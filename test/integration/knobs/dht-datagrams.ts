@@ -64,7 +64,7 @@ const answered: Observe = async ({ dht: config }) => {
         random: seededRandom(`answered ${seed}`),
         log: silentLog,
         metrics,
-        answer: async (_, messages) => messages.at(-1),
+        answer: async (_, messages) => [...messages].at(-1),
         spoke: () => undefined,
       },
       config,
