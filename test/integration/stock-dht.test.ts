@@ -195,7 +195,11 @@ test('B4: the stock node takes every key of one peer, ours its share, and keeps 
   const kept = await both.ask(both.ours, get(honest.bytes))
   assert.deepEqual(kept.record?.value, value)
 
-  // The sender is not read for a while: not even what it may write.
+  // It may only have mended what another published. Who writes nonsense is not read for a while:
+  // not even what it may write.
+  for (let i = 0; i < config.refusalsMax; i += 1) {
+    await both.ask(both.ours, put(utf8('nothing good')))
+  }
   const again = await recordBytes(dataName(alice, '1'), alice, { ...now(), version: 2 })
   const refused = await both.ask(both.ours, put(again, dataName(alice, '1').bytes))
   assert.equal(refused.record, undefined)
