@@ -11,7 +11,7 @@ const SIZES = ['small', 'middle', 'large'] as const
 type Size = (typeof SIZES)[number]
 
 const FULL: Readonly<Record<Size, number>> = { small: 100, middle: 300, large: 1_000 }
-const SHORT: Readonly<Record<Size, number>> = { small: 30, middle: 60, large: 100 }
+const SHORT: Readonly<Record<Size, number>> = { small: 10, middle: 30, large: 60 }
 const OPERATIONS = ['put', 'get', 'provide', 'find'] as const
 
 /** How often each operation is done: stock kad-dht takes seconds for one. */
@@ -124,7 +124,7 @@ export const bench: Bench = {
     'ours.small_idleCpu': { atMost: 5 },
   },
   notes: [
-    'Small, middle and large are 100, 300 and 1,000 nodes (30, 60 and 100 with --short), 250 to a ' +
+    'Small, middle and large are 100, 300 and 1,000 nodes (10, 30 and 60 with --short), 250 to a ' +
       'process and at least two processes; stock kad-dht is not run with more than 300.',
     'Ours are the rooms identity, access, net (TCP on loopback) and dht with its datagram face, as ' +
       'a node composes them, values in memory, quotas as by default; for all comes from one ' +

@@ -23,6 +23,8 @@ const OPERATION_MS = 60_000
 
 type Stock = Libp2p<{ dht: KadDHT }>
 
+const DIALS_MAX = 5
+
 export async function startStock(): Promise<DhtNode> {
   const libp2p = await createLibp2p({
     addresses: { listen: ['/ip4/127.0.0.1/tcp/0'] },
@@ -72,7 +74,16 @@ class StockNode implements DhtNode {
   }
 
   async join(entry: string | undefined): Promise<void> {
-    if (entry !== undefined) await this.#libp2p.dial(multiaddr(entry))
+    if (entry === undefined) return
+    // So many of them in one process do not always answer a handshake in time.
+    for (let tries = 1; ; tries += 1) {
+      try {
+        await this.#libp2p.dial(multiaddr(entry))
+        return
+      } catch (error) {
+        if (tries >= DIALS_MAX) throw error
+      }
+    }
   }
 
   async closestToSelf(): Promise<readonly string[]> {
