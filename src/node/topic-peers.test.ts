@@ -19,7 +19,7 @@ const [SELF, A, B, C, D, E, F, G] = [1, 2, 3, 4, 5, 6, 7, 8].map((seed) => signe
 ]
 
 /** A node that reads or publishes `news`, in a DHT where `readers` say that they read it. */
-function setup({ subscribed = true, listening = 0, readers = [A, B] } = {}) {
+function setup({ subscribed = true, listening = 0, readers = [A, B], failing = 0 } = {}) {
   const clock = new FakeClock()
   const done = { provided: 0, unprovided: 0, searches: 0, connected: [] as string[] }
   const state = { subscribed, listening }
@@ -35,6 +35,7 @@ function setup({ subscribed = true, listening = 0, readers = [A, B] } = {}) {
       provide: async (name) => {
         names.add(name)
         done.provided += 1
+        if (done.provided <= failing) throw new Error('nobody is there')
         return { name, stored: [], failed: [], wanted: 20 }
       },
       unprovide: () => {
@@ -70,6 +71,16 @@ test('a reader of a topic says so once, and connects to others who do', async ()
   for (let s = 0; s < 30; s += 1) await clock.advance(1_000)
   assert.equal(done.provided, 1)
   assert.ok(done.searches > 1 && done.searches < 10, `${done.searches} searches`)
+  await topicPeers.stop()
+})
+
+test('what could not be announced is announced again, after a pause', async () => {
+  const { clock, done, topicPeers } = setup({ listening: 6, failing: 1 })
+  await topicPeers.start()
+  await clock.advance(1_000)
+  assert.equal(done.provided, 1)
+  for (let s = 0; s < 10; s += 1) await clock.advance(1_000)
+  assert.equal(done.provided, 2)
   await topicPeers.stop()
 })
 

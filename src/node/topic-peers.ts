@@ -44,6 +44,8 @@ interface Watched {
   busy: boolean
   tries: number
   dueMs: number
+  /** When it may be announced: again only after a pause, when that failed. */
+  announceMs: number
 }
 
 /** Keeps each topic of this node connected to some of its readers. */
@@ -98,14 +100,18 @@ export class TopicPeers implements Service {
   #look(topic: string, now: { peers: number; subscribed: boolean; nowMs: number }): void {
     const watched = this.#watch(topic, now.nowMs)
     if (watched === undefined || watched.busy) return
-    const announce = now.subscribed && !watched.provided
+    const announce = now.subscribed && !watched.provided && watched.announceMs <= now.nowMs
     const search = now.peers < PEERS_WANTED && watched.dueMs <= now.nowMs
     if (!announce && !search) return
     watched.busy = true
     watched.provided ||= announce
-    void this.#meet(topic, { announce, wanted: PEERS_WANTED - now.peers }).finally(() => {
+    void this.#meet(topic, { announce, wanted: PEERS_WANTED - now.peers }).then((isDone) => {
       const { clock, random } = this.#deps
       watched.busy = false
+      if (!isDone && announce) {
+        watched.provided = false
+        watched.announceMs = clock.now() + SEARCH.firstMs
+      }
       watched.dueMs = clock.now() + backoffMs(watched.tries, SEARCH, random)
       watched.tries = now.peers < PEERS_WANTED ? watched.tries + 1 : 0
     })
@@ -114,13 +120,16 @@ export class TopicPeers implements Service {
   #watch(topic: string, nowMs: number): Watched | undefined {
     const known = this.#watched.get(topic)
     if (known !== undefined || this.#watched.size >= TOPICS_MAX) return known
-    const watched = { provided: false, busy: false, tries: 0, dueMs: nowMs }
+    const watched = { provided: false, busy: false, tries: 0, dueMs: nowMs, announceMs: nowMs }
     this.#watched.set(topic, watched)
     return watched
   }
 
-  /** Never rejects: what fails now is tried again. */
-  async #meet(topic: string, { announce, wanted }: { announce: boolean; wanted: number }) {
+  /** Whether all went well; never rejects: what fails now is tried again. */
+  async #meet(
+    topic: string,
+    { announce, wanted }: { announce: boolean; wanted: number },
+  ): Promise<boolean> {
     const { dht, host, random, log } = this.#deps
     const { signal } = this.#life
     const name = nameOf(topic)
@@ -132,8 +141,10 @@ export class TopicPeers implements Service {
       const others = providers.filter(({ peer }) => peer !== host.self && !connected.has(peer))
       const some = shuffled(others, random).slice(0, Math.max(0, wanted))
       await Promise.all(some.map(({ peer }) => this.#connect(peer)))
+      return true
     } catch (error) {
       if (!signal.aborted) log.debug('readers of a topic not found', { topic, error })
+      return false
     }
   }
 
