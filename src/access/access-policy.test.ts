@@ -82,6 +82,13 @@ test('a burst is so many seconds of the rate, and fills again with time', async 
   assert.equal(admitted(alice, 'stream', 500), 50)
 })
 
+test('messages of others that a peer hands on take nothing from what it may do itself', () => {
+  const { admitted } = setup({ ratePerPeer: 100, burstSeconds: 1 })
+  assert.equal(admitted(alice, 'pubsub.message', 500), 100)
+  assert.equal(admitted(alice, 'rpc.call', 500), 100)
+  assert.equal(admitted(alice, 'pubsub.message', 1), 0)
+})
+
 test('a DHT write costs five of what a request costs', () => {
   const { admitted } = setup({ ratePerPeer: 100, burstSeconds: 1 })
   assert.equal(admitted(alice, 'dht.put', 500), 20)

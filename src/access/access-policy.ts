@@ -44,18 +44,27 @@ interface Rules {
 export class AccessPolicy implements Policy {
   readonly #deps: AccessPolicyDeps
   readonly #quotas: Quotas
+  /** What is handed on was said by others: it takes nothing from what a peer may do itself. */
+  readonly #handedOn: Quotas
   #rules: Rules
 
   constructor(deps: AccessPolicyDeps, config: AccessConfig) {
     this.#deps = deps
     this.#rules = rulesOf(config)
     this.#quotas = new Quotas(this.#rules.all, deps.clock.now())
+    this.#handedOn = new Quotas(this.#rules.all, deps.clock.now())
   }
 
   /** From the next question on; what a peer has spent stays spent. */
   reconfigure(config: AccessConfig): void {
     this.#rules = rulesOf(config)
     this.#quotas.setRate(this.#rules.all, this.#deps.clock.now())
+    this.#handedOn.setRate(this.#rules.all, this.#deps.clock.now())
+  }
+
+  /** Whether a peer was granted more than strangers have: it is one of our own. */
+  isGranted(peer: PeerId): boolean {
+    return this.#rules.granted.has(peer) && !this.#rules.blocked.has(peer)
   }
 
   admit(peer: PeerId, action: Action): void {
@@ -65,7 +74,8 @@ export class AccessPolicy implements Policy {
     if (blocked.has(peer)) throw this.#deny(peer, action, 'the peer is blocked here')
 
     const rate = granted.has(peer) ? friend : stranger
-    const shortage = this.#quotas.take(peer, cost, rate, this.#deps.clock.now())
+    const quotas = action === 'pubsub.message' ? this.#handedOn : this.#quotas
+    const shortage = quotas.take(peer, cost, rate, this.#deps.clock.now())
     if (shortage === undefined) return
     this.#deps.metrics.refusals.add(1, { action, reason: shortage.of })
     throw AccessError.QUOTA({ peer, action, ...shortage })
