@@ -3,7 +3,8 @@
  *
  * What fails a check is dropped without a word; only a cookie that is not ours is answered, with
  * fewer bytes than came. Before a packet opens nothing is remembered but when its host may send the
- * next one, and that only of hosts that have proven their address.
+ * next one, apart for hosts that have proven their address and for early questions, whose host may
+ * be anybody.
  */
 
 import { equalBytes } from '../base/index.ts'
@@ -11,11 +12,13 @@ import type { PeerId } from '../identity/index.ts'
 import type { UdpEndpoint } from '../net/index.ts'
 import { type DatagramBook, isSame } from './datagram-book.ts'
 import { COOKIE_MS_MAX, type Cookies } from './datagram-cookies.ts'
+import { EarlyRates, isLoopback, isNear, SKEW_MS_MAX, sealedAt } from './datagram-early.ts'
 import type { DatagramKeys, PeerKeys, Shown } from './datagram-keys.ts'
 import {
   answerBody,
   answerHead,
   encodeChallenge,
+  isPadded,
   type QuestionPacket,
   readQuestionBody,
   SERVES,
@@ -28,7 +31,6 @@ import { HostRates } from './datagram-rates.ts'
  * machine meet over loopback, where nobody from outside comes from.
  */
 const STRANGERS_PER_SECOND = 128
-const LOOPBACK = /^(?:127\.|::1$)/
 
 export interface AnsweringDeps {
   readonly keys: Pick<DatagramKeys, 'seal' | 'openQuestion' | 'known' | 'nextCounter'>
@@ -43,6 +45,8 @@ export interface AnsweringDeps {
 /** A question whose sender is proven. */
 export interface Question {
   readonly peer: PeerId
+  /** Of the address it came from nothing is proven: it may only read, and nobody is noted. */
+  readonly early: boolean
   readonly serves: boolean
   readonly from: UdpEndpoint
   /** kad-dht messages as they came, not decoded yet. */
@@ -58,6 +62,7 @@ export class Answering {
   readonly #deps: AnsweringDeps
   readonly #hosts: HostRates
   readonly #strangers = new HostRates(STRANGERS_PER_SECOND)
+  readonly #early = new EarlyRates()
 
   constructor(deps: AnsweringDeps, perHostMax: number) {
     this.#deps = deps
@@ -70,17 +75,17 @@ export class Answering {
     const known = keys.known(packet.key)
     const shown = this.#shown(packet, from, { known, nowMs })
     if (shown === undefined) return this.#challenge(packet, from, nowMs)
-    if (!this.#hosts.take(from.host, nowMs)) return 'busy'
-    if (known === undefined && !this.#takeStranger(from.host, nowMs)) return 'busy'
+    const early = shown.early === true
+    if (!early && !this.#mayAsk(from.host, known, nowMs)) return 'busy'
     const opened = keys.openQuestion(packet, shown, nowMs)
     if (opened.kind === 'stale') return this.#challenge(packet, from, nowMs)
     if (opened.kind !== 'opened') return opened.kind
     const { peer } = opened
     const body = readBody(opened.body)
     if (body === undefined) return 'malformed'
-    book.spoke(peer, from, body.ports)
+    if (!early) book.spoke(peer, from, body.ports)
     const serves = (packet.flags & SERVES) !== 0
-    return { peer, serves, from, messages: body.messages, packet, cookieMs: shown.issuedMs }
+    return { peer, early, serves, from, messages: body.messages, packet, cookieMs: shown.issuedMs }
   }
 
   /** Sends the answer; `flags` beside our own say what is wrong with it. */
@@ -90,9 +95,9 @@ export class Answering {
     nowMs: number,
   ): void {
     const { keys, cookies, boot, flags, send } = this.#deps
-    const { peer, from, packet, cookieMs } = question
+    const { peer, early, from, packet, cookieMs } = question
     // A young cookie goes back as it came: it will do for the next questions too.
-    const isYoung = nowMs - cookieMs < COOKIE_MS_MAX / 2
+    const isYoung = !early && nowMs - cookieMs < COOKIE_MS_MAX / 2
     const cookie = isYoung ? packet.cookie : cookies.make(from, packet.key, nowMs)
     const counter = keys.nextCounter()
     const head = answerHead(flags | said.flags, packet.counter, { boot, counter, cookie })
@@ -101,18 +106,23 @@ export class Answering {
     send(keys.seal(to, { head, counter, boot: packet.boot }, body), from)
   }
 
-  #takeStranger(host: string, nowMs: number): boolean {
-    return LOOPBACK.test(host) || this.#strangers.take(host, nowMs)
+  /** Whether somebody who showed a cookie is read; strangers cost an agreement. */
+  #mayAsk(host: string, known: PeerKeys | undefined, nowMs: number): boolean {
+    if (!this.#hosts.take(host, nowMs)) return false
+    return known !== undefined || isLoopback(host) || this.#strangers.take(host, nowMs)
   }
 
   /**
    * The cookie in the packet, if it is good; one that was good a moment ago is not hashed again.
    */
   #shown(
-    { cookie, key }: QuestionPacket,
+    packet: QuestionPacket,
     from: UdpEndpoint,
     { known, nowMs }: { readonly known: PeerKeys | undefined; readonly nowMs: number },
   ): Shown | undefined {
+    const { cookie, key } = packet
+    const sealedMs = sealedAt(cookie)
+    if (sealedMs !== undefined) return this.#shownEarly(packet, from, { sealedMs, nowMs })
     const last = known?.shown
     if (last !== undefined && isSame(last.from, from) && equalBytes(last.cookie, cookie)) {
       const ageMs = nowMs - last.issuedMs
@@ -120,6 +130,22 @@ export class Answering {
     }
     const issuedMs = this.#deps.cookies.check(cookie, from, key, nowMs)
     return issuedMs === undefined ? undefined : { cookie: Uint8Array.from(cookie), from, issuedMs }
+  }
+
+  /**
+   * An early question, if it is as long as its answer can be and there is time for it. The clock of
+   * its sender may be ahead of ours: at worst it was sealed so much earlier than it says.
+   */
+  #shownEarly(
+    packet: QuestionPacket,
+    from: UdpEndpoint,
+    { sealedMs, nowMs }: { readonly sealedMs: number; readonly nowMs: number },
+  ): Shown | undefined {
+    if (!isPadded(packet) || !isNear(sealedMs, nowMs)) return undefined
+    const { host } = from
+    const rates = isLoopback(host) ? this.#hosts : this.#early
+    if (!rates.take(host, nowMs)) return undefined
+    return { cookie: packet.cookie, from, issuedMs: sealedMs - SKEW_MS_MAX, early: true }
   }
 
   /** Nothing is remembered of it, and it has fewer bytes than any question. */

@@ -11,6 +11,8 @@ import { equalBytes } from '../base/index.ts'
 import type { PeerId } from '../identity/index.ts'
 import type { UdpEndpoint } from '../net/index.ts'
 import { type DatagramBook, isSame } from './datagram-book.ts'
+import { COOKIE_MS_MAX, issuedAt } from './datagram-cookies.ts'
+import { EarlySendRates, earlyStamp } from './datagram-early.ts'
 import type { DatagramKeys } from './datagram-keys.ts'
 import {
   type AnswerPacket,
@@ -18,6 +20,7 @@ import {
   COOKIE_BYTES,
   PARTIAL,
   PROOF_BYTES,
+  padded,
   questionHead,
   REFUSED,
   readAnswerBody,
@@ -34,7 +37,8 @@ const NO_COOKIE = new Uint8Array(COOKIE_BYTES)
 
 /** How a question ended. */
 export type Outcome =
-  | { readonly kind: 'answered'; readonly message: Uint8Array }
+  /** `early`: the peer does not know yet that we are where we are. */
+  | { readonly kind: 'answered'; readonly message: Uint8Array; readonly early: boolean }
   /** Not all of it fitted: a stream has room. */
   | { readonly kind: 'partial' }
   | { readonly kind: 'refused' }
@@ -57,17 +61,26 @@ export interface Asked {
   readonly publicKey: Uint8Array
   readonly at: UdpEndpoint
   readonly body: Uint8Array
+  /** Whether it may be answered before our address is proven, as only what reads may. */
+  readonly mayBeEarly?: boolean
   readonly settle: (outcome: Outcome) => void
 }
 
 interface Waiting extends Asked {
   readonly known: boolean
   readonly counters: { readonly counter: number; readonly sentMs: number }[]
+  /** What it was sent under without a cookie, to be answered at once. */
+  earlyCounter: number | undefined
   /** The last bytes of the packet sent last. */
   proof: Uint8Array
   tries: number
   challenges: number
   dueMs: number
+}
+
+/** One whose time is over is worth nothing, if our clocks agree. */
+function mayBeGood(cookie: Uint8Array, nowMs: number): boolean {
+  return nowMs - issuedAt(cookie) < COOKIE_MS_MAX
 }
 
 export class Asking {
@@ -76,6 +89,7 @@ export class Asking {
   readonly #byCounter = new Map<number, Waiting>()
   readonly #waiting = new Set<Waiting>()
   readonly #perPeer = new Map<PeerId, number>()
+  readonly #early = new EarlySendRates()
 
   constructor(deps: AskingDeps) {
     this.#deps = deps
@@ -100,6 +114,7 @@ export class Asking {
       ...asked,
       known: this.#deps.book.answers(asked.peer),
       counters: [],
+      earlyCounter: undefined,
       proof: NO_COOKIE,
       tries: 0,
       challenges: 0,
@@ -127,7 +142,10 @@ export class Asking {
     this.#deps.book.answered(waiting.peer, from, { ports, cookie: packet.cookie, rttMs })
     if ((packet.flags & REFUSED) !== 0) this.#settle(waiting, { kind: 'refused' })
     else if ((packet.flags & PARTIAL) !== 0) this.#settle(waiting, { kind: 'partial' })
-    else this.#settle(waiting, { kind: 'answered', message })
+    else {
+      const early = packet.echo === waiting.earlyCounter
+      this.#settle(waiting, { kind: 'answered', message, early })
+    }
     return true
   }
 
@@ -189,9 +207,14 @@ export class Asking {
   #send(waiting: Waiting, nowMs: number): void {
     const { keys, book, publicKey, boot, flags, send } = this.#deps
     const counter = keys.nextCounter()
-    const cookie = book.cookieOf(waiting.peer) ?? NO_COOKIE
+    const known = book.cookieOf(waiting.peer)
+    const isGood = known !== undefined && mayBeGood(known, nowMs)
+    const early = !isGood && this.#goesEarly(waiting, nowMs)
+    if (early) waiting.earlyCounter = counter
+    const cookie = early ? earlyStamp(nowMs) : (known ?? NO_COOKIE)
     const head = questionHead(flags, publicKey, { boot, counter, cookie })
-    const packet = keys.seal(waiting, { head, counter }, waiting.body)
+    const body = early ? padded(waiting.body) : waiting.body
+    const packet = keys.seal(waiting, { head, counter }, body)
     waiting.proof = packet.subarray(packet.length - PROOF_BYTES)
     waiting.counters.push({ counter, sentMs: nowMs })
     this.#byCounter.set(counter, waiting)
@@ -199,6 +222,12 @@ export class Asking {
     waiting.tries += 1
     // Last: a port in memory may bring the answer before it returns.
     send(packet, waiting.at)
+  }
+
+  /** Once for a question: who does not answer may be a victim of whoever named it. */
+  #goesEarly({ mayBeEarly, tries, challenges, known, at }: Waiting, nowMs: number): boolean {
+    if (mayBeEarly !== true || tries + challenges > 0) return false
+    return known || this.#early.take(at, nowMs)
   }
 
   #giveUp(waiting: Waiting, nowMs: number): void {

@@ -12,6 +12,8 @@ import { type DhtConfig, dhtConfig } from './config.ts'
 import { DatagramFace, type DatagramFaceDeps } from './datagram-face.ts'
 import { decodeMessage, encodeMessage, type Message, type PeerInfo } from './wire.ts'
 
+/** Who was started a moment ago answers nobody early: an earlier run may have done so. */
+const SETTLED_MS = 20_000
 const PING = [encodeMessage({ type: 'ping' })]
 
 interface Made {
@@ -82,6 +84,43 @@ test('a question goes out as a datagram and its answer comes back', async () => 
   assert.ok(b.face.canAsk(a.peer))
   await clock.advance(25)
   assert.equal(clock.waiting, 0)
+})
+
+test('a first question is answered early; who asked is met when it has shown where it is', async () => {
+  const { face, clock, outcomes } = setup()
+  const [a, b] = [await face(1), await face(2)]
+  await clock.advance(SETTLED_MS)
+  a.face.told(b.peer, b.at, 'private')
+  const question = [encodeMessage({ type: 'findNode', key: Uint8Array.of(1) })]
+  const asked = a.face.ask(b.peer, question, ['findNode'])
+  assert.equal((await asked)?.kind, 'answered')
+  await setImmediate()
+  assert.deepEqual(
+    b.asked.map(({ type }) => type),
+    ['findNode', 'ping'],
+  )
+  // Only the second one, with the cookie, says where the other is.
+  assert.deepEqual(b.spoke, [[a.peer, true]])
+  assert.deepEqual(b.face.provenOf(a.peer), { ...a.at, tcp: 9_000, quic: 0 })
+  assert.ok(!outcomes.includes('in challenged'))
+  await a.face.ask(b.peer, question, ['findNode'])
+  await setImmediate()
+  assert.equal(b.asked.length, 3)
+})
+
+test('an early question alone makes nobody known', async () => {
+  const { face, clock, udp } = setup()
+  const [a, b] = [await face(1), await face(2)]
+  await clock.advance(SETTLED_MS)
+  let sent = 0
+  // The question and its answer; the introduction is lost.
+  udp.loses = () => sent++ >= 2
+  a.face.told(b.peer, b.at, 'private')
+  const question = [encodeMessage({ type: 'findNode', key: Uint8Array.of(1) })]
+  assert.equal((await a.face.ask(b.peer, question, ['findNode']))?.kind, 'answered')
+  assert.deepEqual([b.asked.length, b.spoke, b.face.provenOf(a.peer)], [1, [], undefined])
+  assert.equal(b.face.canAsk(a.peer), false)
+  a.face.stop()
 })
 
 test('the port is the number of the TCP port, and our address says so', async () => {

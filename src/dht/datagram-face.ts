@@ -15,8 +15,10 @@ import { Answering, type Question } from './datagram-answering.ts'
 import { Asking, type Outcome } from './datagram-asking.ts'
 import { DatagramBook, type Place } from './datagram-book.ts'
 import { Cookies } from './datagram-cookies.ts'
-import { fitAnswer, wholeQuestion } from './datagram-fit.ts'
+import { mayBeEarly, readQuestions } from './datagram-early.ts'
+import { fitAnswer } from './datagram-fit.ts'
 import { DatagramKeys } from './datagram-keys.ts'
+import { Mute } from './datagram-mute.ts'
 import { OwnAddresses } from './datagram-own.ts'
 import {
   ANSWER,
@@ -30,19 +32,16 @@ import {
 } from './datagram-packet.ts'
 import { codeOf, DhtError } from './errors.ts'
 import type { DhtMetrics } from './metrics.ts'
-import { decodeQuestion, type Message } from './wire.ts'
+import { encodeMessage, type Message, type MessageType } from './wire.ts'
 
 /** Questions of others that are being answered at once. */
 const ACTING_MAX = 512
 const SECRET_BYTES = 32
 /** How exactly the time to send again is kept. */
 const TICK_MS = 25
-/** So many peers in a row without an answer, and none with for so long: no place for UDP. */
-const MUTE_AFTER = 8
-const MUTE_MS = 60_000
-const PROBE_MS = 10_000
 const SYSTEM_PORT_MAX = 1_023
 const NO_MESSAGE = new Uint8Array()
+const PING = encodeMessage({ type: 'ping' })
 
 /** What a node brings so that its DHT has a datagram face. */
 export interface DatagramParts {
@@ -74,22 +73,20 @@ export class DatagramFace {
   readonly #asking: Asking
   readonly #answering: Answering
   readonly #own: OwnAddresses
+  readonly #mute = new Mute()
   readonly #life = new AbortController()
   #port: UdpPort | undefined
   #state: Facility = { state: 'off' }
   #ticking = false
   #acting = 0
-  #silentRow = 0
-  /** When a peer last answered us, or asked. */
-  #heardMs = Number.NEGATIVE_INFINITY
-  #probedMs = 0
 
   constructor(deps: DatagramFaceDeps, config: DhtConfig) {
     this.#deps = deps
     this.#config = config
-    const { host, network, agreement, random } = deps
+    const { host, network, agreement, random, clock } = deps
     const boot = random.bytes(BOOT_BYTES)
-    const keys = new DatagramKeys({ self: host.self, network, agreement, boot })
+    const startedMs = clock.now()
+    const keys = new DatagramKeys({ self: host.self, network, agreement, boot, startedMs })
     const publicKey = publicKeyOf(host.self) ?? NO_MESSAGE
     const flags = config.mode === 'server' ? SERVES : 0
     const send = (bytes: Uint8Array, to: UdpEndpoint) => this.#send(bytes, to)
@@ -122,7 +119,7 @@ export class DatagramFace {
         open.close()
         return
       }
-      open.onPacket((bytes, from) => this.#receive(bytes, from))
+      open.onPacket((bytes, from) => this.#count(this.#take(bytes, from)))
       this.#port = open
       this.#own.listensOn(open.addresses)
       this.#state = { state: 'active' }
@@ -171,19 +168,18 @@ export class DatagramFace {
     const nowMs = this.#deps.clock.now()
     const at = this.#book.addressOf(peer, nowMs)
     if (at === undefined || !this.#own.speaks(at)) return false
-    if (this.#silentRow < MUTE_AFTER || this.#book.answers(peer)) return true
-    // Made-up peers are silent too: a liar that names eight must not keep us from the honest.
-    if (nowMs - this.#heardMs < MUTE_MS) return true
-    if (Math.abs(nowMs - this.#probedMs) < PROBE_MS) return false
-    this.#probedMs = nowMs
-    return true
+    return this.#book.answers(peer) || this.#mute.mayTry(nowMs)
   }
 
   /**
    * Asks `peer`, which `canAsk` said can be asked; `undefined` when the messages do not fit or no
    * keys can be had. Never rejects for what the peer does; throws `DHT_PEER_BUSY` at the bound.
    */
-  async ask(peer: PeerId, messages: readonly Uint8Array[]): Promise<Outcome | undefined> {
+  async ask(
+    peer: PeerId,
+    messages: readonly Uint8Array[],
+    types: readonly MessageType[] = [],
+  ): Promise<Outcome | undefined> {
     const { clock, metrics } = this.#deps
     const nowMs = clock.now()
     const at = this.#book.addressOf(peer, nowMs)
@@ -194,24 +190,29 @@ export class DatagramFace {
     if (this.#asking.isFull(peer)) {
       throw DhtError.PEER_BUSY({ peer, waiting: this.#asking.waitingFor(peer) })
     }
-    const { promise, resolve } = Promise.withResolvers<Outcome>()
-    this.#asking.ask({ peer, publicKey, at, body, settle: resolve }, nowMs)
+    const { promise, resolve: settle } = Promise.withResolvers<Outcome>()
+    const question = { peer, publicKey, at, body, mayBeEarly: mayBeEarly(types), settle }
+    this.#asking.ask(question, nowMs)
     void this.#keepTime()
     const outcome = await promise
     metrics.datagrams.add(1, { direction: 'out', outcome: outcome.kind })
     if (outcome.kind !== 'silent') this.#heard()
-    else if (!outcome.known) this.#silentRow += 1
+    else if (!outcome.known) this.#mute.silent()
+    if (outcome.kind === 'answered' && outcome.early) void this.#introduce(peer)
     return outcome
+  }
+
+  /** Shows the cookie that came with an early answer: from now on the peer knows where we are. */
+  async #introduce(peer: PeerId): Promise<void> {
+    if (!this.canAsk(peer) || this.#asking.waitingFor(peer) > 0) return
+    await this.ask(peer, [PING]).catch((error: unknown) => {
+      this.#deps.log.debug('not introduced', { peer, code: codeOf(error) })
+    })
   }
 
   #send(bytes: Uint8Array, to: UdpEndpoint): void {
     if (this.#port === undefined) throw DhtError.NO_DATAGRAMS({ reason: 'the node is stopping' })
     this.#port.send(bytes, to)
-  }
-
-  #receive(bytes: Uint8Array, from: UdpEndpoint): void {
-    const outcome = this.#take(bytes, from)
-    if (outcome !== undefined) this.#count(outcome)
   }
 
   /** What became of a packet, unless that is counted later. */
@@ -253,11 +254,11 @@ export class DatagramFace {
     }
   }
 
-  async #answerOf({ peer, serves, messages }: Question) {
+  async #answerOf({ peer, early, serves, messages }: Question) {
     try {
-      const answer = await this.#deps.answer(peer, readEach(messages))
+      const answer = await this.#deps.answer(peer, readQuestions({ peer, early, messages }))
       this.#heard()
-      this.#deps.spoke(peer, serves)
+      if (!early) this.#deps.spoke(peer, serves)
       this.#count('question')
       if (answer === undefined) return { message: NO_MESSAGE, flags: 0 }
       const { bytes, partial } = fitAnswer(answer)
@@ -286,15 +287,10 @@ export class DatagramFace {
   }
 
   #heard(): void {
-    this.#silentRow = 0
-    this.#heardMs = this.#deps.clock.now()
+    this.#mute.heard(this.#deps.clock.now())
   }
 
-  #count(outcome: string): void {
-    this.#deps.metrics.datagrams.add(1, { direction: 'in', outcome })
+  #count(outcome: string | undefined): void {
+    if (outcome !== undefined) this.#deps.metrics.datagrams.add(1, { direction: 'in', outcome })
   }
-}
-
-function* readEach(messages: readonly Uint8Array[]): Iterable<Message> {
-  for (const bytes of messages) yield wholeQuestion(decodeQuestion(bytes))
 }

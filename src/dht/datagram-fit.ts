@@ -91,7 +91,7 @@ function packProviders(packed: Packed, providers: readonly PeerInfo[]): number {
   const roomBytes = packed.roomBytes - CLOSER_ROOM_BYTES
   const fieldsWith = (streamsMax: number, datagramsMax: number) =>
     providers.map((info) => {
-      const streams = info.addresses.filter((one) => !isDatagramAddress(one))
+      const streams = relaysFirst(info.addresses.filter((one) => !isDatagramAddress(one)))
       const datagrams = info.addresses.filter(isDatagramAddress).slice(0, datagramsMax)
       return peerField(PROVIDERS, info, [...streams.slice(0, streamsMax), ...datagrams])
     })
@@ -112,14 +112,29 @@ function packProviders(packed: Packed, providers: readonly PeerInfo[]): number {
 function closerField(info: PeerInfo): Uint8Array | undefined {
   const { peer, addresses } = info
   const known = named.get(peer)
-  if (known !== undefined && known.address === addresses[0]) return known.field
+  const isPlain = addresses.length === 1
+  if (isPlain && known !== undefined && known.address === addresses[0]) return known.field
   const datagram = addresses.find(isDatagramAddress)
   if (datagram === undefined) {
-    return peerField(CLOSER, info, addresses.slice(0, STREAM_ADDRESSES_MAX))
+    return peerField(CLOSER, info, relaysFirst(addresses).slice(0, STREAM_ADDRESSES_MAX))
   }
+  // Nobody reaches such a peer unless the relay is named.
+  const relayed = addresses.find(isThroughRelay)
+  if (relayed !== undefined) return peerField(CLOSER, info, [datagram, relayed])
   const field = peerField(CLOSER, info, [datagram])
   if (field !== undefined) named.set(peer, { address: datagram, field })
   return field
+}
+
+/** One address through a relay before all others: nobody has one who can be reached otherwise. */
+function relaysFirst(addresses: readonly string[]): readonly string[] {
+  const relayed = addresses.find(isThroughRelay)
+  if (relayed === undefined) return addresses
+  return [relayed, ...addresses.filter((one) => one !== relayed)]
+}
+
+function isThroughRelay(address: string): boolean {
+  return address.endsWith('/p2p-circuit')
 }
 
 const NAMED_MAX = 8_192

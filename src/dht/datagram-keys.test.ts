@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { keysOf } from '../../test/support/datagram-fixture.ts'
 import type { PeerId } from '../identity/index.ts'
-import { CounterWindow, DatagramKeys } from './datagram-keys.ts'
+import { DatagramKeys } from './datagram-keys.ts'
 import {
   ANSWER,
   answerHead,
@@ -19,9 +19,10 @@ const from = { host: '192.0.2.1', port: 9_000 }
 const BODY = Uint8Array.of(0, 0, 0, 0, 1, 5)
 
 function sideOf(keys: typeof alice, run = 1, network = 'test') {
+  const startedMs = 500
   const boot = new Uint8Array(8).fill(run)
   const { agreement } = keys
-  const side = new DatagramKeys({ self: keys.signer.peer, network, agreement, boot })
+  const side = new DatagramKeys({ self: keys.signer.peer, network, agreement, boot, startedMs })
   const to = (other: typeof alice) => ({
     peer: other.signer.peer,
     publicKey: other.signer.publicKey,
@@ -184,23 +185,4 @@ test('what a peer sent in a run before its last is not forgotten with the peer',
   const [first] = packets
   assert.ok(first !== undefined)
   assert.equal(b.keys.openQuestion(first, shown(2_000), 2_001).kind, 'stale')
-})
-
-test('a window takes each counter once, and none below those it remembers', () => {
-  fc.assert(
-    fc.property(fc.array(fc.nat(200), { maxLength: 300 }), (counters) => {
-      const window = new CounterWindow()
-      const taken = new Set<number>()
-      for (const counter of counters) {
-        const isNew = !window.has(counter)
-        if (taken.has(counter)) assert.ok(!isNew, 'a counter was taken twice')
-        const above = [...taken].filter((one) => one > counter).length
-        if (!taken.has(counter) && above < 64) assert.ok(isNew, 'a counter was refused')
-        if (isNew) {
-          window.add(counter)
-          taken.add(counter)
-        }
-      }
-    }),
-  )
 })

@@ -7,23 +7,25 @@
  *   packet = ChaCha20-Poly1305(key, nonce: 32 zero bits · counter, authenticated: head [· boot])
  *
  * An answer also authenticates the boot of whoever asked. Peers are kept only once a packet of
- * theirs has opened, or when we want to ask them: forged senders cost work, never memory.
+ * theirs has opened, or when we want to ask them: forged senders cost work, never memory. Who only
+ * asked early is kept apart from those whose address is proven, and pushes out none of them.
  */
 
-import { createCipheriv, createDecipheriv, hkdfSync } from 'node:crypto'
+import { hkdfSync } from 'node:crypto'
 import { assert, concatBytes, utf8 } from '../base/index.ts'
 import { type Agreement, type PeerId, peerIdFromPublicKey } from '../identity/index.ts'
 import type { UdpEndpoint } from '../net/index.ts'
-import { type AnswerPacket, type QuestionPacket, TAG_BYTES } from './datagram-packet.ts'
+import { opened, sealed } from './datagram-cipher.ts'
+import type { AnswerPacket, QuestionPacket } from './datagram-packet.ts'
+import { CounterWindow } from './datagram-window.ts'
 
 const DOMAIN = 'p2p-foundation dht datagram 1'
-const CIPHER = 'chacha20-poly1305'
 const KEY_BYTES = 32
-const NONCE_BYTES = 12
 const PEERS_MAX = 2_048
+/** Peers that asked early, and have not proven their address. */
+const NEWCOMERS_MAX = 512
 /** A peer that was just started anew still has packets of its last run on their way. */
 const RUNS_MAX = 2
-const WINDOW = 64
 
 /** What we share with one peer. */
 export interface PeerKeys {
@@ -44,6 +46,8 @@ export interface Shown {
   readonly cookie: Uint8Array
   readonly from: UdpEndpoint
   readonly issuedMs: number
+  /** Not a cookie: when the question was sealed, at the earliest. It proves no address. */
+  readonly early?: true
 }
 
 /** One run of a peer's process. */
@@ -53,6 +57,8 @@ interface Run {
   readonly seen: CounterWindow
   /** A cookie as old as this may be that of a packet which an earlier window saw. */
   readonly sinceMs: number
+  /** The same for early questions. */
+  readonly earlySinceMs: number
   /** When its last question was opened. */
   usedMs: number
 }
@@ -63,6 +69,8 @@ export interface DatagramKeysDeps {
   readonly agreement: Agreement
   /** The number of this run. */
   readonly boot: Uint8Array
+  /** When this run began: what was sealed before may have been opened by an earlier one. */
+  readonly startedMs: number
 }
 
 /** What became of a question's packet. */
@@ -78,13 +86,18 @@ export class DatagramKeys {
   readonly #info: { readonly salt: Uint8Array; readonly domain: Uint8Array }
   /** Least recently used first; by the public key as Latin-1. */
   readonly #peers = new Map<string, PeerKeys>()
+  /** The same for those that only asked early. */
+  readonly #newcomers = new Map<string, PeerKeys>()
   /** Until when packets may have been accepted whose windows are gone. */
   #forgottenMs = -1
+  /** The same for early questions; cookies of an earlier run are not ours, these may be. */
+  #earlyForgottenMs: number
   #counter = 0
 
   constructor(deps: DatagramKeysDeps) {
     this.#deps = deps
     this.#info = { salt: utf8(deps.network), domain: utf8(DOMAIN) }
+    this.#earlyForgottenMs = deps.startedMs - 1
   }
 
   /** The number of the next packet: one row for all peers, so no nonce comes twice. */
@@ -95,7 +108,8 @@ export class DatagramKeys {
 
   /** The keys of a sender whose packets were opened before, or whom we asked. */
   known(publicKey: Uint8Array): PeerKeys | undefined {
-    return this.#peers.get(nameOf(publicKey))
+    const name = nameOf(publicKey)
+    return this.#peers.get(name) ?? this.#newcomers.get(name)
   }
 
   /** Whether `peer` can have keys with us; agrees on them if so. */
@@ -109,41 +123,30 @@ export class DatagramKeys {
     packet: { readonly head: Uint8Array; readonly counter: number; readonly boot?: Uint8Array },
     body: Uint8Array,
   ): Uint8Array {
-    const keys = this.#keysOf(to.peer, to.publicKey)
+    const keys = this.known(to.publicKey) ?? this.#keysOf(to.peer, to.publicKey)
     assert(keys !== undefined, 'packets are sealed for peers that have keys with us')
     keys.sending ??= this.#derive(keys.secret, this.#deps.self, to.peer, this.#deps.boot)
     const { head, counter, boot } = packet
-    const cipher = createCipheriv(CIPHER, keys.sending, nonceOf(counter), {
-      authTagLength: TAG_BYTES,
-    })
     const authenticated = boot === undefined ? head : concatBytes(head, boot)
-    cipher.setAAD(authenticated, { plaintextLength: body.length })
-    const sealed = cipher.update(body)
-    cipher.final()
-    const bytes = new Uint8Array(head.length + sealed.length + TAG_BYTES)
-    bytes.set(head)
-    bytes.set(sealed, head.length)
-    bytes.set(cipher.getAuthTag(), head.length + sealed.length)
-    return bytes
+    return sealed(keys.sending, counter, { head, authenticated }, body)
   }
 
-  /** Opens a question that came with a good cookie. */
+  /** Opens a question that came with a good cookie, or early. */
   openQuestion(packet: QuestionPacket, shown: Shown, nowMs: number): Opened {
-    const known = this.#peers.get(nameOf(packet.key))
+    const known = this.known(packet.key)
     const boot = nameOf(packet.boot)
     const run = known?.runs.find((one) => one.boot === boot)
-    if (shown.issuedMs <= (run?.sinceMs ?? this.#forgottenOf(known))) return { kind: 'stale' }
+    if (shown.issuedMs <= this.#sinceOf(shown, run, known)) return { kind: 'stale' }
     if (run?.seen.has(packet.counter)) return { kind: 'replayed' }
     const keys = known ?? this.#agree(packet.key)
     if (keys === undefined) return { kind: 'forged' }
     const key = run?.key ?? this.#derive(keys.secret, keys.peer, this.#deps.self, packet.boot)
-    const body = open(key, packet, packet.head)
+    const body = opened(key, packet, packet.head)
     if (body === undefined) return { kind: 'forged' }
     const noted = run ?? this.#addRun(keys, boot, key)
     noted.seen.add(packet.counter)
     noted.usedMs = nowMs
-    keys.shown = shown
-    this.#keep(nameOf(packet.key), keys)
+    this.#note(nameOf(packet.key), keys, shown)
     return { kind: 'opened', peer: keys.peer, body }
   }
 
@@ -157,7 +160,7 @@ export class DatagramKeys {
     const boot = nameOf(packet.boot)
     const run = keys.runs.find((one) => one.boot === boot)
     const key = run?.key ?? this.#derive(keys.secret, from.peer, this.#deps.self, packet.boot)
-    const body = open(key, packet, concatBytes(packet.head, this.#deps.boot))
+    const body = opened(key, packet, concatBytes(packet.head, this.#deps.boot))
     if (body === undefined) return undefined
     if (run === undefined) this.#addRun(keys, boot, key)
     return body
@@ -165,15 +168,14 @@ export class DatagramKeys {
 
   /** Peers that we have keys with; bounded. */
   get size(): number {
-    return this.#peers.size
+    return this.#peers.size + this.#newcomers.size
   }
 
   #keysOf(peer: PeerId, publicKey: Uint8Array): PeerKeys | undefined {
     const name = nameOf(publicKey)
-    const known = this.#peers.get(name)
+    const known = this.#peers.get(name) ?? this.#newcomers.get(name)
     if (known !== undefined) {
-      this.#peers.delete(name)
-      this.#peers.set(name, known)
+      this.#keep(name, known)
       return known
     }
     const secret = this.#deps.agreement(peer)
@@ -197,7 +199,8 @@ export class DatagramKeys {
 
   #addRun(keys: PeerKeys, boot: string, key: Uint8Array): Run {
     const sinceMs = this.#forgottenOf(keys)
-    const run: Run = { boot, key, seen: new CounterWindow(), sinceMs, usedMs: 0 }
+    const earlySinceMs = Math.max(sinceMs, this.#earlyForgottenMs)
+    const run: Run = { boot, key, seen: new CounterWindow(), sinceMs, earlySinceMs, usedMs: 0 }
     for (const { usedMs } of keys.runs.slice(RUNS_MAX - 1)) {
       keys.forgottenMs = Math.max(keys.forgottenMs, usedMs)
     }
@@ -205,22 +208,28 @@ export class DatagramKeys {
     return run
   }
 
-  #keep(name: string, keys: PeerKeys): void {
-    this.#peers.delete(name)
-    if (this.#peers.size >= PEERS_MAX) {
-      const [oldest] = this.#peers
-      if (oldest !== undefined) {
-        this.#peers.delete(oldest[0])
-        this.#forget(oldest[1])
-      }
+  /** A question of theirs has opened. */
+  #note(name: string, keys: PeerKeys, shown: Shown): void {
+    if (shown.early === undefined) keys.shown = shown
+    if (shown.early === undefined || this.#peers.has(name)) {
+      this.#keep(name, keys)
+      return
     }
-    this.#peers.set(name, keys)
+    const gone = putLast(this.#newcomers, [name, keys], NEWCOMERS_MAX)
+    if (gone !== undefined) this.#earlyForgottenMs = Math.max(this.#earlyForgottenMs, lastOf(gone))
   }
 
-  /** What this peer sent may come again for as long as a cookie of that time is good. */
-  #forget({ runs, forgottenMs }: PeerKeys): void {
-    const usedMs = runs.map((run) => run.usedMs)
-    this.#forgottenMs = Math.max(this.#forgottenMs, forgottenMs, ...usedMs)
+  #keep(name: string, keys: PeerKeys): void {
+    this.#newcomers.delete(name)
+    const gone = putLast(this.#peers, [name, keys], PEERS_MAX)
+    // What this peer sent may come again for as long as a cookie of that time is good.
+    if (gone !== undefined) this.#forgottenMs = Math.max(this.#forgottenMs, lastOf(gone))
+  }
+
+  /** Until when a packet like this may have been accepted and forgotten. */
+  #sinceOf({ early }: Shown, run: Run | undefined, keys: PeerKeys | undefined): number {
+    if (early === undefined) return run?.sinceMs ?? this.#forgottenOf(keys)
+    return run?.earlySinceMs ?? Math.max(this.#forgottenOf(keys), this.#earlyForgottenMs)
   }
 
   #forgottenOf(keys: PeerKeys | undefined): number {
@@ -235,55 +244,26 @@ export class DatagramKeys {
   }
 }
 
-/**
- * The counters of one run that were seen: each counts once, and none below those remembered. A
- * sender numbers all its packets in one row, so the gaps are wide and the counters are kept as they
- * are, in order.
- */
-export class CounterWindow {
-  readonly #counters: number[] = []
-  #floor = -1
+/** Puts an entry last, and takes the first away to make room: then that is returned. */
+function putLast(
+  entries: Map<string, PeerKeys>,
+  [name, keys]: readonly [string, PeerKeys],
+  entriesMax: number,
+): PeerKeys | undefined {
+  entries.delete(name)
+  const oldest = entries.size < entriesMax ? undefined : entries.entries().next().value
+  if (oldest !== undefined) entries.delete(oldest[0])
+  entries.set(name, keys)
+  return oldest?.[1]
+}
 
-  has(counter: number): boolean {
-    return counter <= this.#floor || this.#counters.includes(counter)
-  }
-
-  add(counter: number): void {
-    const counters = this.#counters
-    let at = counters.length
-    while (at > 0 && (counters[at - 1] ?? 0) > counter) at -= 1
-    counters.splice(at, 0, counter)
-    if (counters.length > WINDOW) this.#floor = counters.shift() ?? this.#floor
-  }
+/** When the last question of a peer was opened that only its windows remember. */
+function lastOf({ runs, forgottenMs }: PeerKeys): number {
+  return Math.max(forgottenMs, ...runs.map((run) => run.usedMs))
 }
 
 function keysWith(peer: PeerId, secret: Uint8Array): PeerKeys {
   return { peer, secret, sending: undefined, runs: [], shown: undefined, forgottenMs: -1 }
-}
-
-function open(
-  key: Uint8Array,
-  packet: QuestionPacket | AnswerPacket,
-  authenticated: Uint8Array,
-): Uint8Array | undefined {
-  const { sealed, counter } = packet
-  const end = sealed.length - TAG_BYTES
-  const decipher = createDecipheriv(CIPHER, key, nonceOf(counter), { authTagLength: TAG_BYTES })
-  decipher.setAAD(authenticated, { plaintextLength: end })
-  decipher.setAuthTag(sealed.subarray(end))
-  const body = decipher.update(sealed.subarray(0, end))
-  try {
-    decipher.final()
-    return body
-  } catch {
-    return undefined
-  }
-}
-
-function nonceOf(counter: number): Uint8Array {
-  const nonce = Buffer.alloc(NONCE_BYTES)
-  nonce.writeUIntBE(counter, 6, 6)
-  return nonce
 }
 
 function nameOf(bytes: Uint8Array): string {

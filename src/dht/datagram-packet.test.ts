@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
+import { coded } from '../../test/support/expect.ts'
 import {
   ANSWER,
   ANSWER_ROOM_BYTES,
@@ -9,7 +10,9 @@ import {
   CHALLENGE,
   CHALLENGE_BYTES,
   encodeChallenge,
+  isPadded,
   PACKET_BYTES_MAX,
+  padded,
   parsePacket,
   QUESTION,
   questionBody,
@@ -104,13 +107,32 @@ test('a counter that nobody reaches is refused: it would not fit a nonce', () =>
 })
 
 test('messages come out of a question as they went in', () => {
-  const messages = fc.array(fc.uint8Array({ maxLength: 200 }), { minLength: 1, maxLength: 4 })
+  const some = fc.uint8Array({ minLength: 1, maxLength: 200 })
+  const messages = fc.array(some, { minLength: 1, maxLength: 4 })
   fc.assert(
     fc.property(ports, messages, (said, given) => {
       const body = questionBody(said, given) ?? assert.fail()
       assert.deepEqual(readQuestionBody(body), { ports: said, messages: given })
+      assert.deepEqual(readQuestionBody(padded(body)), { ports: said, messages: given })
     }),
   )
+})
+
+test('a padded question is as long as any packet, and nothing hides in its padding', () => {
+  const cookie = new Uint8Array(16)
+  const body = questionBody({ tcp: 1, quic: 2 }, [Uint8Array.of(8, 5)]) ?? assert.fail()
+  const head = questionHead(0, new Uint8Array(32), { boot: new Uint8Array(8), counter: 1, cookie })
+  const packetOf = (sealed: Uint8Array) => {
+    const packet = parsePacket(Uint8Array.from([...head, ...sealed, ...new Uint8Array(TAG_BYTES)]))
+    assert.ok(packet?.kind === QUESTION)
+    return packet
+  }
+  assert.equal(isPadded(packetOf(padded(body))), true)
+  assert.equal(isPadded(packetOf(padded(body).subarray(1))), false)
+  assert.equal(isPadded(packetOf(body)), false)
+  const hiding = padded(body)
+  hiding[hiding.length - 1] = 1
+  assert.throws(() => readQuestionBody(hiding), coded('WIRE_MALFORMED'))
 })
 
 test('messages that are too many or too long for a packet make no question', () => {

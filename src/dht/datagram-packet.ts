@@ -7,10 +7,11 @@
  *               42 sealed: TCP port (2) · QUIC port (2) · message … tag (16)
  *   challenge   0 kind 6 · 1 echo (8) · 9 proof (8) · 17 cookie (16)
  *
- * Messages of a question are kad-dht's, each with its length in front as a varint. An echo is the
- * counter of the question; a proof is the last 8 bytes of its packet. Port 0 is none. The first
- * byte is one with which neither QUIC nor STUN begins (RFC 9443). A packet is at most 1,232 bytes:
- * IPv6's least MTU (1,280) without the headers of IPv6 and UDP, so that none is ever cut up.
+ * Messages of a question are kad-dht's, each with its length in front as a varint; a length of 0
+ * ends them, and zeros follow. An echo is the counter of the question; a proof is the last 8 bytes
+ * of its packet. Port 0 is none. The first byte is one with which neither QUIC nor STUN begins
+ * (RFC 9443). A packet is at most 1,232 bytes: IPv6's least MTU (1,280) without the headers of IPv6
+ * and UDP, so that none is ever cut up.
  */
 
 import { decodeVarint, encodeVarint, WireError } from '../wire/index.ts'
@@ -156,6 +157,18 @@ export function questionBody(
   return body
 }
 
+/** The same body, filled up so that its packet is as long as any answer to it can be. */
+export function padded(body: Uint8Array): Uint8Array {
+  const filled = new Uint8Array(PORTS_BYTES + QUESTION_ROOM_BYTES)
+  filled.set(body)
+  return filled
+}
+
+/** Whether the packet of a question is as long as any answer can be. */
+export function isPadded({ head, sealed }: Pick<QuestionPacket, 'head' | 'sealed'>): boolean {
+  return head.length + sealed.length === PACKET_BYTES_MAX
+}
+
 /** What an answer seals. */
 export function answerBody(ports: StreamPorts, message: Uint8Array): Uint8Array {
   const body = withPorts(ports, message.length)
@@ -176,6 +189,10 @@ export function readQuestionBody(body: Uint8Array): {
     if (length === undefined || at + length.size + length.value > body.length) {
       throw WireError.TRUNCATED({ need: length?.value ?? 1, have: body.length - at })
     }
+    if (length.value === 0) {
+      checkPadding(body.subarray(at))
+      break
+    }
     if (messages.length === MESSAGES_MAX) {
       throw WireError.TOO_LONG({ field: 'question', size: MESSAGES_MAX + 1, limit: MESSAGES_MAX })
     }
@@ -185,6 +202,12 @@ export function readQuestionBody(body: Uint8Array): {
   }
   if (messages.length === 0) throw WireError.TRUNCATED({ need: 1, have: 0 })
   return { ports, messages }
+}
+
+/** Nothing is smuggled in behind the messages. */
+function checkPadding(padding: Uint8Array): void {
+  const found = padding.find((byte) => byte !== 0)
+  if (found !== undefined) throw WireError.MALFORMED({ field: 'padding', found })
 }
 
 /** Reads what an answer sealed. */

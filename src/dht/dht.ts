@@ -7,27 +7,19 @@
  * "could not ask" stay apart.
  */
 
-import type { Policy } from '../access/index.ts'
-import {
-  type Clock,
-  every,
-  type Logger,
-  type Random,
-  type Service,
-  startAll,
-  stopAll,
-} from '../base/index.ts'
-import type { PeerId, Signer } from '../identity/index.ts'
-import type { CallOptions, Facility, Host, Protocol } from '../net/index.ts'
+import { every, type Service, startAll, stopAll } from '../base/index.ts'
+import type { PeerId } from '../identity/index.ts'
+import type { CallOptions, Facility, Protocol } from '../net/index.ts'
 import type { DhtConfig } from './config.ts'
-import { DatagramFace, type DatagramParts } from './datagram-face.ts'
+import { DatagramFace } from './datagram-face.ts'
+import type { DhtDeps } from './dht-deps.ts'
 import { DhtError } from './errors.ts'
 import { ExtraDht, type OtherDht } from './extra.ts'
 import { type FindPeerOptions, gatherAddresses } from './gather.ts'
 import { Handler } from './handler.ts'
 import { type Contact, contactOf, type DhtKey } from './key.ts'
+import { Meeting } from './meeting.ts'
 import { Members } from './members.ts'
-import type { DhtMetrics } from './metrics.ts'
 import { dhtProtocol } from './protocol.ts'
 import { type ProvideReport, Providers, type ProvidersReport } from './providers.ts'
 import { Publications } from './publications.ts'
@@ -35,37 +27,11 @@ import { Questions } from './questions.ts'
 import { Records } from './records.ts'
 import { type Failure, Search, type TimedOptions } from './search.ts'
 import { siteOf } from './site.ts'
-import type { RecordStorage } from './storage.ts'
 import { bucketsOf, type TableBucket } from './table-report.ts'
 import { Upkeep } from './upkeep.ts'
 import { parseRecordName } from './validators.ts'
 import { type GetReport, type PutOptions, type PutReport, Values } from './values.ts'
 import type { Message } from './wire.ts'
-
-export interface DhtDeps {
-  readonly host: Pick<
-    Host,
-    | 'self'
-    | 'events'
-    | 'open'
-    | 'handle'
-    | 'addresses'
-    | 'addressesOf'
-    | 'learn'
-    | 'connections'
-    | 'protocolsOf'
-  >
-  readonly signer: Signer
-  readonly policy: Policy
-  readonly storage: RecordStorage
-  readonly clock: Clock
-  readonly random: Random
-  readonly log: Logger
-  readonly metrics: DhtMetrics
-  readonly network: string
-  /** Absent: questions go over streams alone. */
-  readonly datagrams?: DatagramParts | undefined
-}
 
 /** The peers closest to a key, and how sure that is. */
 export interface ClosestReport {
@@ -90,6 +56,7 @@ export class Dht implements Service {
   readonly #members: Members
   readonly #search: Search
   readonly #upkeep: Upkeep
+  readonly #meeting: Meeting
   readonly #values: Values
   readonly #providers: Providers
   readonly #keptValues: Publications
@@ -119,7 +86,10 @@ export class Dht implements Service {
     this.#questions = questions
     this.#members = members
     this.#search = search
-    this.#upkeep = new Upkeep({ ...deps, self: deps.host.self, members, search }, config)
+    const upkeep = new Upkeep({ ...deps, self: deps.host.self, members, search }, config)
+    this.#upkeep = upkeep
+    const meeting = { self: self.peer, protocol: this.#protocol.id, questions, members, upkeep }
+    this.#meeting = new Meeting(meeting)
     this.#values = new Values({ ...deps, records, members, questions, search }, config)
     this.#providers = new Providers({ ...deps, records, members, questions, search }, config)
     const site = (peer: PeerId) => siteOf(questions.hostOf(peer))
@@ -171,11 +141,11 @@ export class Dht implements Service {
     metrics.recordsStored.set(this.#records.count)
     await this.#face?.start()
     this.#unsubscribe = host.events.on('identified', ({ peer, protocols }) => {
-      this.#members.coming(this.#meet(peer, protocols))
+      this.#members.coming(this.#meeting.identified(peer, protocols))
     })
     // Who was connected before we listened.
     for (const { peer } of host.connections()) {
-      this.#members.coming(this.#meet(peer, await host.protocolsOf(peer)))
+      this.#members.coming(this.#meeting.identified(peer, await host.protocolsOf(peer)))
     }
     if (mode === 'server') {
       await host.handle(this.#protocol, (channel) => this.#handler.serve(channel))
@@ -190,11 +160,29 @@ export class Dht implements Service {
     this.#life.abort()
     this.#handler.stop()
     this.#values.stop()
+    this.#meeting.stop()
     this.#members.stop()
     this.#questions.stop()
     this.#face?.stop()
     await Promise.allSettled([this.#maintaining, this.#upkeep.stop(), stopAll(this.#extras)])
     this.#records.close()
+  }
+
+  /**
+   * Comes into the network over a peer that takes datagrams at `address`, which ends in its id
+   * (`/ip4/192.0.2.1/udp/9000/p2p/…`); no connection is made. Rejects if it does not answer.
+   */
+  async join(address: string, options: CallOptions = {}): Promise<void> {
+    if (this.datagrams.state !== 'active') {
+      throw DhtError.NO_DATAGRAMS({ reason: `they are ${this.datagrams.state}` })
+    }
+    await this.#meeting.join(address, options)
+  }
+
+  /** Where this node itself takes datagrams, as `join` of another wants it; empty if nowhere. */
+  datagramAddresses(): readonly string[] {
+    const { self } = this.#deps.host
+    return (this.#face?.addresses() ?? []).map((address) => `${address}/p2p/${self}`)
   }
 
   /**
@@ -265,22 +253,10 @@ export class Dht implements Service {
     const { datagrams, host } = deps
     if (datagrams === undefined || !this.#config.datagrams) return undefined
     // A peer that asks by datagram is met as one that a connection identified.
-    const spoke = (peer: PeerId, serves: boolean) => this.#spoke(peer, serves)
+    const spoke = (peer: PeerId, serves: boolean) => this.#meeting.spoke(peer, serves)
     const answer = (peer: PeerId, messages: Iterable<Message>) =>
       this.#handler.answerMessages(peer, messages)
     return new DatagramFace({ ...deps, ...datagrams, host, answer, spoke }, this.#config)
-  }
-
-  /** A peer said what it speaks. Others are told of it only when we can say where to ask it. */
-  async #meet(peer: PeerId, protocols: readonly string[]): Promise<void> {
-    const serves = protocols.includes(this.#protocol.id)
-    if (serves) await this.#questions.findFace(peer)
-    if (!this.#life.signal.aborted) this.#spoke(peer, serves)
-  }
-
-  /** A peer spoke to us, and said whether it serves others. */
-  #spoke(peer: PeerId, serves: boolean): void {
-    if (this.#members.identified(peer, serves)) this.#upkeep.met(peer)
   }
 
   async #maintain(): Promise<void> {

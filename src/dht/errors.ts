@@ -79,6 +79,10 @@ export const DhtError = defineErrors('DHT', {
     says: (f: { reason: string }) =>
       `Cannot speak by datagram: ${f.reason}. Questions go over streams`,
   },
+  FIRST_PEER_INVALID: {
+    says: (f: { address: string }) =>
+      `Cannot join over "${f.address}": wanted /ip4/<address>/udp/<port>/p2p/<peer id>, or /ip6/…`,
+  },
   PEER_FAILED: {
     says: (f: { peer: PeerId; reason: string }) =>
       `Cannot get an answer from ${f.peer}: ${f.reason}`,

@@ -20,7 +20,7 @@ import { dhtMetrics } from './metrics.ts'
 import { providerKey } from './provider-key.ts'
 import { Records } from './records.ts'
 import { SqliteStore } from './sqlite-store.ts'
-import { encodeMessage, type Message } from './wire.ts'
+import { decodeMessage as decodeAnswer, encodeMessage, type Message } from './wire.ts'
 
 const alice = signerOf(1)
 const bob = signerOf(2)
@@ -33,10 +33,13 @@ interface Shape {
   readonly peers?: readonly PeerId[]
   readonly config?: Partial<DhtConfig>
   readonly refuse?: Action
+  /** What those who ask say they speak. */
+  readonly spoken?: readonly string[]
 }
 
 async function setup(shape: Shape = {}) {
   const { peers = [bob.peer], config, refuse, datagramAddressOf = () => undefined } = shape
+  const { spoken } = shape
   const clock = new FakeClock(1_000)
   const host = new FakeNet().add(signerOf(9).peer)
   for (const peer of peers) await host.learn(peer, ['/ip4/192.0.2.1/tcp/9000'], host.self)
@@ -62,6 +65,7 @@ async function setup(shape: Shape = {}) {
         datagramAddressOf,
       },
       siteOf: () => undefined,
+      ...(spoken !== undefined && { host: { protocolsOf: async () => spoken } }),
       records,
       clock,
       policy: {
@@ -219,6 +223,26 @@ test('serve() answers in order until goodbye, and drops the stream at nonsense',
   assert.equal(clock.waiting, 0)
 })
 
+test('serve() answers a refused write to a node of ours; others lose their stream', async () => {
+  const plain = encodeMessage(put(utf8('plain')))
+  for (const [spoken, isAnswered] of [
+    [['/p2p-foundation/rpc/1.0.0'], true],
+    [['/ipfs/kad/1.0.0'], false],
+  ] as const) {
+    const { handler, host } = await setup({ spoken })
+    const [near, far] = channelPair(alice.peer, host.self)
+    const served = handler.serve(far)
+    await near.write(plain)
+    if (isAnswered) {
+      assert.equal(decodeAnswer((await near.read()) ?? new Uint8Array()).record, undefined)
+      await near.close()
+    } else {
+      await assert.rejects(near.read())
+    }
+    await served
+  }
+})
+
 test('serve() ends when the peer idles or the node stops', async () => {
   const idle = await setup({ config: { streamIdleMs: 1_000 } })
   const [near, far] = channelPair(alice.peer, idle.host.self)
@@ -256,6 +280,26 @@ test('messages of one datagram are each admitted and acted on; the last one is a
     [Symbol.iterator]: () => assert.fail('what is not admitted is not read'),
   }
   await assert.rejects(refusing.handler.answerMessages(alice.peer, unread), coded('ACCESS_QUOTA'))
+})
+
+test('who announces itself by datagram is told whether it was taken, and nothing else', async () => {
+  const { handler, records, admitted } = await setup()
+  const [key, other] = [providerKey('tool'), providerKey('other')]
+  records.addProvider(dhtKey(key), { peer: bob.peer, site: null })
+  const own = { peer: alice.peer, addresses: ['/ip4/192.0.2.7/udp/1'] }
+  const announce: Message = { type: 'addProvider', key, providers: [own] }
+  const question: Message = { type: 'getProviders', key }
+  const receipt = await handler.answerMessages(alice.peer, [announce, question])
+  assert.deepEqual(receipt, { ...question, providers: [{ peer: alice.peer, addresses: [] }] })
+  const refused = await handler.answerMessages(alice.peer, [
+    { ...announce, providers: [] },
+    question,
+  ])
+  assert.deepEqual(refused?.providers?.length, 1, 'it was taken before')
+  for (const messages of [[question], [announce, { ...question, key: other }]] as const) {
+    assert.equal((await handler.answerMessages(alice.peer, messages))?.closer?.length, 1)
+  }
+  assert.equal(admitted.filter((action) => action === 'dht.query').length, 7)
 })
 
 test('a datagram names peers by where they take datagrams, and all of them if one takes none', async () => {

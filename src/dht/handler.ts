@@ -4,70 +4,49 @@
  * Any libp2p peer may ask for peers, providers and values, on a stream or by datagram: both come
  * here. Storing is another matter (`writes.ts`): a value only as a record of ours, a provider only
  * by itself. Whoever speaks nonsense or over its quota loses the stream, or gets no datagram.
- *
- * Each answer names up to 20 peers with their addresses, and the same ones again and again, so
- * what was read of them is kept for some seconds: the host reads it from its store each time.
  */
 
 import type { Policy } from '../access/index.ts'
-import { type Clock, hasCode, type Logger, RecentMap } from '../base/index.ts'
-import { type PeerId, peerIdFromBytes } from '../identity/index.ts'
+import { type Clock, equalBytes, type Logger } from '../base/index.ts'
+import type { PeerId } from '../identity/index.ts'
 import type { Channel, Host } from '../net/index.ts'
 import type { DhtConfig } from './config.ts'
 import { codeOf, DhtError } from './errors.ts'
 import { dhtKey } from './key.ts'
 import type { Members } from './members.ts'
 import type { DhtMetrics } from './metrics.ts'
+import { Naming, type NamingDeps, type Over } from './naming.ts'
 import type { Records } from './records.ts'
-import {
-  ADDRESSES_MAX,
-  decodeQuestion,
-  encodeMessage,
-  type Message,
-  PEERS_MAX,
-  type PeerInfo,
-} from './wire.ts'
+import { decodeQuestion, encodeMessage, type Message, PEERS_MAX, type PeerInfo } from './wire.ts'
 import { Writes } from './writes.ts'
 
-/** How long addresses that were read are named without reading them again, and of how many. */
-const INFO_MS = 5_000
-const INFOS_MAX = 1_024
-
-export interface HandlerDeps {
-  /** Where peers are: those of ourselves are our own. */
-  readonly book: Pick<Host, 'addressesOf' | 'learn'> & {
-    /** Where a peer takes datagrams, known without waiting. */
-    readonly datagramAddressOf?: (peer: PeerId) => string | undefined
-  }
+export interface HandlerDeps extends NamingDeps {
   readonly policy: Policy
   readonly records: Records
   readonly members: Pick<Members, 'closest'>
   /** The public network that a peer speaks from; undefined when it is private or not known. */
   readonly siteOf: (peer: PeerId) => string | undefined
+  /** Says what a peer on a stream speaks; without one, all who ask are nodes of this project. */
+  readonly host?: Pick<Host, 'protocolsOf'>
   readonly clock: Clock
   readonly log: Logger
   readonly metrics: DhtMetrics
 }
 
-/** What a question came by, and its answer goes by. */
-type Over = 'stream' | 'datagram'
-
-interface Known {
-  readonly info: PeerInfo
-  readonly untilMs: number
-}
+const OURS = '/p2p-foundation/'
 
 export class Handler {
   readonly #deps: HandlerDeps
   readonly #config: DhtConfig
   readonly #writes: Writes
-  readonly #known = new RecentMap<PeerId, Known>(INFOS_MAX)
+  readonly #naming: Naming
   readonly #life = new AbortController()
 
   constructor(deps: HandlerDeps, config: DhtConfig) {
     this.#deps = deps
     this.#config = config
     this.#writes = new Writes(deps, config)
+    this.#naming = new Naming(deps)
   }
 
   /** Answers one peer's questions in their order, for as long as it keeps asking. Never rejects. */
@@ -78,6 +57,7 @@ export class Handler {
         const frame = await this.#read(channel)
         if (frame === undefined) break
         const answer = await this.answer(peer, frame)
+        if (isRefusal(answer)) await this.#refuse(peer)
         if (answer !== undefined) await this.#write(channel, encodeMessage(answer))
       }
       await channel.close()
@@ -111,18 +91,29 @@ export class Handler {
   async answerMessages(peer: PeerId, messages: Iterable<Message>): Promise<Message | undefined> {
     const { policy } = this.#deps
     let answer: Message | undefined
-    let taken = 0
+    let before: Message | undefined
     policy.admit(peer, 'dht.query')
     for (const message of messages) {
-      if (taken > 0) policy.admit(peer, 'dht.query')
-      taken += 1
-      answer = await this.#answer(peer, message, 'datagram')
+      if (before !== undefined) policy.admit(peer, 'dht.query')
+      const over = isReceiptFor(before, message) ? 'receipt' : 'datagram'
+      answer = await this.#answer(peer, message, over)
+      before = message
     }
     return answer
   }
 
   stop(): void {
     this.#life.abort(DhtError.STOPPED({ key: 'answers' }))
+  }
+
+  /**
+   * A write that is answered without a record is refused, to nodes of ours. go-libp2p's kad-dht
+   * 0.36 ends its process over such an answer, so others lose their stream instead.
+   */
+  async #refuse(peer: PeerId): Promise<void> {
+    const spoken = (await this.#deps.host?.protocolsOf(peer)) ?? [OURS]
+    if (spoken.some((protocol) => protocol.startsWith(OURS))) return
+    throw DhtError.REFUSED({ peer, reason: 'its value was not taken' })
   }
 
   async #answer(peer: PeerId, message: Message, over: Over): Promise<Message | undefined> {
@@ -157,11 +148,11 @@ export class Handler {
 
   async #findNode(peer: PeerId, key: Uint8Array, over: Over): Promise<Message> {
     const closer = await this.#closer(peer, key, over)
-    const wanted = await this.#infoOfTarget(key, over)
-    if (wanted === undefined || closer.some((info) => info.peer === wanted.peer)) {
-      return { type: 'findNode', key, closer }
-    }
-    return { type: 'findNode', key, closer: [wanted, ...closer].slice(0, PEERS_MAX) }
+    const wanted = await this.#naming.target(key, over)
+    if (wanted === undefined) return { type: 'findNode', key, closer }
+    // What is said of the one that is wanted may be more than what is said of others.
+    const others = closer.filter((info) => info.peer !== wanted.peer)
+    return { type: 'findNode', key, closer: [wanted, ...others].slice(0, PEERS_MAX) }
   }
 
   async #getValue(peer: PeerId, key: Uint8Array, over: Over): Promise<Message> {
@@ -177,9 +168,13 @@ export class Handler {
     const { providersPerKeyMax } = this.#config
     const all = this.#deps.records.providers(dhtKey(key), providersPerKeyMax)
     const asker = all.filter((provider) => provider === peer)
+    if (over === 'receipt') {
+      const own = asker.map((provider) => ({ peer: provider, addresses: [] }))
+      return { type: 'getProviders', key, providers: own }
+    }
     const others = all.filter((provider) => provider !== peer)
     const chosen = [...asker, ...others].slice(0, PEERS_MAX)
-    const providers = await this.#infos(chosen)
+    const providers = await this.#naming.infos(chosen)
     return { type: 'getProviders', key, providers, closer: await this.#closer(peer, key, over) }
   }
 
@@ -191,64 +186,17 @@ export class Handler {
 
   async #addProvider(peer: PeerId, message: Message): Promise<undefined> {
     const own = this.#writes.addProvider(peer, keyOf(peer, message), message.providers)
-    if (own !== undefined) await this.#deps.book.learn(peer, own.addresses, peer)
+    if (own !== undefined) await this.#naming.learn(own)
   }
 
   /** The closest peers that we know an address of, without the one who asks. */
   async #closer(peer: PeerId, key: Uint8Array, over: Over): Promise<PeerInfo[]> {
     const near = this.#deps.members.closest(dhtKey(key), this.#config.k + 1)
     const others = near.filter((contact) => contact.peer !== peer).slice(0, this.#config.k)
-    const peers = others.map((contact) => contact.peer)
-    const infos = (over === 'datagram' && this.#brief(peers)) || (await this.#infos(peers))
-    return infos.filter(({ addresses }) => addresses.length > 0)
-  }
-
-  /** The peer that `key` names, even if it is in no table: a client, or we ourselves. */
-  async #infoOfTarget(key: Uint8Array, over: Over): Promise<PeerInfo | undefined> {
-    try {
-      const peer = peerIdFromBytes(key)
-      const [brief] = (over === 'datagram' && this.#brief([peer])) || []
-      const info = brief ?? (await this.#info(peer))
-      return info.addresses.length > 0 ? info : undefined
-    } catch (error) {
-      if (hasCode(error, 'IDENTITY_PEER_ID_INVALID')) return undefined
-      throw error
-    }
-  }
-
-  /** A datagram names peers by where they take datagrams: nothing else of them need be read. */
-  #brief(peers: readonly PeerId[]): PeerInfo[] | undefined {
-    const infos: PeerInfo[] = []
-    for (const peer of peers) {
-      const address = this.#deps.book.datagramAddressOf?.(peer)
-      if (address === undefined) return undefined
-      infos.push({ peer, addresses: [address] })
-    }
-    return infos
-  }
-
-  /** Without waiting when all of them were read a moment ago, as nearly always. */
-  async #infos(peers: readonly PeerId[]): Promise<PeerInfo[]> {
-    const recent = peers.map((peer) => this.#recent(peer)).filter((info) => info !== undefined)
-    if (recent.length === peers.length) return recent
-    return Promise.all(peers.map((peer) => this.#info(peer)))
-  }
-
-  /** What was read of a peer a moment ago. */
-  #recent(peer: PeerId): PeerInfo | undefined {
-    const known = this.#known.get(peer)
-    return known !== undefined && this.#deps.clock.now() < known.untilMs ? known.info : undefined
-  }
-
-  async #info(peer: PeerId): Promise<PeerInfo> {
-    const recent = this.#recent(peer)
-    if (recent !== undefined) return recent
-    const { book, clock } = this.#deps
-    const addresses = (await book.addressesOf(peer)).slice(0, ADDRESSES_MAX)
-    const info = { peer, addresses }
-    // Of whom nothing is known yet we may hear the next moment.
-    if (addresses.length > 0) this.#known.set(peer, { info, untilMs: clock.now() + INFO_MS })
-    return info
+    return this.#naming.closer(
+      others.map((contact) => contact.peer),
+      over,
+    )
   }
 
   async #read(channel: Channel): Promise<Uint8Array | undefined> {
@@ -269,8 +217,20 @@ export class Handler {
   }
 }
 
+/** Who announces itself has looked for the place a moment ago: it wants to know if it was taken. */
+function isReceiptFor(before: Message | undefined, { type, key = NO_KEY }: Message): boolean {
+  if (before?.type !== 'addProvider' || type !== 'getProviders') return false
+  return equalBytes(before.key ?? NO_KEY, key)
+}
+
+const NO_KEY = new Uint8Array()
+
 function keyOf(peer: PeerId, message: Message): Uint8Array {
   const { key, type } = message
   if (key !== undefined && key.length > 0) return key
   throw DhtError.REFUSED({ peer, reason: `its ${type} has no key` })
+}
+
+function isRefusal(answer: Message | undefined): boolean {
+  return answer?.type === 'putValue' && answer.record === undefined
 }

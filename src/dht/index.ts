@@ -8,7 +8,8 @@
 
 export { type DhtConfig, dhtConfig } from './config.ts'
 export type { DatagramParts } from './datagram-face.ts'
-export { type ClosestReport, Dht, type DhtDeps } from './dht.ts'
+export { type ClosestReport, Dht } from './dht.ts'
+export type { DhtDeps } from './dht-deps.ts'
 export { DhtError } from './errors.ts'
 export type { OtherClosest, OtherDht, OtherProviders } from './extra.ts'
 export type { Provider } from './gather.ts'

@@ -7,12 +7,16 @@
  * it: else a liar could name honest peers under dead addresses and so take them from every path.
  * Sets are exact for the same reason. A failure, too, counts only for the path that saw it.
  *
+ * Who is slow loses its place: the path goes on, other paths may ask the peer for themselves, and
+ * its answer still counts when it comes before the lookup ends. So silence costs a path little.
+ *
  * When the paths are done, a last sweep asks those among the k closest heard of that no path
  * asked; it makes the result exact and is bounded, for liars can always name somebody closer.
  */
 
 import type { PeerId } from '../identity/index.ts'
 import { type Contact, closestTo, compareDistance, type DhtKey } from './key.ts'
+import { emptyPath, type Flight, insert, type Path } from './lookup-path.ts'
 
 export interface LookupConfig {
   readonly k: number
@@ -53,22 +57,6 @@ interface Heard {
   readonly hops: number
 }
 
-interface Path {
-  /** Heard of and not dealt with, closest first. */
-  readonly waiting: Contact[]
-  readonly heard: Set<PeerId>
-  /** Who answered to this path, closest first. */
-  readonly answered: Contact[]
-  /** Answers after which only closer peers are worth asking. */
-  readonly share: number
-  readonly width: number
-  readonly questionsMax: number
-  /** Whether it asks only those vouched for. */
-  readonly vouchedOnly: boolean
-  questions: number
-  flying: number
-}
-
 /** Whom a sweep asks. */
 type Sweep = 'all' | 'vouched'
 
@@ -84,7 +72,11 @@ export class Lookup {
   #active: readonly Path[]
   readonly #sweeps: readonly Sweep[]
   #swept = 0
-  readonly #flying = new Map<PeerId, { path: Path; contact: Contact }>()
+  /** Oldest first for each peer; more than one only of those that were slow. */
+  readonly #flying = new Map<PeerId, Flight[]>()
+  /** How many of these have their place. */
+  #prompt = 0
+  readonly #slow = new Set<PeerId>()
   readonly #answered = new Map<PeerId, Contact>()
   readonly #failed = new Set<PeerId>()
   readonly #heard = new Map<PeerId, Heard>()
@@ -120,22 +112,37 @@ export class Lookup {
 
   /** The answer of a peer we were told to ask; only its first 20 names are heard. */
   answered(peer: PeerId, closer: readonly Contact[]): Step {
-    const asked = this.#land(peer)
+    const flights = this.#flying.get(peer) ?? []
+    const asked = flights.find(({ late }) => !late) ?? flights[0]
     if (asked === undefined) return { ask: [], done: this.#done }
+    for (const flight of [...flights]) this.#land(flight)
     const { path, contact } = asked
     this.#answered.set(peer, contact)
     this.#failed.delete(peer)
-    insert(this.#target, path.answered, contact)
     const hops = (this.#heard.get(peer)?.hops ?? 0) + 1
     const voice = this.#voiceOf(peer, path)
-    for (const named of closer.slice(0, NAMES_MAX)) this.#hear(path, named, { hops, voice })
+    // What comes late for a path that is done is news for the sweep.
+    const into = this.#active.includes(path) ? path : (this.#active[0] ?? path)
+    if (!into.vouchedOnly || this.#isVouched(peer)) insert(this.#target, into.answered, contact)
+    for (const named of closer.slice(0, NAMES_MAX)) this.#hear(into, named, { hops, voice })
     return this.#step()
   }
 
-  /** The peer did not answer, for whatever reason. */
-  failed(peer: PeerId): Step {
-    const asked = this.#land(peer)
+  /** The peer takes longer than others do: somebody else is asked in its place. */
+  slow(peer: PeerId): Step {
+    const flight = this.#flying.get(peer)?.find(({ late }) => !late)
+    if (flight === undefined) return { ask: [], done: this.#done }
+    this.#slow.add(peer)
+    this.#free(flight)
+    return this.#step()
+  }
+
+  /** A question of the peer's has failed, for whatever reason; `late`: after it was slow. */
+  failed(peer: PeerId, late = false): Step {
+    const flights = this.#flying.get(peer) ?? []
+    const asked = flights.find((one) => one.late === late) ?? flights[0]
     if (asked === undefined) return { ask: [], done: this.#done }
+    this.#land(asked)
     this.#failed.add(peer)
     return this.#step()
   }
@@ -176,7 +183,7 @@ export class Lookup {
     if (this.#done) return { ask: [], done: true }
     const ask: Contact[] = []
     for (const path of this.#active) this.#pick(path, ask)
-    if (ask.length > 0 || this.#flying.size > 0) return { ask, done: false }
+    if (ask.length > 0 || this.#prompt > 0) return { ask, done: false }
     const sweep = this.#sweeps[this.#swept]
     if (sweep !== undefined) {
       this.#active = [this.#makeSweep(sweep)]
@@ -187,7 +194,10 @@ export class Lookup {
     return { ask, done: true }
   }
 
-  /** Whom `path` asks now. Peers on their way for another path are passed over, not given up. */
+  /**
+   * Whom `path` asks now. Peers on their way for another path are passed over, not given up; those
+   * that are slow there it asks itself, for it may know them at other addresses.
+   */
   #pick(path: Path, picked: Contact[]): void {
     const { waiting } = path
     const bar = path.answered[path.share - 1]
@@ -197,7 +207,7 @@ export class Lookup {
       const contact = waiting[at]
       if (contact === undefined || this.#answered.has(contact.peer)) continue
       if (bar !== undefined && compareDistance(this.#target, contact.key, bar.key) > 0) break
-      if (this.#flying.has(contact.peer)) {
+      if (this.#flying.has(contact.peer) && !this.#slow.has(contact.peer)) {
         waiting[kept] = contact
         kept += 1
         continue
@@ -206,9 +216,7 @@ export class Lookup {
         this.#cut = true
         break
       }
-      path.questions += 1
-      path.flying += 1
-      this.#flying.set(contact.peer, { path, contact })
+      this.#launch(path, contact)
       picked.push(contact)
     }
     if (kept < at) waiting.splice(kept, at - kept)
@@ -222,7 +230,8 @@ export class Lookup {
     const counts = ({ peer }: Contact) => whom === 'all' || this.#isVouched(peer)
     const answered = [...this.#answered.values()].filter(counts)
     sweep.answered.push(...closestTo(this.#target, answered, answered.length))
-    const waiting = this.unasked().filter((one) => counts(one) && !this.#failed.has(one.peer))
+    const isOut = ({ peer }: Contact) => this.#failed.has(peer) || this.#slow.has(peer)
+    const waiting = this.unasked().filter((one) => counts(one) && !isOut(one))
     for (const one of waiting) sweep.heard.add(one.peer)
     sweep.waiting.push(...closestTo(this.#target, waiting, waiting.length))
     return sweep
@@ -254,40 +263,28 @@ export class Lookup {
     insert(this.#target, path.waiting, contact)
   }
 
-  #land(peer: PeerId): { path: Path; contact: Contact } | undefined {
-    const asked = this.#flying.get(peer)
-    if (asked === undefined) return undefined
-    this.#flying.delete(peer)
-    asked.path.flying -= 1
-    return asked
+  #launch(path: Path, contact: Contact): void {
+    path.questions += 1
+    path.flying += 1
+    this.#prompt += 1
+    const flight = { path, contact, late: false }
+    const flights = this.#flying.get(contact.peer)
+    if (flights === undefined) this.#flying.set(contact.peer, [flight])
+    else flights.push(flight)
   }
-}
 
-function emptyPath(
-  limits: Pick<Path, 'share' | 'width' | 'questionsMax'>,
-  vouchedOnly = false,
-): Path {
-  return {
-    ...limits,
-    vouchedOnly,
-    waiting: [],
-    heard: new Set(),
-    answered: [],
-    questions: 0,
-    flying: 0,
+  #free(flight: Flight): void {
+    if (flight.late) return
+    flight.late = true
+    flight.path.flying -= 1
+    this.#prompt -= 1
   }
-}
 
-/** Puts `contact` at its place in a list that is sorted by distance to `target`. */
-function insert(target: DhtKey, sorted: Contact[], contact: Contact): void {
-  let low = 0
-  let high = sorted.length
-  while (low < high) {
-    const middle = (low + high) >>> 1
-    const there = sorted[middle]
-    if (there !== undefined && compareDistance(target, there.key, contact.key) <= 0) {
-      low = middle + 1
-    } else high = middle
+  #land(flight: Flight): void {
+    this.#free(flight)
+    const { peer } = flight.contact
+    const others = (this.#flying.get(peer) ?? []).filter((one) => one !== flight)
+    if (others.length > 0) this.#flying.set(peer, others)
+    else this.#flying.delete(peer)
   }
-  sorted.splice(low, 0, contact)
 }

@@ -9,6 +9,7 @@
  */
 
 import { CODE_P2P, multiaddr } from '@multiformats/multiaddr'
+import { RecentMap } from '../base/index.ts'
 import { parseIp } from '../ip/index.ts'
 import type { UdpEndpoint } from '../net/index.ts'
 
@@ -55,6 +56,18 @@ export function addressToBytes(address: string): Uint8Array | undefined {
 
 /** Where a peer takes datagrams, if that is what the address says. */
 export function datagramEndpoint(address: string): UdpEndpoint | undefined {
+  const known = endpoints.get(address)
+  if (known !== undefined) return known
+  const endpoint = readEndpoint(address)
+  if (endpoint !== undefined) endpoints.set(address, endpoint)
+  return endpoint
+}
+
+/** Each answer tells of 20 peers, and others have told of most of them before. */
+const ENDPOINTS_MAX = 8_192
+const endpoints = new RecentMap<string, UdpEndpoint>(ENDPOINTS_MAX)
+
+function readEndpoint(address: string): UdpEndpoint | undefined {
   const [, version, host, digits] = DATAGRAM.exec(address) ?? []
   const port = Number(digits)
   if (host === undefined || port > PORT_MAX) return undefined

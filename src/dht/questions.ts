@@ -31,7 +31,10 @@ const FACE_MS = 10 * 60_000
 const HOST_OF = /^\/ip[46]\/([^/]+)/
 
 export interface QuestionsDeps {
-  readonly host: Pick<Host, 'self' | 'open' | 'addresses' | 'addressesOf' | 'learn' | 'connections'>
+  readonly host: Pick<
+    Host,
+    'self' | 'open' | 'addresses' | 'addressesOf' | 'learn' | 'connections' | 'isBehindRelay'
+  >
   readonly clock: Clock
   readonly metrics: DhtMetrics
   /** Absent where there is none: then all goes over streams. */
@@ -142,12 +145,18 @@ export class Questions {
     return this.#deps.face?.endpointOf(peer)?.address
   }
 
+  /** Whether others must be told more of `peer` than where it takes datagrams. */
+  isBehindRelay(peer: PeerId): boolean {
+    return this.#deps.host.isBehindRelay?.(peer) === true
+  }
+
   /** The IP at which the peer itself last spoke to us, if that is known. */
   hostOf(peer: PeerId): string | undefined {
     const { host, face } = this.#deps
     const proven = face?.provenOf(peer)?.host
     if (proven !== undefined) return proven
-    const connection = host.connections().find((one) => one.peer === peer)
+    // The address of a relayed connection is the relay's.
+    const connection = host.connections().find((one) => one.peer === peer && one.path !== 'relayed')
     return HOST_OF.exec(connection?.address ?? '')?.[1]
   }
 
@@ -165,7 +174,8 @@ export class Questions {
   ): Promise<Message | undefined> {
     const { face } = this.#deps
     if (face === undefined || !face.canAsk(peer)) return undefined
-    const outcome = await race(face.ask(peer, messages.map(fitQuestion)), signal)
+    const types = messages.map(({ type }) => type)
+    const outcome = await race(face.ask(peer, messages.map(fitQuestion), types), signal)
     switch (outcome?.kind) {
       case 'answered': {
         const { type, key } = messages.at(-1) ?? {}

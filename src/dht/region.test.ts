@@ -114,3 +114,19 @@ test('probeKeys() finds a key on each of the widest branches of the region', () 
 test('probeKeys() gives up where the branches are too narrow to be found', () => {
   assert.ok(probeKeys(target, 2 ** -40, random).length < PROBES_MAX)
 })
+
+test('one that is slow makes room for the next, and its late answer still counts', () => {
+  const all = group(3, 8)
+  const walk = new RegionWalk(target, SELF, [], { ...config, width: 1 })
+  walk.hear(all)
+  const [slow] = walk.start().ask
+  assert.ok(slow !== undefined)
+  const [second] = walk.slow(slow.peer).ask
+  assert.ok(second !== undefined && second !== slow)
+  const [third] = walk.answered(second.peer, []).ask
+  assert.ok(third !== undefined)
+  walk.answered(slow.peer, [])
+  assert.deepEqual(walk.slow(third.peer), { ask: [], done: true })
+  const { answered, failed, complete } = walk.report()
+  assert.deepEqual([answered, failed, complete], [[second, slow], [third.peer], true])
+})

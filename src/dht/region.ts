@@ -39,6 +39,8 @@ export class RegionWalk {
   /** Heard of and not asked, by the length of the prefix shared with the key. */
   readonly #branches = new Map<number, Contact[]>()
   readonly #flying = new Map<PeerId, Contact>()
+  /** Asked, and slow to answer. */
+  readonly #late = new Map<PeerId, Contact>()
   readonly #answered: Contact[] = []
   readonly #failed: PeerId[] = []
   readonly #branchMax: number
@@ -81,9 +83,10 @@ export class RegionWalk {
   }
 
   answered(peer: PeerId, closer: readonly Contact[]): Step {
-    const contact = this.#flying.get(peer)
+    const contact = this.#flying.get(peer) ?? this.#late.get(peer)
     if (contact !== undefined) {
       this.#flying.delete(peer)
+      this.#late.delete(peer)
       this.#answered.push(contact)
       this.hear(closer)
     }
@@ -91,14 +94,24 @@ export class RegionWalk {
   }
 
   failed(peer: PeerId): Step {
-    if (this.#flying.delete(peer)) this.#failed.push(peer)
+    if (this.#flying.delete(peer) || this.#late.delete(peer)) this.#failed.push(peer)
+    return this.#step()
+  }
+
+  /** The peer takes longer than others do: somebody else is asked in its place. */
+  slow(peer: PeerId): Step {
+    const contact = this.#flying.get(peer)
+    if (contact !== undefined) {
+      this.#flying.delete(peer)
+      this.#late.set(peer, contact)
+    }
     return this.#step()
   }
 
   report(): RegionReport {
     return {
       answered: this.#answered,
-      failed: [...this.#failed, ...this.#flying.keys()],
+      failed: [...this.#failed, ...this.#flying.keys(), ...this.#late.keys()],
       complete: !this.#overfull && this.#flying.size === 0 && this.#branches.size === 0,
     }
   }

@@ -6,7 +6,7 @@ import { BaseError, compareBytes, Registry, seededRandom, utf8 } from '../base/i
 import type { PeerId } from '../identity/index.ts'
 import { type DhtConfig, dhtConfig } from './config.ts'
 import { DhtError } from './errors.ts'
-import { contactOf, type DhtKey, dhtKey } from './key.ts'
+import { closestTo, contactOf, type DhtKey, dhtKey } from './key.ts'
 import { dhtMetrics } from './metrics.ts'
 import { Search, type SearchDeps } from './search.ts'
 import type { Message } from './wire.ts'
@@ -90,6 +90,26 @@ test('a search that has enough ends at once, and blames nobody who was still bus
   })
   const report = await search.run(message, { onAnswer: () => true })
   assert.deepEqual([report.answered, report.failed], [[a], []])
+})
+
+test('a search has as many paths as its caller wishes, and no more than are configured', async () => {
+  for (const [paths, first] of [
+    [1, 1],
+    [2, 2],
+    [9, 3],
+    [undefined, 3],
+  ] as const) {
+    const asked: PeerId[] = []
+    const silent = async (peer: PeerId) => {
+      asked.push(peer)
+      return hangs()
+    }
+    const { search, clock } = setup([a, b, c], silent, { alpha: 1, paths: 3 })
+    const run = search.run(message, { timeoutMs: 100, ...(paths !== undefined && { paths }) })
+    await clock.advance(100)
+    await run
+    assert.equal(asked.length, first, `${paths} paths`)
+  }
 })
 
 test('addresses are noted only of peers that are then asked', async () => {
@@ -241,4 +261,28 @@ test('a walk through the region ends when the caller has enough', async () => {
   const report = await search.run(message, { region: 'when-crowded', onAnswer })
   assert.equal(report.shortfall, null)
   assert.ok(report.region.some(({ peer }) => peer === guide))
+})
+
+test('who is silent holds its place for a second: the others are asked meanwhile', async () => {
+  const asked: PeerId[] = []
+  const { search, clock } = setup(
+    [a, b, c],
+    async (peer) => {
+      asked.push(peer)
+      return peer === nearest ? hangs() : { type: 'findNode' }
+    },
+    { lookupTimeoutMs: 15_000, paths: 1, alpha: 1 },
+  )
+  const target = dhtKey(message.key)
+  const order = closestTo(target, [a, b, c].map(contactOf), 3).map(({ peer }) => peer)
+  const [nearest, ...others] = order
+  const run = search.run(message)
+  await clock.advance(999)
+  assert.deepEqual(asked, [nearest])
+  await clock.advance(1)
+  const report = await run
+  assert.deepEqual(asked, order)
+  assert.deepEqual([report.answered, report.complete], [others, true])
+  assert.deepEqual(report.failed, [{ peer: nearest, code: 'BASE_DEADLINE' }])
+  assert.equal(clock.waiting, 0)
 })

@@ -18,6 +18,7 @@ import { type Contact, closestTo, contactOf, type DhtKey, dhtKey } from './key.t
 import { Lookup, type LookupReport, type Step } from './lookup.ts'
 import type { Members } from './members.ts'
 import type { DhtMetrics } from './metrics.ts'
+import { AnswerTimes, Patience } from './patience.ts'
 import type { Questions } from './questions.ts'
 import { PROBES_MAX, probeKeys, RegionWalk } from './region.ts'
 import type { Message, PeerInfo } from './wire.ts'
@@ -82,6 +83,8 @@ export interface SearchOptions extends TimedOptions {
   readonly onAnswer?: (peer: PeerId, answer: Message) => boolean
   /** To go on through the region around the key when its closest look made up. */
   readonly region?: 'when-crowded'
+  /** Disjoint paths, where fewer than configured will do. */
+  readonly paths?: number
 }
 
 /** A question that every peer on the way is asked, about the place of its key. */
@@ -93,11 +96,12 @@ interface Hint {
 }
 
 /** What says whom to ask next: a lookup, or the walk through a region. */
-type Core = Pick<Lookup, 'start' | 'answered' | 'failed'>
+type Core = Pick<Lookup, 'start' | 'answered' | 'failed' | 'slow'>
 
 export class Search {
   readonly #deps: SearchDeps
   readonly #config: DhtConfig
+  readonly #times = new AnswerTimes()
 
   constructor(deps: SearchDeps, config: DhtConfig) {
     this.#deps = deps
@@ -114,8 +118,10 @@ export class Search {
     using deadline = clock.deadline(timeoutMs, options.signal)
     if (members.size === 0) await members.somebody(deadline.signal)
     members.lookedFor(target)
-    const lookup = new Lookup(target, host.self, members.closest(target, k), this.#config)
-    const run = new Run(this.#deps, deadline.signal)
+    const paths = Math.min(options.paths ?? this.#config.paths, this.#config.paths)
+    const config = { ...this.#config, paths }
+    const lookup = new Lookup(target, host.self, members.closest(target, k), config)
+    const run = new Run(this.#deps, this.#times, deadline.signal)
     await run.drive(lookup, message, options.onAnswer)
     const report = lookup.report()
     const crowded = members.isCrowded(target, report.closest)
@@ -204,11 +210,13 @@ class Run {
   enough = false
   questions = 0
   readonly #deps: SearchDeps
+  readonly #times: AnswerTimes
   readonly #signal: AbortSignal
   readonly #hints = new Map<PeerId, Hint[]>()
 
-  constructor(deps: SearchDeps, signal: AbortSignal) {
+  constructor(deps: SearchDeps, times: AnswerTimes, signal: AbortSignal) {
     this.#deps = deps
+    this.#times = times
     this.#signal = signal
   }
 
@@ -231,10 +239,13 @@ class Run {
       if (this.enough || this.over) return
       for (const contact of ask) void question(contact)
     }
+    const patience = new Patience(this.#deps.clock, this.#times, (peer) => go(core.slow(peer)))
     const question = async (contact: Contact): Promise<void> => {
+      const pending = patience.asked(contact.peer)
       const answer = await this.#ask(contact, message)
+      patience.ended(pending, answer !== undefined)
       if (answer === undefined) {
-        go(core.failed(contact.peer))
+        go(core.failed(contact.peer, pending.isSlow))
         return
       }
       if (this.over) return
@@ -247,6 +258,7 @@ class Run {
     this.#signal.addEventListener('abort', finish, { once: true })
     go(core.start())
     await end.promise
+    patience.stop()
     this.#signal.removeEventListener('abort', finish)
   }
 

@@ -7,24 +7,29 @@ import { type PeerId, peerIdToBytes } from '../identity/index.ts'
 import { dhtConfig } from './config.ts'
 import { DhtError } from './errors.ts'
 import { type Contact, contactOf } from './key.ts'
-import type { SearchMessage, SearchReport } from './search.ts'
+import type { SearchMessage, SearchOptions, SearchReport } from './search.ts'
 import { Upkeep, type UpkeepDeps } from './upkeep.ts'
 
 const self = signerOf(0).peer
 const peers = [1, 2, 3, 4].map((seed) => contactOf(signerOf(seed).peer))
 const [first, second, third] = peers.map(({ peer }) => peer) as [PeerId, PeerId, PeerId]
 const REFRESH_MS = 100_000
+const VAGUE_MS = 30_000
 
 /** A node whose table and searches do as the test says; time says when it looked for itself. */
 function setup(near: Contact[], keys: Partial<Record<'join' | 'stale', string[]>> = {}) {
   const clock = new FakeClock()
   const looked: string[] = []
   const noted: Uint8Array[] = []
+  /** The paths that each lookup was to have. */
+  const paths: (number | undefined)[] = []
   const world = {
     settled: 0,
     vague: false,
     complete: true,
     fails: false,
+    /** What a lookup takes. */
+    tookMs: 0,
     found: undefined as Contact | undefined,
   }
   const members: UpkeepDeps['members'] = {
@@ -45,9 +50,11 @@ function setup(near: Contact[], keys: Partial<Record<'join' | 'stale', string[]>
     joinKeys: () => (keys.join ?? []).splice(0).map(utf8),
   }
   const search = {
-    async run({ key }: SearchMessage) {
+    async run({ key }: SearchMessage, options: SearchOptions = {}) {
+      paths.push(options.paths)
       const own = Buffer.compare(key, peerIdToBytes(self)) === 0
       looked.push(own ? `self at ${clock.now()}` : Buffer.from(key).toString())
+      if (world.tookMs > 0) await clock.sleep(world.tookMs)
       if (world.found !== undefined) near.push(world.found)
       world.found = undefined
       if (world.fails) throw DhtError.PEER_FAILED({ peer: self, reason: 'no luck' })
@@ -57,14 +64,14 @@ function setup(near: Contact[], keys: Partial<Record<'join' | 'stale', string[]>
   const random = seededRandom('upkeep')
   const deps = { self, members, search, clock, random, log: silentLog }
   const upkeep = new Upkeep(deps, dhtConfig.parse({ refreshIntervalMs: REFRESH_MS }))
-  return { upkeep, clock, looked, noted, world }
+  return { upkeep, clock, looked, noted, paths, world }
 }
 
 test('a node looks for itself when it meets the first peer, and again ever more seldom', async () => {
   const { upkeep, clock, looked, world } = setup(peers.slice(0, 1))
   upkeep.met(first)
   await clock.advance(400_000)
-  const at = [0, 1, 3, 7, 15, 31, 63, 127, 227, 327].map((seconds) => `self at ${seconds * 1_000}`)
+  const at = [0, 1, 5, 21, 85, 185, 285, 385].map((seconds) => `self at ${seconds * 1_000}`)
   assert.deepEqual(looked, at)
   assert.equal(world.settled, looked.length)
   await upkeep.stop()
@@ -98,6 +105,29 @@ test('newcomers in a row make a node look for itself once in 4 s, not once for e
   await upkeep.stop()
 })
 
+test('where looking takes long, a node pauses for longer, but not for ever', async () => {
+  const slow = setup(peers.slice(0, 2))
+  slow.world.tookMs = 2_000
+  slow.upkeep.met(first)
+  await slow.clock.advance(30_000)
+  assert.deepEqual(slow.looked, ['self at 0', 'self at 12000', 'self at 24000'])
+  slow.upkeep.met(second)
+  await slow.clock.advance(9_000)
+  assert.equal(slow.looked.length, 3, 'a newcomer has to wait as well')
+  await slow.clock.advance(2_000)
+  assert.equal(slow.looked.length, 4)
+  await slow.clock.advance(2_000)
+  await slow.upkeep.stop()
+
+  const dawdling = setup(peers.slice(0, 2))
+  dawdling.world.tookMs = 15_000
+  dawdling.upkeep.met(first)
+  await dawdling.clock.advance(46_000)
+  assert.deepEqual(dawdling.looked, ['self at 0', 'self at 45000'])
+  await dawdling.clock.advance(15_000)
+  await dawdling.upkeep.stop()
+})
+
 test('a node that was alone does not wait', async () => {
   const near = peers.slice(0, 1)
   const { upkeep, clock, looked } = setup(near)
@@ -114,21 +144,22 @@ test('what a lookup finds anew is a newcomer too', async () => {
   const near = peers.slice(0, 2)
   const { upkeep, clock, looked, world } = setup(near)
   upkeep.met(first)
-  await clock.advance(30_000)
+  await clock.advance(20_000)
   looked.length = 0
   world.found = peers[2]
   await clock.advance(12_000)
-  assert.deepEqual(looked, ['self at 31000', 'self at 35000'])
-  await clock.advance(1_000)
-  assert.deepEqual(looked.slice(2), ['self at 43000'])
+  assert.deepEqual(looked, ['self at 21000', 'self at 25000'])
+  await clock.advance(9_000)
+  assert.deepEqual(looked.slice(2), ['self at 41000'])
   await upkeep.stop()
 })
 
 test('parts with room are looked at on joining, and tell how many peers there are', async () => {
-  const { upkeep, clock, looked, noted } = setup(peers.slice(0, 1), { join: ['x', 'y'] })
+  const { upkeep, clock, looked, noted, paths } = setup(peers.slice(0, 1), { join: ['x', 'y'] })
   upkeep.met(first)
   await clock.advance(0)
   assert.deepEqual(looked, ['self at 0', 'x', 'y'])
+  assert.deepEqual(paths, [undefined, 2, 2], 'who lies about a random key gains nothing')
   assert.equal(noted.length, 2, 'but not the lookup for our own id, which others may know')
   await upkeep.stop()
 })
@@ -146,15 +177,22 @@ test('maintain() looks at what was forgotten once in refreshIntervalMs', async (
 })
 
 test('while it is vague how many peers there are, maintain() looks for a random key', async () => {
-  const { upkeep, looked, noted, world } = setup(peers)
+  const { upkeep, clock, looked, noted, world } = setup(peers)
+  await upkeep.maintain()
+  await clock.advance(VAGUE_MS)
   await upkeep.maintain()
   assert.equal(looked.length, 0)
   world.vague = true
   await upkeep.maintain()
   assert.equal(looked.length, 1)
   assert.equal(noted.length, 1)
-  world.complete = false
+  await clock.advance(VAGUE_MS - 1)
   await upkeep.maintain()
+  assert.equal(looked.length, 1, 'but only once in a while')
+  world.complete = false
+  await clock.advance(1)
+  await upkeep.maintain()
+  assert.equal(looked.length, 2)
   assert.equal(noted.length, 1, 'what a lookup says that did not come to its end is not noted')
   await upkeep.stop()
 })

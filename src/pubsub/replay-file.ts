@@ -12,7 +12,7 @@
 
 import { constants } from 'node:fs'
 import { open, rename, unlink } from 'node:fs/promises'
-import { type Clock, type Logger, type Random, toHex } from '../base/index.ts'
+import { type Clock, type Logger, type Random, readBounded, toHex } from '../base/index.ts'
 import { type PeerId, peerId } from '../identity/index.ts'
 import { isJsonObject, type Json, parseJson, WireError } from '../wire/index.ts'
 import { REPLAY_AUTHORS_MAX } from './config.ts'
@@ -87,7 +87,7 @@ export class ReplayFile {
     const broken: ReplayState = { clean: false, own: 0n, newest: [] }
     let text: string | undefined
     try {
-      text = await readBounded(file)
+      text = await readBounded(file, { bytesMax: FILE_BYTES_MAX, flags: READ_FLAGS })
     } catch (error) {
       log.warn('numbers of messages not read', { file, error })
       return broken
@@ -132,24 +132,6 @@ function numberIn(value: Json | undefined): bigint {
     if (number < 2n ** 64n) return number
   }
   throw malformed('a number that is none of 64 bits')
-}
-
-/** One byte above the limit is read, so that a longer file shows. */
-async function readBounded(file: string): Promise<string | undefined> {
-  try {
-    await using handle = await open(file, READ_FLAGS)
-    const buffer = Buffer.alloc(FILE_BYTES_MAX + 1)
-    let size = 0
-    for (;;) {
-      const { bytesRead } = await handle.read(buffer, size)
-      size += bytesRead
-      if (bytesRead === 0 || size > FILE_BYTES_MAX) break
-    }
-    return buffer.toString('utf8', 0, size)
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined
-    throw error
-  }
 }
 
 function malformed(found: string) {

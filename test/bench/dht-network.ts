@@ -19,6 +19,8 @@ export interface Network {
 
 const SIDE = new URL('./sides/dht-side.ts', import.meta.url)
 const NODES_PER_PROCESS = 250
+/** Else a process grows a young generation of 64 MiB, more than 50 nodes take. */
+const YOUNG_MB = 8
 const PROCESSES_MIN = 2
 const VERIFY_CAP_MS = 30_000
 const FORM_CAP_MS = 300_000
@@ -30,7 +32,8 @@ export async function measureNetwork(
   { nodes, operations, settleMs, idleMs }: Network,
 ): Promise<Measured> {
   const processes = Math.max(PROCESSES_MIN, Math.ceil(nodes / NODES_PER_PROCESS))
-  const options = { args: [side], nodeArgs: ['--expose-gc'] }
+  const nodeArgs = ['--expose-gc', `--max-semi-space-size=${YOUNG_MB}`]
+  const options = { args: [side], nodeArgs }
   const workers = await Promise.all(
     Array.from({ length: processes }, () => run.start(SIDE, options)),
   )

@@ -128,7 +128,9 @@ export const bench: Bench = {
       'process and at least two processes; stock kad-dht is not run with more than 300.',
     'Ours are the rooms identity, access, net (TCP on loopback) and dht with its datagram face, as ' +
       'a node composes them, values in memory, quotas as by default; for all comes from one ' +
-      'address, limits on connections from one address are raised, as they are for stock.',
+      'address, limits on connections from one address are raised, as they are for stock. Ours and ' +
+      'HyperDHT join by datagram; a whole node of ours also connects to its first peers, which is ' +
+      'another 20 ms of a core for each.',
     'Ours puts records signed and numbered, without proof of work: that is measured apart (work12, ' +
       '12 bits). HyperDHT puts mutable values (signed, numbered) and its get ends with the first ' +
       'that verifies; ours ends when four peers hold the newest; stock puts what nobody signed ' +
@@ -138,7 +140,9 @@ export const bench: Bench = {
       'some (neighbours says how many were found). After five minutes it is cut off, and ' +
       'misplaced says how many nodes were not there. Four nodes of each process join at a time.',
     'Idle is measured half a minute after the network has formed, for ten seconds; memory is what ' +
-      'the processes grew by, garbage collected, over the number of nodes.',
+      'the processes grew by, garbage collected, over the number of nodes. V8 may take 8 MiB for ' +
+      'each half of the young generation (of all sides): it would take 32, which says nothing of ' +
+      'the nodes.',
     'Operations follow one another, each from another node; stock does 30 of each (small) and 10 ' +
       '(middle), so that its p99 is its slowest. KB is what went over loopback, headers and ' +
       'acknowledgements with it, less what an idle network sends.',

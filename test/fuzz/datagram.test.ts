@@ -21,6 +21,7 @@ import { CASES, SEED } from '../support/fuzz.ts'
 
 const NOW = 1_000_000
 const alice = new Side(1, { host: '192.0.2.1', port: 9_000 })
+const carol = new Side(3, { host: '192.0.2.3', port: 9_000 })
 const bob = new Side(2, { host: '198.51.100.1', port: 9_000 }, { perHost: 1_000_000 })
 
 /** Every kind of packet that goes between two nodes. */
@@ -35,10 +36,13 @@ function truths(): Uint8Array[] {
   }
   record(alice)
   record(bob)
+  record(carol)
   for (let i = 0; i < 4; i += 1) alice.ask(bob, utf8('x'.repeat(100 * i)), NOW)
   carry(alice, bob, NOW)
   bob.ask(alice, utf8('back'), NOW)
   carry(alice, bob, NOW)
+  carol.ask(bob, utf8('early'), NOW, { mayBeEarly: true })
+  carry(carol, bob, NOW)
   return seen
 }
 
@@ -68,7 +72,7 @@ test(`a face takes any bytes from anywhere: seed ${SEED}`, () => {
       bob.out.length = 0
       bob.receive(bytes, fromAlice ? alice.at : stranger, NOW)
       const said = bob.out.reduce((sum, sent) => sum + sent.bytes.length, 0)
-      assert.ok(said < Math.max(1, bytes.length), 'an answer longer than what came')
+      assert.ok(said <= bytes.length, 'an answer longer than what came')
       assert.ok(bytes.length <= PACKET_BYTES_MAX || said === 0)
     }),
     options,

@@ -45,6 +45,9 @@ async function sideBySide(policy: Policy = openPolicy) {
   const host = await testHost()
   const attacker = await testHost()
   await host.start()
+  // It looks like a node of ours, which hears of a refusal and keeps its stream.
+  const own = { id: '/p2p-foundation/t/1.0.0', framing: 'varint', frameBytesMax: 64 } as const
+  await attacker.handle({ ...own, inboundMax: 1, outboundMax: 1 }, async () => undefined)
   await attacker.start()
   const storage = new MemoryStore()
   const room = { clock: systemClock, random: seededRandom('stock'), log: silentLog }

@@ -38,6 +38,7 @@ export interface SideOptions {
   readonly run?: number
   readonly network?: string
   readonly perHost?: number
+  readonly startedMs?: number
   /** In place of its key agreement, such as one that is counted. */
   readonly agreed?: (peer: PeerId) => void
 }
@@ -71,9 +72,9 @@ export class Side {
       options.agreed?.(peer)
       return agreement(peer)
     }
-    const { network = NETWORK, perHost = 1_000 } = options
+    const { network = NETWORK, perHost = 1_000, startedMs = 0 } = options
     const { peer: self, boot, book, publicKey } = this
-    this.keys = new DatagramKeys({ self, network, agreement: agreed, boot })
+    this.keys = new DatagramKeys({ self, network, agreement: agreed, boot, startedMs })
     const send = (bytes: Uint8Array, to: UdpEndpoint) => void this.out.push({ bytes, to })
     const { keys } = this
     const cookies = new Cookies(random.bytes(32))
@@ -82,7 +83,12 @@ export class Side {
   }
 
   /** Asks, and says how it ended once it has. */
-  ask(other: Side, message: Uint8Array, nowMs: number): { outcome?: Outcome } {
+  ask(
+    other: Side,
+    message: Uint8Array,
+    nowMs: number,
+    { mayBeEarly = false } = {},
+  ): { outcome?: Outcome } {
     const ended: { outcome?: Outcome } = {}
     const body = questionBody({ tcp: 9_000, quic: 9_001 }, [message]) ?? assert.fail()
     const { peer, publicKey, at } = other
@@ -90,7 +96,7 @@ export class Side {
       assert.equal(ended.outcome, undefined, 'a question ends once')
       ended.outcome = outcome
     }
-    this.asking.ask({ peer, publicKey, at, body, settle }, nowMs)
+    this.asking.ask({ peer, publicKey, at, body, mayBeEarly, settle }, nowMs)
     return ended
   }
 

@@ -73,6 +73,7 @@ export class FakeHost {
       address,
       direction: 'outbound' as const,
       transport: 'memory' as const,
+      path: 'direct' as const,
       openedAtMs: 0,
       streams: 0,
     }))
@@ -95,9 +96,9 @@ export class FakeHost {
     }
   }
 
-  /** The protocols that this host answers to. */
+  /** The protocols that this host answers to, one of them of this project's own. */
   spoken(): string[] {
-    return [...this.#handlers.keys()]
+    return [...this.#handlers.keys(), '/p2p-foundation/fake/1.0.0']
   }
 
   async handle(protocol: Protocol, serve: Serve): Promise<void> {

@@ -103,7 +103,7 @@ class OurNode implements DhtNode {
   }
 
   get entry(): string {
-    return this.#host.addresses().find((address) => address.includes('/tcp/')) ?? ''
+    return this.#dht.datagramAddresses()[0] ?? ''
   }
 
   get connections(): number {
@@ -115,7 +115,7 @@ class OurNode implements DhtNode {
   }
 
   async join(entry: string | undefined): Promise<void> {
-    if (entry !== undefined) await this.#host.connect(entry)
+    if (entry !== undefined) await this.#dht.join(entry)
   }
 
   async closestToSelf(): Promise<readonly string[]> {

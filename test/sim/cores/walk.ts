@@ -6,6 +6,7 @@
 
 import type { Contact, DhtKey } from '../../../src/dht/key.ts'
 import { Lookup, type LookupConfig, type LookupReport, type Step } from '../../../src/dht/lookup.ts'
+import { SLOW_MS_MIN } from '../../../src/dht/patience.ts'
 import type { PeerId } from '../../../src/identity/index.ts'
 import type { EventHeap } from './heap.ts'
 import type { Named, Network } from './network.ts'
@@ -18,6 +19,8 @@ export type WalkReport = Pick<LookupReport, 'closest' | 'answered'> &
 /** What decides whom to ask next: ours, or a model of another. */
 export interface Core extends Pick<Lookup, 'start' | 'answered' | 'failed'> {
   report(): WalkReport
+  /** Whoever is slow loses its place; the model of another waits. */
+  slow?: Lookup['slow']
 }
 
 export interface WalkDeps {
@@ -73,10 +76,18 @@ export function walk(
   const ask = (contact: Contact): void => {
     questions += 1
     const named: Named = { ...contact, dead: !reachable.has(contact.peer) }
+    let over = false
+    let late = false
+    heap.after(SLOW_MS_MIN, () => {
+      if (over || ended || lookup.slow === undefined) return
+      late = true
+      go(lookup.slow(contact.peer))
+    })
     network.ask(from, named, target, (closer) => {
+      over = true
       if (ended) return
       if (closer === undefined) {
-        go(lookup.failed(contact.peer))
+        go(lookup.failed(contact.peer, late))
         return
       }
       const next = (hops.get(contact.peer) ?? 0) + 1
