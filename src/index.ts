@@ -17,6 +17,7 @@ export {
   tool,
   z,
 } from './mcp/index.ts'
+export type { LastingChannel } from './net/index.ts'
 export {
   type CallTarget,
   createNode,

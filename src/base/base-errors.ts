@@ -18,4 +18,11 @@ export const BaseError = defineErrors('BASE', {
     says: (f: { library: string; reason: string }) =>
       `Cannot load ${f.library}: ${f.reason}. Install this software again and restart the node`,
   },
+  SYSCALLS_UNAVAILABLE: {
+    says: (f: { reason: string }) =>
+      `Cannot make system calls of our own: ${f.reason}. What needs them is left out`,
+  },
+  SYSCALL_FAILED: {
+    says: (f: { call: string; code: string }) => `Cannot call ${f.call}(): ${f.code}`,
+  },
 })

@@ -15,6 +15,7 @@ import {
   peerStatus,
   proof,
   putReport,
+  resourceReport,
   routingTable,
   servedStatus,
   serviceStatus,
@@ -87,8 +88,8 @@ export const operations = {
   debugPeers: {
     ...get,
     path: '/debug/peers',
-    summary: 'Every connection, with its transport, direction and streams',
-    response: z.object({ peers: z.array(peerStatus).readonly() }),
+    summary: 'Every connection, its transport, direction and streams; what is in use of limits',
+    response: z.object({ peers: z.array(peerStatus).readonly(), resources: resourceReport }),
   },
   debugDht: {
     ...get,

@@ -4,7 +4,7 @@ import { type IncomingMessage, request as send } from 'node:http'
 import { test } from 'node:test'
 import { Validator } from '@seriousme/openapi-schema-validator'
 import { ask, codeOf, startControl, TOKEN } from '../../test/support/control.ts'
-import { HEALTHY, PATHS, PEER, STATUS } from '../../test/support/served-node.ts'
+import { HEALTHY, PATHS, PEER, RESOURCES, STATUS } from '../../test/support/served-node.ts'
 import { BaseError, correlationId, defineErrors, type Logger, silentLog } from '../base/index.ts'
 
 const post = (body: unknown) => ({ method: 'POST', body: JSON.stringify(body) })
@@ -67,7 +67,7 @@ test('plain reads answer what the node says', async () => {
   const { activity: _, ...status } = (await read('/v1/status')) as Record<string, unknown>
   assert.deepEqual(status, STATUS)
   assert.deepEqual(await read('/v1/peers'), peers)
-  assert.deepEqual(await read('/debug/peers'), { peers })
+  assert.deepEqual(await read('/debug/peers'), { peers, resources: RESOURCES })
   assert.deepEqual(await read('/v1/config'), { toml: '[network]\nname = "main"\n' })
   assert.deepEqual(await read('/v1/services'), [])
 })

@@ -120,7 +120,7 @@ function infoRoutes(node: ServedNode, registry: RoutesDeps['registry']): Pick<Ro
     config: async () => ({ toml: node.configToml() }),
     reconfigure: async ({ changes }) => node.reconfigure(changes),
     peers: () => node.peers(),
-    debugPeers: async () => ({ peers: await node.peers() }),
+    debugPeers: async () => ({ peers: await node.peers(), resources: node.resources() }),
     debugDht: async () => ({ peer: node.status().peerId, buckets: node.dht.buckets() }),
   }
 }

@@ -12,7 +12,7 @@ import type {
   ToolInfo,
   ToolResult,
 } from '../mcp/index.ts'
-import type { NetEvents } from '../net/index.ts'
+import type { NetEvents, ResourceReport } from '../net/index.ts'
 import type {
   Changes,
   GetReport,
@@ -82,6 +82,8 @@ export interface ServedNode {
   /** Applies what is safe while the node runs, and names what waits for a restart. */
   reconfigure(changes: Changes): Reconfigured
   peers(): Promise<readonly PeerStatus[]>
+  /** What connections and streams use, and how much they may. */
+  resources(): ResourceReport
   /** Dials a peer id, a multiaddr or words, and says who answered. */
   connect(target: string, options: Waits): Promise<PeerId>
   disconnect(peer: PeerId): Promise<void>

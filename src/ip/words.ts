@@ -4,9 +4,9 @@
  *   IPv4   32 bits of address, 16 of port   =  48 bits =  3 words
  *   IPv6  128 bits of address, 16 of port   = 144 bits =  9 words
  *
- * Each word carries 16 bits, big endian: its place in niceware's list of 65,536 words. Nothing is
- * lost and nothing is looked up: the words are the address. They authenticate nobody. The list is
- * taken as it is; curating it (short, inoffensive, hard to mishear) belongs to issue "Reaching".
+ * Each word carries 16 bits, big endian: its place in our list of 65,536 words, no two of which are
+ * within one edit of each other. Nothing is lost and nothing is looked up: the words are the
+ * address. They authenticate nobody, and fill their bits: every three words are some address.
  */
 
 import { concatBytes, firstUse } from '../base/index.ts'
@@ -24,9 +24,9 @@ export interface Endpoint {
 
 const PORT_BYTES = 2
 const WORD_BYTES = 2
-const WORD_CHARS_MAX = 28
+const WORD_CHARS_MAX = 12
 /** Nine of the longest words and what stands between them, with room for careless spacing. */
-const TEXT_CHARS_MAX = 9 * (WORD_CHARS_MAX + 4)
+const TEXT_CHARS_MAX = 9 * (WORD_CHARS_MAX + 16)
 
 /** Three words for an IPv4 address and port, nine for IPv6. */
 export async function endpointToWords({ ip, port }: Endpoint): Promise<string> {
@@ -76,7 +76,7 @@ function refuse(word: string, index: number, words: readonly string[]): never {
   throw IpError.WORD_UNKNOWN({
     word,
     position: index + 1,
-    nearest: nearest(word.slice(0, WORD_CHARS_MAX), words),
+    nearest: nearest(word.slice(0, WORD_CHARS_MAX + 2), words),
   })
 }
 

@@ -19,7 +19,7 @@ async function setup(answers: ReadonlyMap<PeerId, (method: string, payload: Cbor
   const served = new Map<string, Serve>()
   const open = [near, near, silent].map((peer): ConnectionInfo => {
     const address = { address: '', direction: 'outbound', transport: 'memory' } as const
-    return { ...address, peer, openedAtMs: 0, streams: 0 }
+    return { ...address, peer, path: 'direct', openedAtMs: 0, streams: 0 }
   })
   const clock = new FakeClock()
   const neighbours = new Neighbours({

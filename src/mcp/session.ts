@@ -66,6 +66,8 @@ interface Kept {
   readonly end: () => void
   usedMs: number
   users: number
+  /** It ends when nobody uses it any more. */
+  retired: boolean
 }
 
 /** Calls tools at peers over streams that stay open between calls. */
@@ -134,6 +136,16 @@ export class Sessions implements Service {
     )
   }
 
+  /** There is a better path to `peer`: sessions with it are opened anew, and end when unused. */
+  renew(peer: PeerId): void {
+    for (const [key, kept] of this.#kept) {
+      if (!key.startsWith(`${peer} `)) continue
+      this.#kept.delete(key)
+      if (kept.users === 0) kept.end()
+      else kept.retired = true
+    }
+  }
+
   async #use<T>(target: Target, { signal }: Deadline, work: Work<T>): Promise<T> {
     const { clock, metrics } = this.#deps
     const startedMs = clock.now()
@@ -149,6 +161,7 @@ export class Sessions implements Service {
     } finally {
       kept.users -= 1
       kept.usedMs = clock.now()
+      if (kept.retired && kept.users === 0) kept.end()
       metrics.requests.add(1, { direction: 'outbound', outcome })
       metrics.requestSeconds.observe((kept.usedMs - startedMs) / 1_000, { direction: 'outbound' })
     }
@@ -229,6 +242,7 @@ export class Sessions implements Service {
       end,
       usedMs: this.#deps.clock.now(),
       users: 0,
+      retired: false,
     }
     this.#kept.set(key, kept)
     kept.opened.then((session) => {

@@ -61,7 +61,8 @@ async function setup(options: Setup = {}) {
   }
   const open = (peer: PeerId, address: string) => {
     const direction = 'outbound'
-    connected.set(peer, { peer, address, direction, transport: 'tcp', openedAtMs: 0, streams: 0 })
+    const link = { direction, transport: 'tcp', path: 'direct', openedAtMs: 0, streams: 0 } as const
+    connected.set(peer, { ...link, peer, address })
     events.emit('connected', { peer })
     events.emit('identified', { peer, protocols: [] })
   }

@@ -81,6 +81,7 @@ export class Bootstrap implements Service {
   #running: Promise<unknown> = Promise.resolve()
   #wake = new AbortController()
   #nextTryAtMs: number | undefined
+  #hurry = new AbortController()
 
   constructor(deps: BootstrapDeps, config: BootstrapConfig) {
     this.#deps = deps
@@ -115,6 +116,11 @@ export class Bootstrap implements Service {
     await this.#remembered.save()
   }
 
+  /** The network changed: peers that are missing are tried now, with short pauses again. */
+  retryNow(): void {
+    this.#hurry.abort()
+  }
+
   /** Takes a peer that may be on the link; it is tried when its turn comes. */
   found(peer: PeerId, addresses: readonly string[]): void {
     if (peer !== this.#deps.host.self && !this.#isConnected(peer)) {
@@ -142,8 +148,11 @@ export class Bootstrap implements Service {
       if (this.#isShort()) await this.#tryAll()
       if (this.#isStopped()) return
       if (this.#isShort()) {
-        await this.#pause(backoffMs(tries, backoff, random), signal)
-        tries += 1
+        this.#hurry = new AbortController()
+        const hurried = this.#hurry.signal
+        using woken = either(signal, hurried)
+        await this.#pause(backoffMs(tries, backoff, random), woken.signal)
+        tries = hurried.aborted ? 0 : tries + 1
       } else {
         tries = 0
         this.#wake = new AbortController()

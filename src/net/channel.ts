@@ -16,6 +16,7 @@ import { ChannelWriter } from './channel-writer.ts'
 import type { NetConfig } from './config.ts'
 import { NetError, reasonOf } from './errors.ts'
 import type { CallOptions, Channel, Protocol } from './host.ts'
+import { holdOf, type StreamHold, toldBy } from './resource-stream.ts'
 
 export type ChannelTimeouts = Pick<
   NetConfig,
@@ -36,6 +37,8 @@ const UNREAD_BYTES_MAX = 256 * 1_024
 const UNREAD_PIECES_MAX = 256
 /** Cut out at once: few enough that a flood of empty frames stays small. */
 const SPLIT_BYTES = 16 * 1_024
+/** What a piece that waits costs besides its bytes. */
+const PIECE_BYTES = 128
 const LOST = 'the connection was lost'
 
 export class StreamChannel implements Channel {
@@ -45,9 +48,12 @@ export class StreamChannel implements Channel {
   readonly #splitter: FrameSplitter
   readonly #gone = new AbortController()
   readonly #writer: ChannelWriter
+  /** Counts what waits here, in the accounts of the connection and the peer. */
+  readonly #hold: StreamHold | undefined
   #unread: Uint8Array[] = []
   #unreadBytes = 0
   #frames: Uint8Array[] = []
+  #framesBytes = 0
   #reading = false
   #wakeReader: (() => void) | undefined
   #saidGoodbye = false
@@ -64,6 +70,7 @@ export class StreamChannel implements Channel {
     const fail = (cause: unknown) => stream.abort(this.#break(reasonOf(cause), cause))
     const failure = () => this.#failure
     this.#writer = new ChannelWriter({ stream, clock, fail, failure }, timeouts.writeStallTimeoutMs)
+    this.#hold = holdOf(stream)
     this.#listen(stream)
   }
 
@@ -78,7 +85,10 @@ export class StreamChannel implements Channel {
       for (;;) {
         signal?.throwIfAborted()
         const frame = this.#frames.shift()
-        if (frame !== undefined) return frame
+        if (frame !== undefined) {
+          this.#framesBytes -= frame.length
+          return frame
+        }
         this.#split()
         if (this.#frames.length > 0) continue
         if (this.#ended) {
@@ -108,6 +118,10 @@ export class StreamChannel implements Channel {
   close(): Promise<void> {
     this.#closing ??= this.#sayGoodbye()
     return this.#closing
+  }
+
+  reserve(bytes: number): boolean {
+    return this.#hold?.reserve(bytes) ?? true
   }
 
   abort(error: Error): void {
@@ -151,14 +165,24 @@ export class StreamChannel implements Channel {
         if (piece.length === first.length) this.#unread.shift()
         else this.#unread[0] = first.subarray(piece.length)
         this.#unreadBytes -= piece.length
-        this.#frames.push(...this.#splitter.push(piece))
+        for (const frame of this.#splitter.push(piece)) {
+          this.#frames.push(frame)
+          this.#framesBytes += frame.length
+        }
       }
     } catch (cause) {
       this.#drop()
       this.#deps.stream.abort(this.#break(reasonOf(cause), cause))
     }
     this.#holdBack()
+    this.#count()
     if (this.#frames.length > 0) this.#wake()
+  }
+
+  /** Where that is too much, the stream has ended when this returns. */
+  #count(): void {
+    const waiting = this.#unreadBytes + this.#framesBytes + this.#splitter.pendingBytes
+    this.#hold?.report(waiting + PIECE_BYTES * this.#unread.length)
   }
 
   #holdBack(): void {
@@ -187,7 +211,8 @@ export class StreamChannel implements Channel {
   }
 
   #closed(error?: Error): void {
-    if (error !== undefined) this.#break(reasonOf(error), error)
+    const told = toldBy(this.#deps.stream) ?? error
+    if (told !== undefined) this.#break(reasonOf(told), told)
     else if (!this.#saidGoodbye) this.#break(LOST)
     this.#gone.abort(this.#failure)
     this.#writer.stop()
@@ -242,7 +267,9 @@ export class StreamChannel implements Channel {
     this.#frames = []
     this.#unread = []
     this.#unreadBytes = 0
+    this.#framesBytes = 0
     this.#ended = false
+    this.#hold?.report(0)
   }
 
   #wake(): void {

@@ -42,6 +42,13 @@ export const netConfig = z
       .default([])
       .describe('Multiaddrs told to others in place of those we listen on'),
 
+    hub: z
+      .enum(['auto', 'always', 'never'])
+      .default('auto')
+      .describe(
+        'QUIC listens and dials by one port, to open a NAT, but slower; auto: behind a NAT',
+      ),
+
     connectionsMax: count(1_000).describe('Open connections; more inbound ones are refused'),
     connectionsPerPeerMax: count(8, 1_000).describe('Inbound connections of one peer id'),
     connectionsPerHostMax: count(64).describe('Inbound connections from one IPv4 or IPv6 /56'),
@@ -52,6 +59,40 @@ export const netConfig = z
     ),
     pendingPerSiteMax: count(16).describe('Of these, from one IPv4 /24 or IPv6 /48'),
     inboundPerSecondMax: count(64, 10_000).describe('New connections a second from one address'),
+    memoryMaxMb: z
+      .int()
+      .min(0)
+      .max(1_048_576)
+      .refine((mb) => mb === 0 || mb >= 128, { error: 'wanted 0 for no limit, or at least 128' })
+      .default(0)
+      .describe(
+        'Memory of the whole process, half of it to wait: above it new work is refused and ' +
+          'idle connections are closed. 0: only what waits has a limit, 512 MiB',
+      ),
+    peerMemoryBytes: z
+      .int()
+      .min(MIB)
+      .max(1_024 * MIB)
+      .default(64 * MIB)
+      .describe('What may wait of one peer, over all its connections'),
+    connectionMemoryBytes: z
+      .int()
+      .min(MIB)
+      .max(1_024 * MIB)
+      .default(16 * MIB)
+      .describe('What may wait of one connection, in the streams that the other side opened'),
+    bandwidthMaxMbps: z
+      .number()
+      .min(0)
+      .max(1_000_000)
+      .default(0)
+      .describe('Megabits a second with all peers, each way, shared fairly; 0 for no limit'),
+    bandwidthPerPeerMaxMbps: z
+      .number()
+      .min(0)
+      .max(1_000_000)
+      .default(0)
+      .describe('Megabits a second with one peer, each way; 0 for no limit of its own'),
 
     connectionTimeoutMs: ms(30_000).describe('All of one connect, over all addresses of a peer'),
     addressTimeoutMs: ms(5_000).describe('One address of a peer, up to the encrypted connection'),
@@ -81,6 +122,55 @@ export const netConfig = z
     keepAliveMs: ms(10_000, 100).describe('How often an idle connection is kept open'),
     livenessMs: ms(60_000, 1_000).describe('How often a connection must answer a ping to live'),
 
+    relays: z
+      .array(z.string().max(512))
+      .max(16)
+      .default([])
+      .describe('Multiaddrs of relays to use first when nobody reaches this node otherwise'),
+    relayClient: z
+      .boolean()
+      .default(true)
+      .describe('Be reached through relays when nothing else reaches this node'),
+    relayServer: z
+      .enum(['auto', 'always', 'never'])
+      .default('auto')
+      .describe('Relay for others: once this node is found to be public, at once, or never'),
+    relayReservationsMax: count(128, 4_096).describe('Peers that may be reached through this node'),
+    relayCircuitsMax: count(256, 4_096).describe('Connections relayed at once'),
+    relayCircuitBytesMax: z
+      .int()
+      .min(64 * KIB)
+      .max(4_096 * MIB)
+      .default(64 * MIB)
+      .describe('Bytes of one relayed connection, each way'),
+    relayCircuitTimeoutMs: ms(3_600_000, 10_000).describe('How long a relayed connection lasts'),
+    relayHourlyBytesMax: z
+      .int()
+      .min(MIB)
+      .max(1_024 * 1_024 * MIB)
+      .default(8_192 * MIB)
+      .describe(
+        'Bytes relayed in an hour; a quarter of them for one network, an eighth for a peer',
+      ),
+    autonat: z
+      .boolean()
+      .default(true)
+      .describe('Ask peers to dial this node to see whether it is reached, and do so for them'),
+    holePunching: z
+      .boolean()
+      .default(true)
+      .describe('Leave relays for direct connections through the NATs of both sides'),
+    portMapping: z
+      .boolean()
+      .default(true)
+      .describe('Ask the router to forward our ports, by PCP, NAT-PMP or UPnP'),
+    gateway: z
+      .ipv4()
+      .optional()
+      .describe(
+        'The IPv4 address of the router to ask for ports. Absent: that of the default route',
+      ),
+
     peersMax: count(4_096).describe('Peers remembered with addresses and protocols'),
     peerAgeMaxMs: ms(3_600_000).describe('How long a peer that is not seen again is remembered'),
   })
@@ -90,6 +180,25 @@ export const netConfig = z
   })
 
 export type NetConfig = z.infer<typeof netConfig>
+
+/** The `[channel]` section: channels that outlive a connection, at whichever side of them. */
+export const channelConfig = z.strictObject({
+  bufferFramesMax: count(1_024, 65_536).describe(
+    'Frames of one channel that are not confirmed, and as many that nobody has read',
+  ),
+  bufferBytesMax: z
+    .int()
+    .min(256 * KIB)
+    .max(64 * MIB)
+    .default(MIB)
+    .describe('The same in bytes; one frame has at most 256 KiB'),
+  writeTimeoutMs: ms(30_000).describe('How long a frame waits for room before it is refused'),
+  resumeTimeoutMs: ms(300_000, 1_000).describe('A channel without a connection is lost after this'),
+  perPeerMax: count(16, 64).describe('Channels with one peer, made by either side'),
+  sessionsMax: count(256, 10_000).describe('Channels with all peers'),
+})
+
+export type ChannelConfig = z.infer<typeof channelConfig>
 
 /** Whether the ports are ours to move: nobody asked for certain ones. */
 export function listenIsDefault(config: NetConfig): boolean {

@@ -24,6 +24,7 @@ test('a connection is read once, and what changes is always new', () => {
     address: '/ip4/192.0.2.1/udp/9/quic-v1',
     transport: 'quic',
     direction: 'inbound',
+    path: 'direct',
     openedAtMs: 5,
     streams: 0,
   })

@@ -3,7 +3,7 @@
 import type { Connection } from '@libp2p/interface'
 import { peerId } from '../identity/index.ts'
 import type { ConnectionInfo } from './host.ts'
-import { parseAny } from './transports.ts'
+import { addressOfConnection, pathOf } from './paths.ts'
 
 type Fixed = Pick<ConnectionInfo, 'peer' | 'address' | 'transport'>
 
@@ -15,6 +15,7 @@ export class ConnectionFacts {
   of(connection: Connection): ConnectionInfo {
     return {
       ...this.fixed(connection),
+      path: pathOf(connection),
       direction: connection.direction,
       openedAtMs: connection.timeline.open,
       streams: connection.streams.length,
@@ -25,7 +26,7 @@ export class ConnectionFacts {
   fixed(connection: Connection): Fixed {
     const known = this.#fixed.get(connection)
     if (known !== undefined) return known
-    const address = parseAny(connection.remoteAddr.toString())
+    const address = addressOfConnection(connection)
     const fixed: Fixed = {
       peer: peerId(connection.remotePeer.toString()),
       address: address.text,

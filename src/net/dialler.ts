@@ -11,12 +11,13 @@ import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
 import { type Clock, hasCode, race, WorkQueue } from '../base/index.ts'
 import { type PeerId, peerId } from '../identity/index.ts'
 import { isOfFamily, type NetConfig } from './config.ts'
+import { racePaths } from './dial-paths.ts'
 import { DialPauses } from './dial-pauses.ts'
-import { raceTries } from './dial-race.ts'
 import { type Attempt, NetError, reasonOf } from './errors.ts'
 import type { CallOptions } from './host.ts'
 import type { NetMetrics } from './metrics.ts'
 import { type Names, resolveAddress } from './names.ts'
+import { bestOf, isRelayed } from './paths.ts'
 import type { PeerAddresses } from './peer-addresses.ts'
 import { type Address, compareAddresses, parseMultiaddr, withPeer } from './transports.ts'
 
@@ -27,6 +28,8 @@ export interface DiallerDeps {
   readonly clock: Clock
   readonly metrics: Pick<NetMetrics, 'dials'>
   readonly addresses: Pick<PeerAddresses, 'of' | 'connectionsOf'>
+  /** Relays of ours, which may be connected to whom we cannot reach. */
+  lastResorts?(): readonly string[]
 }
 
 export type DiallerConfig = Pick<
@@ -38,6 +41,19 @@ export type DiallerConfig = Pick<
   | 'dialsWaitingMax'
   | 'family'
 >
+
+export interface DialOptions extends CallOptions {
+  /** Not through a relay. */
+  readonly isDirect?: boolean | undefined
+}
+
+/** One dial: a peer, or whoever is at an address. */
+interface Wanted {
+  readonly target: string
+  readonly peer: PeerId | undefined
+  readonly address: Address | undefined
+  readonly isDirect: boolean
+}
 
 export class Dialler {
   readonly #deps: DiallerDeps
@@ -59,10 +75,10 @@ export class Dialler {
     })
   }
 
-  /** The open connection to a peer, if there is one. */
-  existing(peer: PeerId): Connection | undefined {
-    const open = this.#deps.addresses.connectionsOf(peer)
-    return open.find(({ limits }) => limits === undefined)
+  /** The open connection to a peer, if there is one: the one with the best path. */
+  existing(peer: PeerId, isDirect = false): Connection | undefined {
+    const best = bestOf(this.#deps.addresses.connectionsOf(peer))
+    return best === undefined || (isDirect && isRelayed(best)) ? undefined : best
   }
 
   /** As `connect`, but fails at once when no known address of the peer answered a moment ago. */
@@ -84,18 +100,23 @@ export class Dialler {
   }
 
   /** Connects to a peer at its known addresses, or to whoever answers at a multiaddr. */
-  async connect(target: PeerId | string, { signal }: CallOptions = {}): Promise<Connection> {
+  async connect(target: PeerId | string, options: DialOptions = {}): Promise<Connection> {
+    const { signal } = options
     signal?.throwIfAborted()
     const address = target.startsWith('/') ? parseMultiaddr(target) : undefined
     const peer = address === undefined ? peerId(target) : address.peer
-    const existing = peer === undefined ? undefined : this.existing(peer)
+    // Who names an address without a relay does not want the relay that there is.
+    const isDirect = address === undefined ? options.isDirect : address.transport !== 'relay'
+    const existing = peer === undefined ? undefined : this.existing(peer, isDirect)
     if (existing !== undefined) return existing
-    const known = this.#underway.get(target)
+    const key = isDirect === true ? `direct ${target}` : target
+    const known = this.#underway.get(key)
     if (known !== undefined) return race(known, signal)
 
-    const dial = this.#queue.run(() => this.#dial(target, peer, address))
-    this.#underway.set(target, dial)
-    const forget = () => this.#underway.delete(target)
+    const wanted = { target, peer, address, isDirect: isDirect === true }
+    const dial = this.#queue.run(() => this.#dial(wanted))
+    this.#underway.set(key, dial)
+    const forget = () => this.#underway.delete(key)
     dial.then(forget, forget)
     return race(dial, signal)
   }
@@ -105,11 +126,7 @@ export class Dialler {
     this.#stopped.abort(NetError.CONNECTION_DROPPED({ reason: 'the node is stopping' }))
   }
 
-  async #dial(
-    target: string,
-    peer: PeerId | undefined,
-    address: Address | undefined,
-  ): Promise<Connection> {
+  async #dial({ target, peer, address, isDirect }: Wanted): Promise<Connection> {
     const { clock } = this.#deps
     using total = clock.deadline(this.#config.connectionTimeoutMs, this.#stopped.signal)
     const tried: Attempt[] = []
@@ -119,26 +136,44 @@ export class Dialler {
         : [address].filter((one) => one !== undefined)
     const found = await this.#candidates(given, tried, total.signal)
     const dead = (one: Address) => peer !== undefined && this.#pauses.isDead(peer, one.text)
-    const candidates = found.toSorted((a, b) => Number(dead(a)) - Number(dead(b)))
+    const candidates = found
+      .filter(({ transport }) => !isDirect || transport !== 'relay')
+      .toSorted((a, b) => Number(dead(a)) - Number(dead(b)))
     const full = ({ text, peer: named }: Address): string => {
       const expected = peer ?? named
       return expected === undefined ? text : withPeer(text, expected)
     }
-    const { won, begun, failures } = await raceTries(
-      candidates.map((one) => async (signal) => {
+    const wayOf = (one: Address) => ({
+      isRelayed: one.transport === 'relay',
+      run: async (signal: AbortSignal) => {
         // It may have dialled us in the meantime.
-        const existing = peer === undefined ? undefined : this.existing(peer)
+        const existing = peer === undefined ? undefined : this.existing(peer, isDirect)
         return existing ?? this.#tryOne(full(one), one.transport, signal)
-      }),
-      { clock, signal: total.signal, discard: (late) => late.abort(tooLate()) },
-    )
+      },
+    })
+    // Somebody may tell of its relays while we dial where it is not.
+    const more = async (isLast: boolean) => {
+      if (address !== undefined || peer === undefined || isDirect) return []
+      const told = parsed(await this.#deps.addresses.of(peer)).filter(isThroughRelay)
+      const last = isLast ? parsed(this.#deps.lastResorts?.() ?? []) : []
+      const relayed = told.length > 0 ? told : last
+      const found = await this.#candidates(relayed, [], total.signal)
+      candidates.push(...found)
+      return found.map(wayOf)
+    }
+    const { won, begun, failures } = await racePaths(candidates.map(wayOf), {
+      ...{ clock, more, signal: total.signal },
+      discard: (late) => late.abort(tooLate()),
+    })
     if (won !== undefined) return won
     for (const [index, candidate] of candidates.entries()) {
-      const error: unknown = failures.get(index) ?? total.signal.reason
-      tried.push({ address: full(candidate), reason: this.#reason(error, total.signal) })
+      const failure = failures.get(index)
+      const reason = this.#reason(failure?.error ?? total.signal.reason, total.signal)
+      const tookMs = failure?.tookMs ?? 0
+      tried.push({ address: full(candidate), reason, tookMs })
     }
-    const attempted = candidates.slice(0, begun).map(({ text }) => text)
-    if (address === undefined && peer !== undefined && begun > 0) {
+    const attempted = candidates.filter((_, i) => begun.has(i)).map(({ text }) => text)
+    if (address === undefined && peer !== undefined && begun.size > 0) {
       // What there was no time for is new the next time.
       const names = total.signal.aborted ? [] : given.map(({ text }) => text)
       this.#pauses.failed(peer, [...names, ...attempted], tried)
@@ -188,6 +223,10 @@ export class Dialler {
       ? `not reached within the ${connectionTimeoutMs} ms for all addresses`
       : `no answer within ${addressTimeoutMs} ms`
   }
+}
+
+function isThroughRelay({ transport }: Address): boolean {
+  return transport === 'relay'
 }
 
 function onlySpeaks(family: NetConfig['family']): string {

@@ -5,6 +5,8 @@ import type { PeerId } from '../identity/index.ts'
 export interface Attempt {
   readonly address: string
   readonly reason: string
+  /** How long it was tried; absent or zero where it never began. */
+  readonly tookMs?: number
 }
 
 interface OnChannel {
@@ -54,8 +56,54 @@ export const NetError = defineErrors('NET', {
     says: (f: OnChannel) =>
       `Cannot write to ${f.protocol} of peer ${f.peer}: the channel is closed`,
   },
+  CHANNEL_FULL: {
+    says: (f: OnChannel & { frames: number; bytes: number; afterMs: number }) =>
+      `Cannot write to ${f.protocol} of peer ${f.peer}: ${f.frames} frames (${f.bytes} bytes) ` +
+      `are not confirmed, and there was no room within ${f.afterMs} ms`,
+    retryable: true,
+  },
+  CHANNEL_LOST: {
+    says: (f: OnChannel & { unconfirmed: number; reason: string }) =>
+      `Cannot go on with ${f.protocol} to peer ${f.peer}: ${f.reason}. ` +
+      `${f.unconfirmed} frames are not confirmed; they may or may not have arrived`,
+  },
+  CHANNEL_REFUSED: {
+    says: (f: OnChannel & { reason: string }) =>
+      `Cannot open ${f.protocol} to peer ${f.peer}: ${f.reason}`,
+  },
+  CHANNEL_INVALID: {
+    says: (f: { protocol: string; reason: string }) =>
+      `Cannot use "${f.protocol}" for a channel: ${f.reason}. ` +
+      'Wanted 1 to 128 printable characters without spaces, such as files/1',
+  },
+  CHANNELS_EXHAUSTED: {
+    says: (f: OnChannel & { limit: number; of: 'peer' | 'node' }) =>
+      `Cannot open ${f.protocol} to peer ${f.peer}: ${f.limit} channels ` +
+      `${f.of === 'peer' ? 'with it' : 'in all'} are open already`,
+    retryable: true,
+  },
+  WANTED_EXHAUSTED: {
+    says: (f: { limit: number }) =>
+      `Cannot keep one more peer: ${f.limit} are kept already. Release one first`,
+  },
   CONNECTION_DROPPED: {
     says: (f: { reason: string }) => `Cannot keep the connection: ${f.reason}`,
+    retryable: true,
+  },
+  RELAY_REFUSED: {
+    says: (f: { relay: PeerId; reason: string }) =>
+      `Cannot go through relay ${f.relay}: ${f.reason}. Try another relay`,
+    retryable: true,
+  },
+  PUNCH_FAILED: {
+    says: (f: { peer: PeerId; reason: string }) =>
+      `Cannot reach peer ${f.peer} without the relay: ${f.reason}`,
+    retryable: true,
+  },
+  EXHAUSTED: {
+    says: (f: { scope: string; resource: string; used: number; limit: number }) =>
+      `Cannot take more ${f.resource} for the scope "${f.scope}": ${f.used} of ${f.limit} are in ` +
+      'use. Wait until some are free, or raise the limit in [resources] or [network]',
     retryable: true,
   },
   PORT_BUSY: {
@@ -71,6 +119,25 @@ export const NetError = defineErrors('NET', {
     says: (f: { host: string; port: number; reason: string }) =>
       `Cannot send to UDP ${f.host} port ${f.port}: ${f.reason}`,
     retryable: true,
+  },
+  ROUTER_UNUSABLE: {
+    says: (f: { router: string; via: string; reason: string }) =>
+      `Cannot ask router ${f.router} for ports by ${f.via}: ${f.reason}`,
+    retryable: true,
+  },
+  MAPPING_REFUSED: {
+    says: (f: { via: string; protocol: string; port: number; reason: string }) =>
+      `Cannot map ${f.protocol} port ${f.port} by ${f.via}: ${f.reason}. ` +
+      'Forward the port in the router by hand, or go on through relays',
+    retryable: true,
+  },
+  HUB_UNAVAILABLE: {
+    says: (f: { reason: string }) =>
+      `Cannot put QUIC behind one port: ${f.reason}. QUIC goes on without it, and opens no NAT`,
+  },
+  PUNCH_UNAVAILABLE: {
+    says: (f: { reason: string }) =>
+      `Cannot dial TCP from the listening port: ${f.reason}. Other paths are tried without it`,
   },
   LISTEN_FAILED: {
     says: (f: { address: string; reason: string }) =>

@@ -3,30 +3,39 @@ import { test } from 'node:test'
 import type { ConnectionGater, MultiaddrConnection, PeerId as RemotePeer } from '@libp2p/interface'
 import { peerIdFromString } from '@libp2p/peer-id'
 import { multiaddr } from '@multiformats/multiaddr'
+import { FakeClock } from '../../test/support/fake-clock.ts'
 import { Registry, silentLog } from '../base/index.ts'
 import { type PeerId, peerId } from '../identity/index.ts'
 import type { Scope } from '../ip/index.ts'
 import { netConfig } from './config.ts'
 import { connectionGater, type GaterDeps } from './gater.ts'
 import { netMetrics } from './metrics.ts'
+import { Resources } from './resources.ts'
 
 const SELF = peerId('12D3KooWJwao3iRnuKRGZeYbvLhm1v4SV7PDQ8S7w1zsLXozpMeg')
 const OTHER = peerId('12D3KooWK99VoVxNE7XzyBwXEzW7xhK7Gpv85r9F3V3fyKSUKPH5')
 const remote = (peer: PeerId): RemotePeer => peerIdFromString(peer)
 
-function setup(over: Partial<GaterDeps> = {}) {
+function setup(over: Partial<GaterDeps> = {}, isOwn = false) {
+  const clock = new FakeClock()
+  const metrics = netMetrics(new Registry())
+  const limits = { pendingPerHostMax: 1, connectionsPerHostMax: 2, connectionsPerPeerMax: 2 }
+  const config = netConfig.parse(limits)
+  const own = { clock, log: silentLog, metrics, isOwn: () => isOwn }
   return connectionGater(
     {
       self: SELF,
       policy: { admit() {} },
       log: silentLog,
-      metrics: netMetrics(new Registry()),
+      clock,
+      metrics,
+      resources: new Resources(own, config).hooks,
       spoke: () => true,
       connectionsOf: () => 0,
       scopeOfPeer: () => undefined,
       ...over,
     },
-    netConfig.parse({ pendingPerHostMax: 1, connectionsPerHostMax: 2, connectionsPerPeerMax: 2 }),
+    config,
   )
 }
 
@@ -36,6 +45,8 @@ function connection(address: string) {
   const fake = Object.assign(events, {
     remoteAddr: multiaddr(address),
     status: 'open',
+    direction: 'inbound',
+    onData: () => undefined,
     abort: () => events.dispatchEvent(new Event('close')),
   })
   return fake as unknown as MultiaddrConnection

@@ -4,6 +4,7 @@ import type { Emitter, Service } from '../base/index.ts'
 import type { PeerId } from '../identity/index.ts'
 import type { Framing } from '../wire/index.ts'
 import type { NetEvents } from './events.ts'
+import type { Path } from './paths.ts'
 
 export interface CallOptions {
   readonly signal?: AbortSignal
@@ -19,6 +20,12 @@ export interface Channel {
    * without a copy, so nobody may write into its bytes again.
    */
   write(frame: Uint8Array, options?: CallOptions): Promise<void>
+  /**
+   * Counts bytes that are kept for this channel, such as a request while it is served, in what its
+   * peer may use; less where they are negative. False, and nothing is counted, where that is too
+   * much. Absent where nobody counts.
+   */
+  reserve?(bytes: number): boolean
   /** Aborts when the channel is gone, in whichever way. */
   readonly closed: AbortSignal
   /** Says goodbye; frames already written still arrive. */
@@ -35,6 +42,8 @@ export interface Protocol {
   /** Streams of this protocol on one connection, opened by the other side and by us. */
   readonly inboundMax: number
   readonly outboundMax: number
+  /** Whether it may use a connection through a relay, which others pay for; it may by default. */
+  readonly overRelay?: boolean
 }
 
 /** One live connection, as `/debug/peers` and `p2p peers` show it. */
@@ -44,6 +53,8 @@ export interface ConnectionInfo {
   readonly address: string
   readonly direction: 'inbound' | 'outbound'
   readonly transport: 'quic' | 'tcp' | 'memory' | 'relay' | 'other'
+  /** Whether it goes there directly, and if so through which kind of hole; or through a relay. */
+  readonly path: Path
   readonly openedAtMs: number
   readonly streams: number
 }
@@ -68,6 +79,8 @@ export interface Host extends Service {
   handle(protocol: Protocol, serve: (channel: Channel) => Promise<void>): Promise<void>
   /** Multiaddrs known for `peer`, without its peer id. */
   addressesOf(peer: PeerId): Promise<readonly string[]>
+  /** Whether a peer said that it is reached through relays; known without waiting. */
+  isBehindRelay?(peer: PeerId): boolean
   /**
    * Notes addresses that `source` told us of `peer`. They are filtered: no more than 8, and none of
    * a narrower scope than the address that `source` itself is connected by; without a connection,

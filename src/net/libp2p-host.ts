@@ -5,13 +5,12 @@
 
 import type { Connection, Libp2p, NewStreamOptions, Stream } from '@libp2p/interface'
 import { peerIdFromString } from '@libp2p/peer-id'
-import { multiaddr } from '@multiformats/multiaddr'
 import type { Policy } from '../access/index.ts'
-import { type Clock, Emitter, every, hasCode, type Logger, race } from '../base/index.ts'
+import { type Clock, Emitter, every, type Logger, race } from '../base/index.ts'
 import { type PeerId, peerId } from '../identity/index.ts'
 import type { ByteMeter } from './byte-meter.ts'
 import { StreamChannel } from './channel.ts'
-import { listenAddresses, listenIsDefault, type NetConfig } from './config.ts'
+import type { NetConfig } from './config.ts'
 import { ConnectionFacts } from './connection-facts.ts'
 import type { Dialler } from './dialler.ts'
 import type { EarlyStreamOptions } from './early-protocol.ts'
@@ -20,16 +19,23 @@ import type { NetEvents } from './events.ts'
 import type { Facility } from './facility.ts'
 import type { CallOptions, Channel, ConnectionInfo, Host, Protocol } from './host.ts'
 import type { NetServices } from './libp2p.ts'
+import { Listening } from './listening.ts'
 import type { NetMetrics } from './metrics.ts'
-import type { PeerAddresses } from './peer-addresses.ts'
-import { type ListenPlan, type Probe, planListening } from './ports.ts'
-import { parseAny } from './transports.ts'
+import { notOpened } from './not-opened.ts'
+import { type Live, overLive, pingOver } from './over-live.ts'
+import { type PeerAddresses, protocolsOf } from './peer-addresses.ts'
+import type { Probe } from './ports.ts'
+import type { Reach, ReachReport } from './reach.ts'
+import { holdOf } from './resource-stream.ts'
+import type { Resources } from './resources.ts'
 
 export interface HostDeps {
   readonly libp2p: Libp2p<NetServices>
   readonly dialler: Dialler
   readonly addresses: PeerAddresses
+  readonly reach: Reach
   readonly meter: ByteMeter
+  readonly resources: Resources
   readonly quic: Facility
   readonly policy: Policy
   readonly clock: Clock
@@ -49,53 +55,72 @@ export class Libp2pHost implements Host {
   readonly #config: NetConfig
   readonly #facts = new ConnectionFacts()
   readonly #stopped = new AbortController()
-  #unavailable: ListenPlan['unavailable'] = []
-  #quicListens = false
+  readonly #listening: Listening
   #announced = ''
 
   constructor(deps: HostDeps, config: NetConfig) {
     this.#deps = deps
     this.#config = config
     this.self = peerId(deps.libp2p.peerId.toString())
+    const listener = deps.libp2p.services.listening
+    this.#listening = new Listening({ ...deps, listener }, config)
     this.events = new Emitter((error) =>
       deps.log.error('listener of a net event failed', { why: reasonOf(error) }),
     )
     this.#follow()
   }
 
+  /** What is in use, and how much may be. */
+  get resources(): Pick<Resources, 'report' | 'ailment'> {
+    return this.#deps.resources
+  }
+
   /** Whether QUIC works on this machine, and what would help if not. */
   quic(): Facility {
-    const { quic } = this.#deps
-    if (quic.state !== 'active' || this.#quicListens) return quic
-    return { state: 'off', reason: 'no address with /quic-v1 is listened on' }
+    return this.#listening.quic()
   }
 
   /** Whether this machine has IPv6; `off` when nobody asked to listen on it. */
   ipv6(): Facility {
-    const missing = this.#unavailable.find(({ address }) => address.startsWith('/ip6/'))
-    if (missing !== undefined) {
-      const remedy = 'enable IPv6 on this machine, or go on with IPv4 alone'
-      return { state: 'unavailable', reason: missing.reason, remedy }
-    }
-    const asked = listenAddresses(this.#config).some((address) => address.startsWith('/ip6/'))
-    return { state: asked ? 'active' : 'off' }
+    return this.#listening.ipv6()
+  }
+
+  /** How others see this node, whether they reach it, through whom, and what was tried. */
+  reachability(): ReachReport {
+    return this.#deps.reach.report()
+  }
+
+  /** What is listened on, of every interface, whatever others are told. */
+  listening(): readonly string[] {
+    return this.#deps.libp2p.services.listening.addresses()
+  }
+
+  /** Where to look for relays, what routers map to us, and that our addresses have changed. */
+  get reach(): Pick<Reach, 'findRelaysWith' | 'mapped' | 'moved' | 'wantRelays' | 'showPorts'> {
+    return this.#deps.reach
   }
 
   async start(): Promise<void> {
-    const { libp2p, clock, meter } = this.#deps
+    const { libp2p, reach, clock, meter, resources } = this.#deps
     await libp2p.start()
-    await this.#listen()
+    for (const move of await this.#listening.begin()) this.events.emit('portMoved', move)
+    await reach.start((event, payload) => this.events.emit(event, payload))
     this.#announce()
-    void every(clock, METER_PERIOD_MS, () => meter.refresh(), this.#stopped.signal)
+    const look = () => {
+      meter.refresh()
+      resources.look()
+    }
+    void every(clock, METER_PERIOD_MS, look, this.#stopped.signal)
   }
 
   async stop(): Promise<void> {
-    const { libp2p, dialler, clock, log } = this.#deps
+    const { libp2p, dialler, reach, resources, clock, log } = this.#deps
     this.#stopped.abort()
+    resources.stop()
     dialler.stop()
     using deadline = clock.deadline(STOP_TIMEOUT_MS)
     try {
-      await race(Promise.resolve(libp2p.stop()), deadline.signal)
+      await race(Promise.all([reach.stop(), libp2p.stop()]), deadline.signal)
     } catch (error) {
       log.error('libp2p did not stop cleanly', { why: reasonOf(error) })
     }
@@ -121,14 +146,11 @@ export class Libp2pHost implements Host {
   }
 
   async ping(peer: PeerId, { signal }: CallOptions = {}): Promise<number> {
-    const { libp2p, dialler, clock } = this.#deps
+    const { dialler, clock } = this.#deps
     const connection = await dialler.connect(peer, signal === undefined ? {} : { signal })
-    using deadline = clock.deadline(this.#config.negotiationTimeoutMs, signal)
     try {
-      const { ping } = libp2p.services
-      return await race(
-        ping.ping(connection.remotePeer, { signal: deadline.signal }),
-        deadline.signal,
+      return await overLive(connection, this.#live(peer, signal), (one, until) =>
+        pingOver(one, clock, until),
       )
     } catch (cause) {
       signal?.throwIfAborted()
@@ -137,18 +159,19 @@ export class Libp2pHost implements Host {
   }
 
   async open(peer: PeerId, protocol: Protocol, { signal }: CallOptions = {}): Promise<Channel> {
-    const { dialler, clock } = this.#deps
+    const { dialler } = this.#deps
     const connection = await dialler.reach(peer, signal === undefined ? {} : { signal })
-    using deadline = clock.deadline(this.#config.negotiationTimeoutMs, signal)
     try {
       const spoken = await this.protocolsOf(peer)
       const options: NewStreamOptions & EarlyStreamOptions = {
-        signal: deadline.signal,
         maxOutboundStreams: protocol.outboundMax,
+        runOnLimitedConnection: protocol.overRelay ?? true,
         // Who said what it speaks, and not this, is asked before anything is sent.
         early: spoken.length === 0 || spoken.includes(protocol.id),
       }
-      const stream = await connection.newStream(protocol.id, options)
+      const stream = await overLive(connection, this.#live(peer, signal), (one, until) =>
+        one.newStream(protocol.id, { ...options, signal: until }),
+      )
       return this.#channel(stream, peer, protocol)
     } catch (cause) {
       signal?.throwIfAborted()
@@ -160,12 +183,20 @@ export class Libp2pHost implements Host {
     await this.#deps.libp2p.handle(
       protocol.id,
       (stream, connection) => void this.#serve(stream, connection, protocol, serve),
-      { maxInboundStreams: protocol.inboundMax, maxOutboundStreams: protocol.outboundMax },
+      {
+        maxInboundStreams: protocol.inboundMax,
+        maxOutboundStreams: protocol.outboundMax,
+        runOnLimitedConnection: protocol.overRelay ?? true,
+      },
     )
   }
 
   addressesOf(peer: PeerId): Promise<readonly string[]> {
     return this.#deps.addresses.of(peer)
+  }
+
+  isBehindRelay(peer: PeerId): boolean {
+    return this.#deps.addresses.isBehindRelay(peer)
   }
 
   async learn(
@@ -178,30 +209,7 @@ export class Libp2pHost implements Host {
   }
 
   async protocolsOf(peer: PeerId): Promise<readonly string[]> {
-    const { peerStore } = this.#deps.libp2p
-    return (await peerStore.get(peerIdFromString(peer)).catch(() => undefined))?.protocols ?? []
-  }
-
-  async #listen(): Promise<void> {
-    const { libp2p, log, probe, quic } = this.#deps
-    const wanted = listenAddresses(this.#config)
-    const usable = wanted.filter((text) => quic.state === 'active' || !isQuic(text))
-    const plan = await planListening(usable, listenIsDefault(this.#config), probe)
-    try {
-      await libp2p.services.listening.listen(plan.listen.map((text) => multiaddr(text)))
-    } catch (cause) {
-      const address = plan.listen.join(', ')
-      throw NetError.LISTEN_FAILED({ address, reason: reasonOf(cause) }, cause)
-    }
-    this.#unavailable = plan.unavailable
-    this.#quicListens = plan.listen.some(isQuic)
-    for (const { address, reason } of plan.unavailable) {
-      log.warn('address left out', { address, reason })
-    }
-    for (const move of plan.moved) {
-      log.info('default port was busy, another was taken', { ...move })
-      this.events.emit('portMoved', move)
-    }
+    return protocolsOf(this.#deps.libp2p, peer)
   }
 
   #follow(): void {
@@ -215,8 +223,10 @@ export class Libp2pHost implements Host {
       this.events.emit('disconnected', { peer: peerId(detail.toString()) })
     })
     libp2p.addEventListener('peer:identify', ({ detail }) => {
-      const { protocols } = detail
-      this.events.emit('identified', { peer: peerId(detail.peerId.toString()), protocols })
+      const { protocols, listenAddrs } = detail
+      const peer = peerId(detail.peerId.toString())
+      this.#deps.addresses.identified(peer, listenAddrs.map(String))
+      this.events.emit('identified', { peer, protocols })
     })
     libp2p.addEventListener('self:peer:update', () => this.#announce())
     for (const event of ['connection:open', 'connection:close'] as const) {
@@ -267,6 +277,8 @@ export class Libp2pHost implements Host {
       await channel.close()
     } catch (error) {
       channel.abort(fail(error))
+    } finally {
+      holdOf(stream)?.release()
     }
   }
 
@@ -274,22 +286,13 @@ export class Libp2pHost implements Host {
     return new StreamChannel({ stream, peer, protocol, clock: this.#deps.clock }, this.#config)
   }
 
+  #live(peer: PeerId, signal: AbortSignal | undefined): Live {
+    const { clock, addresses } = this.#deps
+    const timeoutMs = this.#config.negotiationTimeoutMs
+    return { clock, timeoutMs, signal, connections: () => addresses.connectionsOf(peer) }
+  }
+
   #open(): readonly Connection[] {
     return this.#deps.libp2p.getConnections().filter(({ status }) => status === 'open')
   }
-}
-
-function notOpened(peer: PeerId, protocol: Protocol, cause: unknown): Error {
-  const facts = { peer, protocol: protocol.id }
-  const name = cause instanceof Error ? cause.name : ''
-  if (name === 'UnsupportedProtocolError') return NetError.PROTOCOL_UNSUPPORTED(facts, cause)
-  if (name === 'TooManyOutboundProtocolStreamsError') {
-    return NetError.STREAMS_EXHAUSTED({ ...facts, limit: protocol.outboundMax }, cause)
-  }
-  const reason = hasCode(cause, 'BASE_DEADLINE') ? 'it did not answer in time' : reasonOf(cause)
-  return NetError.OPEN_FAILED({ ...facts, reason }, cause)
-}
-
-function isQuic(text: string): boolean {
-  return parseAny(text).transport === 'quic'
 }

@@ -15,7 +15,7 @@ import {
 import type { TransportManager } from '@libp2p/interface-internal'
 import { type Ping, ping } from '@libp2p/ping'
 import { tcp } from '@libp2p/tcp'
-import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
+import type { Multiaddr } from '@multiformats/multiaddr'
 import { createLibp2p, type Libp2pOptions } from 'libp2p'
 import { base32 } from 'multiformats/bases/base32'
 import type { Clock, Logger } from '../base/index.ts'
@@ -24,11 +24,15 @@ import { boundedDatastore } from './bounded-datastore.ts'
 import type { NetConfig } from './config.ts'
 import { withEarlyStreams } from './early-protocol.ts'
 import { NetError } from './errors.ts'
+import { withFlatConnections } from './flat-connections.ts'
+import { lazyTls } from './lazy-tls.ts'
 import { libp2pLogger } from './libp2p-log.ts'
 import { bulkNoise } from './noise-bulk.ts'
+import { type Announced, announceFilter } from './own-addresses.ts'
 import { privateKeyOf } from './private-key.ts'
+import type { ResourceHooks } from './resource-hooks.ts'
 import type { TransportFactory } from './transport-watch.ts'
-import { compareAddresses, parseAny, scopeOfAddress } from './transports.ts'
+import { compareAddresses, parseAny } from './transports.ts'
 import { withTrueResume } from './yamux-resume.ts'
 
 /** What the host needs of libp2p beyond its public face. */
@@ -36,7 +40,10 @@ export type NetServices = {
   identify: Identify
   identifyPush: unknown
   ping: Ping
-  listening: Pick<TransportManager, 'listen'>
+  listening: Pick<TransportManager, 'listen'> & {
+    /** Addresses that are listened on, of every interface. */
+    addresses(): readonly string[]
+  }
   /** One address, past libp2p's queue, where dials to one peer wait for each other. */
   dialling: { dial(to: Multiaddr, options: { signal: AbortSignal }): Promise<Connection> }
 }
@@ -46,7 +53,10 @@ export interface Libp2pDeps {
   readonly clock: Clock
   readonly log: Logger
   readonly gater: ConnectionGater
+  readonly resources: Pick<ResourceHooks, 'muxers' | 'secured'>
   readonly transports: readonly TransportFactory[]
+  /** What is announced beyond libp2p's own list, once there is somebody who knows. */
+  announced(): Announced | undefined
   /** What we call ourselves in identify, such as `p2p-foundation/0.1.0`. */
   readonly agent: string
   /** Services of rooms above, which this one knows nothing of. */
@@ -56,6 +66,8 @@ export interface Libp2pDeps {
 const STREAMS_OF_SERVICE_MAX = 4
 const IDENTIFY_BYTES_MAX = 8_192
 const OBSERVED_ADDRESSES_MAX = 8
+/** Of one listener: above any limit that can be set. */
+const SOCKETS_MAX = 200_000
 /** Reconnecting is not libp2p's business here; one slot is the least it takes. */
 const RECONNECTS_MAX = 1
 
@@ -67,7 +79,7 @@ export async function buildLibp2p(
   const privateKey = privateKeyOf(deps.keys)
   const { connectionsMax, peersMax, peerAgeMaxMs } = config
   const pinned = `/peers/${privateKey.publicKey.toCID().toString(base32)}`
-  return createLibp2p<NetServices>({
+  const libp2p = await createLibp2p<NetServices>({
     start: false,
     privateKey,
     nodeInfo: { name: 'p2p-foundation', userAgent: deps.agent },
@@ -77,11 +89,11 @@ export async function buildLibp2p(
       deps.clock,
     ),
     peerStore: { maxAddressAge: peerAgeMaxMs, maxPeerAge: peerAgeMaxMs },
-    addresses: addresses(config),
+    addresses: addresses(deps, config),
     transportManager: { faultTolerance: FaultTolerance.FATAL_ALL },
     transports: [...deps.transports],
-    connectionEncrypters: [bulkNoise()],
-    streamMuxers: [streamMuxer(config)],
+    connectionEncrypters: [bulkNoise(), lazyTls()].map((make) => deps.resources.secured(make)),
+    streamMuxers: [streamMuxer(config, deps.resources)],
     connectionGater: deps.gater,
     connectionManager: connectionManager(config),
     connectionMonitor: {
@@ -92,9 +104,13 @@ export async function buildLibp2p(
     },
     services: { ...deps.services, ...services(config, connectionsMax) },
   })
+  return withFlatConnections(libp2p)
 }
 
-function streamMuxer(config: NetConfig): NonNullable<Libp2pOptions['streamMuxers']>[number] {
+function streamMuxer(
+  config: NetConfig,
+  resources: Libp2pDeps['resources'],
+): NonNullable<Libp2pOptions['streamMuxers']>[number] {
   const make = yamux({
     maxInboundStreams: config.streamsPerConnectionMax,
     maxOutboundStreams: config.streamsPerConnectionMax,
@@ -107,13 +123,14 @@ function streamMuxer(config: NetConfig): NonNullable<Libp2pOptions['streamMuxers
       maxReadBufferLength: 2 * config.streamWindowBytes,
     },
   })
-  return () => withEarlyStreams(withTrueResume(make()))
+  return () => withEarlyStreams(resources.muxers(withTrueResume(make())))
 }
 
 /** TCP with every option named. */
 export function tcpTransport(config: NetConfig): TransportFactory {
   return tcp({
-    maxConnections: config.connectionsMax + config.pendingMax,
+    // Held by the gater and the resource manager, whose limits may change while the node runs.
+    maxConnections: SOCKETS_MAX,
     backlog: 511,
     inboundSocketInactivityTimeout: 4 * config.livenessMs,
     outboundSocketInactivityTimeout: 4 * config.livenessMs,
@@ -122,26 +139,25 @@ export function tcpTransport(config: NetConfig): TransportFactory {
   })
 }
 
-function addresses(config: NetConfig): NonNullable<Libp2pOptions['addresses']> {
+function addresses(
+  { keys, announced }: Pick<Libp2pDeps, 'keys' | 'announced'>,
+  config: NetConfig,
+): NonNullable<Libp2pOptions['addresses']> {
+  const isFixed = config.announce.length > 0
   return {
     listen: [],
     announce: [...config.announce],
     maxObservedAddresses: OBSERVED_ADDRESSES_MAX,
-    // A link-local address says nothing without its zone, which only this machine knows.
-    announceFilter: (all) => {
-      const known = all.map((address) => parseAny(address.toString()))
-      return known
-        .filter((address) => scopeOfAddress(address) !== 'link')
-        .sort(compareAddresses)
-        .map(({ text, peer }) => multiaddr(peer === undefined ? text : `${text}/p2p/${peer}`))
-    },
+    announceFilter: announceFilter(keys.signer.peer, isFixed, announced),
   }
 }
 
 function connectionManager(config: NetConfig): NonNullable<Libp2pOptions['connectionManager']> {
   return {
-    maxConnections: config.connectionsMax,
-    // Our gater holds the line at `pendingMax`, so that the oldest silent one can make room.
+    // How many there are, and how fast they come, is the gater's and the resource manager's
+    // business: libp2p copies the list of all connections for each that comes, and closes others.
+    maxConnections: Number.MAX_SAFE_INTEGER,
+    allow: ['/ip4/0.0.0.0/ipcidr/0', '/ip6/::/ipcidr/0'],
     maxIncomingPendingConnections: 2 * config.pendingMax,
     inboundConnectionThreshold: config.inboundPerSecondMax,
     inboundUpgradeTimeout: config.upgradeTimeoutMs,
@@ -186,7 +202,10 @@ function services(
     ping: ping(common),
     listening: (components) => {
       const { transportManager } = components as unknown as { transportManager: TransportManager }
-      return { listen: (where) => transportManager.listen(where) }
+      return {
+        listen: (where) => transportManager.listen(where),
+        addresses: () => transportManager.getAddrs().map(String),
+      }
     },
     dialling: (components) => diallingOf(components),
   }

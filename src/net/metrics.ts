@@ -6,6 +6,12 @@ export interface NetMetrics {
   readonly bandwidthBytes: Counter
   readonly dials: Counter
   readonly refusals: Counter
+  readonly resourceRefusals: Counter
+  readonly resourceUse: Gauge
+  readonly displaced: Counter
+  readonly relayed: Counter
+  readonly relayRefusals: Counter
+  readonly punches: Counter
 }
 
 /** The metrics of the room; the first two names are the specification's. */
@@ -24,6 +30,34 @@ export function netMetrics(registry: Registry): NetMetrics {
       'transport',
       'outcome',
     ]),
+    relayed: registry.counter(
+      'p2p_relayed',
+      'What this node did for others as a relay: reservations, circuits and bytes passed on',
+      ['what'],
+    ),
+    relayRefusals: registry.counter('p2p_relay_refusals', 'Relay requests refused, by reason', [
+      'reason',
+    ]),
+    punches: registry.counter(
+      'p2p_hole_punches',
+      'Tries to reach a relayed peer without the relay, by transport and outcome',
+      ['transport', 'outcome'],
+    ),
+    resourceRefusals: registry.counter(
+      'p2p_resource_refusals',
+      'What the resource manager refused, by scope and resource',
+      ['scope', 'resource'],
+    ),
+    resourceUse: registry.gauge(
+      'p2p_resource_use',
+      'What is in use of the node, and of that what is not proven yet, by scope and resource',
+      { labels: ['scope', 'resource'] },
+    ),
+    displaced: registry.counter(
+      'p2p_connections_displaced',
+      'Connections closed to make room, by reason: crowd or memory',
+      ['reason'],
+    ),
     refusals: registry.counter('p2p_connections_refused', 'Connections refused, by reason', [
       'reason',
     ]),

@@ -16,7 +16,7 @@ function setup() {
     peerStore: { get: () => Promise.reject(new RangeError('nobody')) },
     getConnections: () => [],
   } as unknown as PeerAddressesDeps['libp2p']
-  return new PeerAddresses({ self, libp2p, book }, { addressesPerDialMax: 24 })
+  return new PeerAddresses({ self, libp2p, book, scope: 'global' }, { addressesPerDialMax: 24 })
 }
 
 /** Which of three addresses are believed of a source without a connection. */

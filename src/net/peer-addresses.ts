@@ -18,18 +18,36 @@ export interface PeerAddressesDeps {
   readonly self: PeerId
   readonly libp2p: Pick<Libp2p, 'peerStore' | 'getConnections'>
   readonly book: AddressBook
+  /** How far those reach whom we met through a relay: it may be next door, and they are not. */
+  readonly scope: Scope
 }
 
 /** Ports of system services: nobody afar sends us there. */
 const SYSTEM_PORT_MAX = 1_023
+const RELAYED_MAX = 4_096
 
 export class PeerAddresses {
   readonly #deps: PeerAddressesDeps
   readonly #addressesMax: number
+  /** Peers that said so, the latest last. */
+  readonly #relayed = new Set<PeerId>()
 
   constructor(deps: PeerAddressesDeps, config: Pick<NetConfig, 'addressesPerDialMax'>) {
     this.#deps = deps
     this.#addressesMax = config.addressesPerDialMax
+  }
+
+  /** Notes whether a peer says that it is reached through relays. */
+  identified(peer: PeerId, addresses: readonly string[]): void {
+    if (addresses.some((text) => text.includes('/p2p-circuit'))) this.#relayed.add(peer)
+    else this.#relayed.delete(peer)
+    const [oldest] = this.#relayed
+    if (this.#relayed.size > RELAYED_MAX && oldest !== undefined) this.#relayed.delete(oldest)
+  }
+
+  /** Whether a peer said so; known without waiting. */
+  isBehindRelay(peer: PeerId): boolean {
+    return this.#relayed.has(peer)
   }
 
   /** The peer's own word first, signed before unsigned, then what others say, in turns. */
@@ -72,7 +90,9 @@ export class PeerAddresses {
   scopeOf(peer: PeerId): Scope | undefined {
     const scopes = this.connectionsOf(peer)
       .flatMap(({ remoteAddr }) => parsed(remoteAddr.toString()))
-      .map(scopeOfAddress)
+      .map((address) =>
+        address.transport === 'relay' ? this.#deps.scope : scopeOfAddress(address),
+      )
     return SCOPES.find((scope) => scopes.includes(scope))
   }
 
@@ -81,6 +101,14 @@ export class PeerAddresses {
     const all = this.#deps.libp2p.getConnections(peerIdFromString(peer))
     return all.filter(({ status }) => status === 'open')
   }
+}
+
+/** Protocols that a peer said it speaks. */
+export async function protocolsOf(
+  { peerStore }: Pick<Libp2p, 'peerStore'>,
+  peer: PeerId,
+): Promise<readonly string[]> {
+  return (await peerStore.get(peerIdFromString(peer)).catch(() => undefined))?.protocols ?? []
 }
 
 function parsed(text: string): readonly Address[] {

@@ -10,7 +10,7 @@
 
 import { constants } from 'node:fs'
 import { open, rename, unlink } from 'node:fs/promises'
-import { type Clock, type Logger, type Random, toHex } from '../base/index.ts'
+import { type Clock, type Logger, type Random, readBounded, toHex } from '../base/index.ts'
 import { type PeerId, peerId } from '../identity/index.ts'
 import { isJsonObject, type Json, parseJson, WireError } from '../wire/index.ts'
 import { reasonOf } from './errors.ts'
@@ -63,7 +63,7 @@ export class PeersFile {
     if (file === undefined) return
     let text: string | undefined
     try {
-      text = await readBounded(file)
+      text = await readBounded(file, { bytesMax: FILE_BYTES_MAX, flags: READ_FLAGS })
     } catch (error) {
       log.warn('remembered peers not read', { file, error })
       return
@@ -119,24 +119,6 @@ export class PeersFile {
 /** Whom we reached comes first, then who was seen last. */
 function byWorth(a: RememberedPeer, b: RememberedPeer): number {
   return Number(b.dialled) - Number(a.dialled) || b.seenAtMs - a.seenAtMs
-}
-
-/** One byte above the limit is read, so that a longer file shows. */
-async function readBounded(file: string): Promise<string | undefined> {
-  try {
-    await using handle = await open(file, READ_FLAGS)
-    const buffer = Buffer.alloc(FILE_BYTES_MAX + 1)
-    let size = 0
-    for (;;) {
-      const { bytesRead } = await handle.read(buffer, size)
-      size += bytesRead
-      if (bytesRead === 0 || size > FILE_BYTES_MAX) break
-    }
-    return buffer.toString('utf8', 0, size)
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined
-    throw error
-  }
 }
 
 /** Reads the text of the file; whatever is not as we write it is refused with a code. */

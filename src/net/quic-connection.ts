@@ -1,5 +1,6 @@
 /** One QUIC connection as libp2p's upgrader takes it: encrypted and multiplexed already. */
 
+import { isIPv6 } from 'node:net'
 import type { Logger, MultiaddrConnection, PeerId, StreamMuxerFactory } from '@libp2p/interface'
 import { peerIdFromString } from '@libp2p/peer-id'
 import { AbstractMultiaddrConnection, type SendResult } from '@libp2p/utils'
@@ -10,12 +11,18 @@ import { NetError } from './errors.ts'
 import type { NativeConnection } from './quic-addon.ts'
 import { QuicMuxer } from './quic-muxer.ts'
 import { parseAny } from './transports.ts'
+import type { UdpEndpoint } from './udp-port.ts'
+
+type Direction = 'inbound' | 'outbound'
 
 export class QuicConnection extends AbstractMultiaddrConnection {
   readonly native: NativeConnection
 
-  constructor(native: NativeConnection, direction: 'inbound' | 'outbound', log: Logger) {
-    super({ remoteAddr: multiaddr(native.remoteMultiaddr()), direction, log })
+  /** Behind the hub the addon takes a gate for the remote, which then is `remote`. */
+  constructor(native: NativeConnection, direction: Direction, log: Logger, remote?: UdpEndpoint) {
+    const told = native.remoteMultiaddr()
+    const address = remote === undefined ? told : addressOf(remote, told)
+    super({ remoteAddr: multiaddr(address), direction, log })
     this.native = native
   }
 
@@ -42,6 +49,13 @@ export class QuicConnection extends AbstractMultiaddrConnection {
   override sendPause(): void {}
 
   override sendResume(): void {}
+}
+
+/** The remote's own address, with the peer that the addon tells of the gate. */
+function addressOf({ host, port }: UdpEndpoint, told: string): string {
+  const { peer } = parseAny(told)
+  const proven = peer === undefined ? '' : `/p2p/${peer}`
+  return `/${isIPv6(host) ? 'ip6' : 'ip4'}/${host}/udp/${port}/quic-v1${proven}`
 }
 
 /** What the upgrader is told in place of doing it: encryption is done, the streams are QUIC's. */

@@ -36,7 +36,7 @@ function setup({ handshakesMax = 1_000, refuses = false } = {}) {
   }
   const listener = new QuicListener(
     {
-      bind: () => server,
+      bind: async () => ({ server, port: server.port(), close: () => server.abort() }),
       upgrader: {
         async upgradeInbound(connection: { remoteAddr: { toString(): string } }) {
           upgraded.push(connection.remoteAddr.toString())

@@ -21,13 +21,24 @@ import { type Clock, every } from '../base/index.ts'
 import { NetError, reasonOf } from './errors.ts'
 import type { NativeConnection, NativeServer } from './quic-addon.ts'
 import { QuicConnection, quicUpgrade } from './quic-connection.ts'
-import { parseListenAddress } from './transports.ts'
+import { parseAny, parseListenAddress } from './transports.ts'
+import type { HubArrival } from './udp-hub.ts'
 
 export interface QuicListenerDeps {
-  readonly bind: (ip: string, port: number) => NativeServer
+  readonly bind: (ip: string, port: number) => Promise<QuicSocket>
   readonly upgrader: Pick<Upgrader, 'upgradeInbound'>
   readonly logger: ComponentLogger
   readonly clock: Clock
+}
+
+/** A listener of the addon, on a socket of its own or behind the hub. */
+export interface QuicSocket {
+  readonly server: NativeServer
+  /** Where others reach it. */
+  readonly port: number
+  /** Who it is whom the addon sees at `port`; absent where it sees newcomers as they are. */
+  readonly arrival?: (port: number) => HubArrival | undefined
+  close(): Promise<void>
 }
 
 export interface QuicListenerConfig {
@@ -47,7 +58,7 @@ export class QuicListener extends TypedEventEmitter<ListenerEvents> implements L
   readonly #log: Logger
   readonly #closed = new AbortController()
   readonly #connections = new Set<QuicConnection>()
-  #server: NativeServer | undefined
+  #socket: QuicSocket | undefined
   #address: Multiaddr | undefined
   /** How many newcomers there had been, second by second, the oldest first. */
   readonly #newcomers: number[] = [0]
@@ -61,12 +72,21 @@ export class QuicListener extends TypedEventEmitter<ListenerEvents> implements L
   }
 
   async listen(address: Multiaddr): Promise<void> {
-    const { text, host, port = 0 } = parseListenAddress(address.toString())
-    this.#server = this.#deps.bind(host?.value ?? '', port)
-    this.#address = multiaddr(text.replace(`/udp/${port}/`, `/udp/${this.#server.port()}/`))
-    this.#ask(this.#server)
+    const { text, port = 0 } = parseListenAddress(address.toString())
+    const socket = await this.#bind(address)
+    this.#address = multiaddr(text.replace(`/udp/${port}/`, `/udp/${socket.port}/`))
     void every(this.#deps.clock, COUNT_MS, () => this.#count(), this.#closed.signal)
     this.safeDispatchEvent('listening')
+  }
+
+  /** Listens at the same address again, by the way that `bind` has then; newcomers are cut off. */
+  async relisten(): Promise<void> {
+    const [socket, address] = [this.#socket, this.#address]
+    if (address === undefined) return
+    this.#socket = undefined
+    this.#cutOff(NetError.CONNECTION_DROPPED({ reason: 'the listener moves behind the hub' }))
+    await socket?.close()
+    await this.#bind(address)
   }
 
   /** The wildcard stands for the addresses that this machine has now. */
@@ -78,50 +98,68 @@ export class QuicListener extends TypedEventEmitter<ListenerEvents> implements L
   updateAnnounceAddrs(): void {}
 
   async close(): Promise<void> {
-    const server = this.#server
-    if (server === undefined) return
-    this.#server = undefined
-    this.#address = undefined
+    const socket = this.#socket
+    const wasListening = this.#address !== undefined
     const reason = NetError.CONNECTION_DROPPED({ reason: 'the listener is closed' })
     this.#closed.abort(reason)
-    for (const connection of this.#connections) connection.abort(reason)
-    await server.abort()
+    if (!wasListening) return
+    this.#socket = undefined
+    this.#address = undefined
+    this.#cutOff(reason)
+    await socket?.close()
     this.safeDispatchEvent('close')
   }
 
-  #count(): void {
-    if (this.#server === undefined) return
-    this.#newcomers.push(this.#server.stats().acceptedHandshakes)
-    if (this.#newcomers.length * COUNT_MS > this.#config.handshakeTimeoutMs) this.#newcomers.shift()
-    this.#ask(this.#server)
+  async #bind(address: Multiaddr): Promise<QuicSocket> {
+    const { host, port = 0 } = parseListenAddress(address.toString())
+    const socket = await this.#deps.bind(host?.value ?? '', port)
+    if (this.#closed.signal.aborted) {
+      await socket.close()
+      throw this.#closed.signal.reason
+    }
+    this.#socket = socket
+    this.#newcomers.splice(0, this.#newcomers.length, 0)
+    this.#asking = 0
+    this.#ask(socket)
+    return socket
   }
 
-  #ask(server: NativeServer): void {
-    const recent = server.stats().acceptedHandshakes - (this.#newcomers[0] ?? 0)
+  #cutOff(reason: Error): void {
+    for (const connection of this.#connections) connection.abort(reason)
+  }
+
+  #count(): void {
+    if (this.#socket === undefined) return
+    this.#newcomers.push(this.#socket.server.stats().acceptedHandshakes)
+    if (this.#newcomers.length * COUNT_MS > this.#config.handshakeTimeoutMs) this.#newcomers.shift()
+    this.#ask(this.#socket)
+  }
+
+  #ask(socket: QuicSocket): void {
+    const recent = socket.server.stats().acceptedHandshakes - (this.#newcomers[0] ?? 0)
     const wanted = Math.min(this.#config.handshakesMax, recent + SPARE)
-    for (; this.#asking < wanted; this.#asking += 1) void this.#accept(server)
+    for (; this.#asking < wanted; this.#asking += 1) void this.#accept(socket)
   }
 
   /** One asking after another. After a handshake that failed the next count fills the gap. */
-  async #accept(server: NativeServer): Promise<void> {
+  async #accept(socket: QuicSocket): Promise<void> {
     try {
-      while (server === this.#server) {
-        void this.#upgrade(await server.inboundConnection())
-        if (server === this.#server) this.#ask(server)
+      while (socket === this.#socket) {
+        void this.#upgrade(await socket.server.inboundConnection(), socket)
+        if (socket === this.#socket) this.#ask(socket)
       }
     } catch (error) {
-      this.#asking -= 1
       this.#log('a handshake failed: %s', reasonOf(error))
     }
+    if (socket === this.#socket) this.#asking -= 1
   }
 
-  async #upgrade(native: NativeConnection): Promise<void> {
-    const { logger, upgrader } = this.#deps
+  async #upgrade(native: NativeConnection, socket: QuicSocket): Promise<void> {
+    const { upgrader } = this.#deps
     let connection: QuicConnection | undefined
     try {
       this.#closed.signal.throwIfAborted()
-      const log = logger.forComponent('libp2p:quic:connection')
-      connection = new QuicConnection(native, 'inbound', log)
+      connection = this.#connectionOf(native, socket)
       this.#keep(connection)
       const { signal } = this.#closed
       const upgrade = quicUpgrade(connection, this.#config.streamsMax)
@@ -131,6 +169,19 @@ export class QuicListener extends TypedEventEmitter<ListenerEvents> implements L
       if (connection === undefined) native.abort()
       else connection.abort(NetError.CONNECTION_DROPPED({ reason: reasonOf(error) }, error))
     }
+  }
+
+  #connectionOf(native: NativeConnection, socket: QuicSocket): QuicConnection {
+    const log = this.#deps.logger.forComponent('libp2p:quic:connection')
+    if (socket.arrival === undefined) return new QuicConnection(native, 'inbound', log)
+    // Whoever comes past the hub is a program on this machine that says nothing of who sent it.
+    const arrival = socket.arrival(parseAny(native.remoteMultiaddr()).port ?? 0)
+    if (arrival === undefined) {
+      throw NetError.CONNECTION_DROPPED({ reason: 'it came past the hub' })
+    }
+    const connection = new QuicConnection(native, 'inbound', log, arrival.remote)
+    connection.addEventListener('close', arrival.release, { once: true })
+    return connection
   }
 
   #keep(connection: QuicConnection): void {

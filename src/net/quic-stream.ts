@@ -26,6 +26,8 @@ export class QuicStream extends AbstractStream {
   #waiting: Uint8Array[] = []
   #waitingBytes = 0
   #writing: Promise<void> | undefined
+  /** Asked after bytes passed; there is a promise when the next must wait. */
+  throttle: ((way: 'in' | 'out', bytes: number) => Promise<void> | undefined) | undefined
 
   constructor(native: NativeStream, init: AbstractStreamInit) {
     super(init)
@@ -65,11 +67,14 @@ export class QuicStream extends AbstractStream {
   async #write(): Promise<void> {
     try {
       while (this.#waitingBytes > 0) {
-        const written = this.#native.write(this.#nextWrite())
+        const next = this.#nextWrite()
+        const written = this.#native.write(next)
         if (this.writableNeedsDrain && this.#waitingBytes < WRITE_WINDOW_BYTES) {
           this.safeDispatchEvent('drain')
         }
         await written
+        const paid = this.throttle?.('out', next.length)
+        if (paid !== undefined) await paid
       }
     } catch {
       this.#lost()
@@ -108,6 +113,8 @@ export class QuicStream extends AbstractStream {
         if (bytes.length === size) size = Math.min(READ_BYTES_MAX, 4 * size)
         else if (bytes.length < size / 4) size = Math.max(READ_BYTES_MIN, size / 4)
         this.onData(bytes)
+        const paid = this.throttle?.('in', bytes.length)
+        if (paid !== undefined) await paid
       }
       this.onRemoteCloseWrite()
     } catch {

@@ -21,6 +21,7 @@ import { type Clock, race } from '../base/index.ts'
 import { NetError, reasonOf } from './errors.ts'
 import { FAMILY, type NativeClient, type NativeSettings, type QuicAddon } from './quic-addon.ts'
 import { QuicConnection, quicUpgrade } from './quic-connection.ts'
+import type { QuicHub } from './quic-hub.ts'
 import { QuicListener, type QuicListenerConfig } from './quic-listener.ts'
 import { type Address, parseAny } from './transports.ts'
 
@@ -29,9 +30,11 @@ export interface QuicTransportDeps {
   readonly settings: NativeSettings
   readonly clock: Clock
   readonly logger: ComponentLogger
+  readonly hub: QuicHub
 }
 
-type Family = keyof typeof FAMILY
+/** The socket that a dial leaves from: of its version of IP, or the one that the hub knows. */
+type Source = keyof typeof FAMILY | 'hub'
 
 export class QuicTransport implements Transport, Startable {
   readonly [Symbol.toStringTag] = 'quic'
@@ -39,8 +42,8 @@ export class QuicTransport implements Transport, Startable {
   readonly [serviceCapabilities]: string[] = ['@libp2p/transport']
   readonly #deps: QuicTransportDeps
   readonly #config: QuicListenerConfig
-  /** Bound at the first dial of their family. */
-  readonly #clients = new Map<Family, NativeClient>()
+  /** Bound at the first dial from them. */
+  readonly #clients = new Map<Source, NativeClient>()
 
   constructor(deps: QuicTransportDeps, config: QuicListenerConfig) {
     this.#deps = deps
@@ -73,9 +76,12 @@ export class QuicTransport implements Transport, Startable {
   }
 
   createListener({ upgrader }: CreateListenerOptions): Listener {
-    const { addon, settings, clock, logger } = this.#deps
-    const bind = (ip: string, port: number) => new addon.Server(settings, ip, port)
-    return new QuicListener({ bind, upgrader, clock, logger }, this.#config)
+    const { addon, settings, clock, logger, hub } = this.#deps
+    const listen = (ip: string, port: number) => new addon.Server(settings, ip, port)
+    const bind = (ip: string, port: number) => hub.bind({ host: ip, port }, listen)
+    const listener = new QuicListener({ bind, upgrader, clock, logger }, this.#config)
+    hub.follow(listener)
+    return listener
   }
 
   listenFilter(addresses: Multiaddr[]): Multiaddr[] {
@@ -87,22 +93,32 @@ export class QuicTransport implements Transport, Startable {
   }
 
   async #connect({ host, port = 0 }: Address, signal: AbortSignal): Promise<QuicConnection> {
-    const client = this.#client(host?.kind === 'ip6' ? 'ip6' : 'ip4')
-    const dialled = client.outboundConnection(host?.value ?? '', port)
+    const target = { host: host?.value ?? '', port }
+    const path = await this.#deps.hub.pathTo(target)
+    const { host: via, port: viaPort } = path ?? target
+    const source = path !== undefined ? 'hub' : host?.kind === 'ip6' ? 'ip6' : 'ip4'
+    const dialled = this.#client(source).outboundConnection(via, viaPort)
     // The addon goes on with a dial that nobody waits for: what comes of it belongs to nobody.
     const dropLate = (native: { abort(): void }) => {
-      if (signal.aborted) native.abort()
+      if (!signal.aborted) return path?.confirm()
+      native.abort()
+      path?.release()
     }
-    dialled.then(dropLate, () => undefined)
+    dialled.then(dropLate, () => path?.release())
     const native = await race(dialled, signal)
     const log = this.#deps.logger.forComponent('libp2p:quic:connection')
-    return new QuicConnection(native, 'outbound', log)
+    if (path === undefined) return new QuicConnection(native, 'outbound', log)
+    const connection = new QuicConnection(native, 'outbound', log, target)
+    connection.addEventListener('close', path.release, { once: true })
+    return connection
   }
 
-  #client(family: Family): NativeClient {
+  #client(source: Source): NativeClient {
     const { addon, settings } = this.#deps
-    const client = this.#clients.get(family) ?? new addon.Client(settings, FAMILY[family])
-    this.#clients.set(family, client)
+    // Gates are on 127.0.0.1, whatever is behind them.
+    const family = FAMILY[source === 'hub' ? 'ip4' : source]
+    const client = this.#clients.get(source) ?? new addon.Client(settings, family)
+    this.#clients.set(source, client)
     return client
   }
 }

@@ -6,12 +6,15 @@ import type { NetConfig } from './config.ts'
 import { reasonOf } from './errors.ts'
 import type { Facility } from './facility.ts'
 import { loadAddon, type QuicAddon, type QuicSettings } from './quic-addon.ts'
+import { hubLimitsOf, QuicHub } from './quic-hub.ts'
 import { type QuicComponents, QuicTransport } from './quic-transport.ts'
 import type { TransportFactory } from './transport-watch.ts'
 
 export interface Quic {
   readonly transport: TransportFactory | undefined
   readonly facility: Facility
+  /** Listening and dialling from one port; absent where QUIC is unavailable. */
+  readonly hub: QuicHub | undefined
 }
 
 const SOCKET_BUFFER_BYTES = 512 * 1_024
@@ -26,10 +29,12 @@ export async function loadQuic(
 ): Promise<Quic> {
   try {
     const addon = await load()
-    return { transport: factory(addon, clock, config), facility: { state: 'active' } }
+    const hub = new QuicHub({ clock }, config.hub, hubLimitsOf(config))
+    return { transport: factory({ addon, clock, hub }, config), facility: { state: 'active' }, hub }
   } catch (error) {
     return {
       transport: undefined,
+      hub: undefined,
       facility: {
         state: 'unavailable',
         reason: `the native part of QUIC did not load: ${reasonOf(error)}`,
@@ -39,12 +44,18 @@ export async function loadQuic(
   }
 }
 
-function factory(addon: QuicAddon, clock: Clock, config: NetConfig): TransportFactory {
+interface Parts {
+  readonly addon: QuicAddon
+  readonly clock: Clock
+  readonly hub: QuicHub
+}
+
+function factory({ addon, clock, hub }: Parts, config: NetConfig): TransportFactory {
   return (components) => {
     const { privateKey, logger } = components as unknown as QuicComponents
     const settings = new addon.QuinnConfig(settingsOf(privateKeyToProtobuf(privateKey), config))
     return new QuicTransport(
-      { addon, settings, clock, logger },
+      { addon, settings, clock, logger, hub },
       {
         streamsMax: config.streamsPerConnectionMax,
         handshakesMax: HANDSHAKES_PER_PENDING * config.pendingMax,

@@ -11,6 +11,7 @@ import type { ByteMeter } from './byte-meter.ts'
 import { encryptEarly } from './early-protocol.ts'
 import { NetError } from './errors.ts'
 import { QuicMuxerFactory } from './quic-connection.ts'
+import type { ResourceHooks } from './resource-hooks.ts'
 import { corkWrites } from './tcp-cork.ts'
 
 /** The only one that we offer (`libp2p.ts`). */
@@ -26,23 +27,27 @@ interface Secured {
 /** Makes a transport from libp2p's components, as libp2p's own factories do. */
 export type TransportFactory = NonNullable<Libp2pOptions['transports']>[number]
 
-export function watchedTransport(make: TransportFactory, meter: ByteMeter): TransportFactory {
+export function watchedTransport(
+  make: TransportFactory,
+  meter: ByteMeter,
+  resources: Pick<ResourceHooks, 'begin' | 'door' | 'muxers' | 'throttle'>,
+): TransportFactory {
   return (components) => {
     const transport = make(components)
     const dial = transport.dial.bind(transport)
     const createListener = transport.createListener.bind(transport)
-    const watch = (upgrader: Upgrader) => watchedUpgrader(upgrader, meter)
+    const watch = (upgrader: Upgrader) => watchedUpgrader(upgrader, meter, resources)
     return Object.assign(transport, {
       dial: ((address, options) => {
         const dialled = dial(address, { ...options, upgrader: watch(options.upgrader) })
         dropIfLate(dialled, options.signal)
         return race(dialled, options.signal)
       }) satisfies Transport['dial'],
-      createListener: ((options) =>
-        createListener({
-          ...options,
-          upgrader: watch(options.upgrader),
-        })) satisfies Transport['createListener'],
+      createListener: ((options) => {
+        const listener = createListener({ ...options, upgrader: watch(options.upgrader) })
+        resources.door.guard(listener)
+        return listener
+      }) satisfies Transport['createListener'],
     })
   }
 }
@@ -57,10 +62,17 @@ function dropIfLate(dialled: ReturnType<Transport['dial']>, signal: AbortSignal)
   )
 }
 
-function watchedUpgrader(upgrader: Upgrader, meter: ByteMeter): Upgrader {
+/** The upgrader as a transport is to see it. */
+export function watchedUpgrader(
+  upgrader: Upgrader,
+  meter: ByteMeter,
+  resources: Pick<ResourceHooks, 'begin' | 'muxers' | 'throttle'>,
+): Upgrader {
   const prepared = <Options extends object>(connection: MultiaddrConnection, options: Options) => {
     const { muxerFactory, skipEncryption } = options as Secured
+    resources.begin(connection)
     if (muxerFactory instanceof QuicMuxerFactory) {
+      resources.muxers(muxerFactory)
       const { native } = muxerFactory
       meter.sample(connection, () => {
         const { udpRxBytes, udpTxBytes } = native.stats()
@@ -70,7 +82,11 @@ function watchedUpgrader(upgrader: Upgrader, meter: ByteMeter): Upgrader {
       corkWrites(connection)
       const isBare = skipEncryption !== true
       if (isBare && connection.direction === 'outbound') encryptEarly(connection, ENCRYPTION)
-      meter.watch(connection)
+      // What a relay carries for us is counted on the connection to the relay.
+      if (!isCircuit(connection)) {
+        meter.watch(connection)
+        resources.throttle(connection)
+      }
     }
     return options
   }
@@ -83,4 +99,8 @@ function watchedUpgrader(upgrader: Upgrader, meter: ByteMeter): Upgrader {
     getStreamMuxers: () => upgrader.getStreamMuxers(),
     getConnectionEncrypters: () => upgrader.getConnectionEncrypters(),
   }
+}
+
+function isCircuit({ remoteAddr }: MultiaddrConnection): boolean {
+  return remoteAddr.toString().includes('/p2p-circuit')
 }

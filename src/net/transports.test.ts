@@ -11,6 +11,7 @@ import {
 } from './transports.ts'
 
 const PEER = '12D3KooWJwao3iRnuKRGZeYbvLhm1v4SV7PDQ8S7w1zsLXozpMeg'
+const OTHER = '12D3KooWDpJ7As7BWAwRMfu1VU2WCqNjvq387JEYKDBj4kx6nXTN'
 
 test('parseMultiaddr() takes addresses apart', () => {
   assert.deepEqual(parseMultiaddr(`/ip6/::1/udp/9001/quic-v1/p2p/${PEER}`), {
@@ -32,10 +33,9 @@ test('parseMultiaddr() says what is wrong with an address that we cannot dial', 
     ['/ip4/300.0.0.1/tcp/9000', /Cannot use address "\/ip4\/300.0.0.1/],
     ['/ip4/127.0.0.1/tcp/70000', /Cannot use/],
     ['/ip4/127.0.0.1/tcp/0', /port 0/],
-    ['/ip4/127.0.0.1/tcp/80/ws', /we speak TCP and QUIC/],
-    ['/ip4/127.0.0.1/udp/9001/quic', /we speak TCP and QUIC/],
-    ['/ip4/127.0.0.1', /we speak TCP and QUIC/],
-    [`/ip4/127.0.0.1/tcp/1/p2p/${PEER}/p2p-circuit`, /we speak TCP and QUIC/],
+    ['/ip4/127.0.0.1/tcp/80/ws', /we speak TCP, QUIC/],
+    ['/ip4/127.0.0.1/udp/9001/quic', /we speak TCP, QUIC/],
+    ['/ip4/127.0.0.1', /we speak TCP, QUIC/],
     ['/ip4/127.0.0.1/tcp/9000/p2p/nobody', /Cannot use/],
     [`/ip4/127.0.0.1/tcp/9000${'/p2p/x'.repeat(200)}`, /characters long/],
   ]
@@ -79,4 +79,28 @@ test('reaches() believes an address no further than where it was told', () => {
   assert.equal(reaches(at('224.0.0.1'), 'loopback'), false)
   assert.equal(reaches(parseAny('/dns4/example.org/tcp/1'), 'loopback'), false)
   assert.equal(scopeOfAddress(parseAny('/memory/a')), 'loopback')
+})
+
+test('an address through a relay names the relay, and where it is', () => {
+  const through = parseMultiaddr(`/ip4/192.0.2.1/tcp/9000/p2p/${PEER}/p2p-circuit/p2p/${OTHER}`)
+  assert.equal(through.transport, 'relay')
+  assert.equal(through.relay, PEER)
+  assert.equal(through.peer, OTHER)
+  assert.equal(through.host?.value, '192.0.2.1')
+  assert.equal(through.text, `/ip4/192.0.2.1/tcp/9000/p2p/${PEER}/p2p-circuit`)
+  const twice = `/ip4/192.0.2.1/tcp/1/p2p/${PEER}/p2p-circuit/p2p/${OTHER}/p2p-circuit`
+  assert.throws(() => parseMultiaddr(twice), coded('NET_ADDRESS_INVALID'))
+})
+
+test('relays are dialled after everything else', () => {
+  const texts = [
+    `/ip6/2001:4::1/udp/1/quic-v1/p2p/${PEER}/p2p-circuit`,
+    '/ip4/8.8.8.8/tcp/1',
+    '/ip4/8.8.8.8/udp/1/quic-v1',
+  ]
+  const sorted = texts.map(parseMultiaddr).sort(compareAddresses)
+  assert.deepEqual(
+    sorted.map(({ transport }) => transport),
+    ['quic', 'tcp', 'relay'],
+  )
 })

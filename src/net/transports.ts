@@ -21,6 +21,8 @@ export interface Address {
   /** An IP address, or a name still to be resolved; `undefined` for memory addresses. */
   readonly host: AddressHost | undefined
   readonly port: number | undefined
+  /** Who relays; only where the address goes through a relay. Host and port are the relay's. */
+  readonly relay?: PeerId
 }
 
 export interface AddressHost {
@@ -34,9 +36,9 @@ const HOST_KINDS: readonly string[] = ['ip4', 'ip6', 'dns', 'dns4', 'dns6', 'dns
 /** Takes apart an address that we could dial; says what is wrong with any other. */
 export function parseMultiaddr(text: string): Address {
   const address = parseAny(text)
-  if (address.transport === 'other' || address.transport === 'relay') {
+  if (address.transport === 'other') {
     const reason = `we cannot dial ${text.replace(/\/p2p\/[^/]*$/, '').slice(0, 100)}`
-    throw invalid(text, `${reason}, for we speak TCP and QUIC (quic-v1)`)
+    throw invalid(text, `${reason}, for we speak TCP, QUIC (quic-v1) and relays (p2p-circuit)`)
   }
   if (address.port === 0) throw invalid(text, 'port 0 is no port to dial')
   return address
@@ -85,7 +87,10 @@ export function reaches(address: Address, scope: Scope): boolean {
   return SCOPES.indexOf(own) >= SCOPES.indexOf(scope)
 }
 
-/** The order of dialling: IPv6 before IPv4, then QUIC before TCP; otherwise as they came. */
+/**
+ * The order of dialling: IPv6 before IPv4, then QUIC before TCP, and relays after all others;
+ * otherwise as they came.
+ */
 export function compareAddresses(a: Address, b: Address): number {
   return rank(a) - rank(b)
 }
@@ -95,8 +100,9 @@ export function withPeer(text: string, peer: PeerId): string {
   return `${text}/p2p/${peer}`
 }
 
-function rank({ host, transport }: Address): number {
+function rank({ host, transport, text }: Address): number {
   const family = host?.kind === 'ip6' || host?.kind === 'dns6' ? 0 : 2
+  if (transport === 'relay') return 4 + family + (text.includes('/quic-v1/') ? 0 : 1)
   return family + (transport === 'quic' ? 0 : 1)
 }
 
@@ -108,15 +114,18 @@ function fromMultiaddr(parsed: Multiaddr, text: string): Address {
   const names = route.map(({ name }) => name)
   const host = route.find(({ name }) => HOST_KINDS.includes(name))
   const port = route.find(({ name }) => name === 'tcp' || name === 'udp')?.value
+  const transport = transportOf(names)
+  const via = transport === 'relay' ? route.findLast(({ name }) => name === 'p2p') : undefined
   return {
     text: peer === undefined ? parsed.toString() : parsed.toString().replace(/\/p2p\/[^/]+$/, ''),
     peer,
-    transport: transportOf(names),
+    transport,
     host:
       host?.value === undefined
         ? undefined
         : { kind: host.name as AddressHost['kind'], value: host.value },
     port: port === undefined ? undefined : Number(port),
+    ...(via !== undefined && { relay: peerOf(via.value, text) }),
   }
 }
 
@@ -130,7 +139,7 @@ function peerOf(value: string | undefined, text: string): PeerId {
 
 function transportOf(names: readonly string[]): Address['transport'] {
   const route = names.filter((name) => name !== 'ip6zone').join('/')
-  if (names.includes('p2p-circuit')) return 'relay'
+  if (/^(?:[^/]+\/(?:tcp|udp\/quic-v1)\/|memory\/|)p2p\/p2p-circuit$/.test(route)) return 'relay'
   if (/^(?:ip4|ip6|dns4?|dns6)\/tcp$/.test(route)) return 'tcp'
   if (/^(?:ip4|ip6|dns4?|dns6)\/udp\/quic-v1$/.test(route)) return 'quic'
   if (route === 'memory') return 'memory'

@@ -6,15 +6,8 @@
 import { join } from 'node:path'
 import { AccessPolicy, accessMetrics } from '../access/index.ts'
 import type { Clock, Logger, Random, Registry, Service } from '../base/index.ts'
-import {
-  type DatagramParts,
-  Dht,
-  dhtMetrics,
-  MemoryStore,
-  type RecordStorage,
-  SqliteStore,
-} from '../dht/index.ts'
-import { agreementOf, type NodeKeys, type PeerId } from '../identity/index.ts'
+import { Dht, dhtMetrics, MemoryStore, type RecordStorage, SqliteStore } from '../dht/index.ts'
+import type { NodeKeys } from '../identity/index.ts'
 import {
   Directory,
   InboundStreams,
@@ -29,23 +22,26 @@ import {
   Sessions,
 } from '../mcp/index.ts'
 import {
-  Bootstrap,
+  type Bootstrap,
   createNet,
   type Libp2pHost,
-  listenAddresses,
-  Mdns,
+  type Mdns,
   netMetrics,
   openUdp,
+  type PortMapper,
   type Probe,
-  parseListenAddress,
 } from '../net/index.ts'
 import { gossipService, Pubsub, type PubsubDeps, pubsubMetrics } from '../pubsub/index.ts'
 import { RpcClient, RpcServer, rpcMetrics } from '../rpc/index.ts'
 import { CALL_MS_MAX } from './check-args.ts'
+import { datagramsOf, notedUdp } from './datagram-parts.ts'
 import type { Injected, NodeDht } from './injected.ts'
 import type { ResolvedConfig } from './load-config.ts'
 import { nodeMetrics } from './metrics.ts'
 import { PeerIdentities } from './peer-identities.ts'
+import { composePortMapping } from './port-mapping.ts'
+import { Relays } from './relays.ts'
+import { composeMeeting, composeStaying, type Staying } from './staying.ts'
 import { topicParts } from './topic-parts.ts'
 import { TopicPeers } from './topic-peers.ts'
 
@@ -78,6 +74,9 @@ export interface Parts {
   readonly host: Libp2pHost
   readonly bootstrap: Bootstrap
   readonly mdns: Mdns | null
+  readonly staying: Staying
+  /** Null where it is turned off, and where the network under the node is no real one. */
+  readonly portMapper: PortMapper | null
   /** The one that finds things: ours, or one that was handed in. */
   readonly dht: NodeDht | null
   readonly ownDht: Dht | null
@@ -100,7 +99,6 @@ export interface McpParts {
 
 export async function compose(config: ResolvedConfig, given: Given): Promise<Parts> {
   const { keys, registry, version, injected } = given
-  const agent = `p2p-foundation/${version}`
   const forRoom = (name: string) => roomParts(name, config, given)
   nodeMetrics(registry, version)
 
@@ -111,20 +109,12 @@ export async function compose(config: ResolvedConfig, given: Given): Promise<Par
   // How we reach each other. Topics ride on libp2p itself, so their part is made before the host.
   const telling = { ...forRoom('pubsub'), policy, metrics: pubsubMetrics(registry) }
   const gossip = config.pubsub.enabled ? await gossipService(telling, config.pubsub) : null
-  const net = { ...forRoom('net'), keys, policy, metrics: netMetrics(registry), agent }
-  const host = await createNet(
-    {
-      ...net,
-      ...(injected.transports && { transports: injected.transports }),
-      ...(given.machine && { probe: given.machine.probe }),
-      ...(gossip && { services: { pubsub: gossip.service } }),
-    },
-    config.net,
-  )
+  const host = await composeHost(config, given, policy, gossip)
   const { bootstrap, mdns } = composeMeeting(config, given, host)
 
   // How we find, tell and ask each other.
-  const own = { signer: keys.signer, datagrams: datagramsOf(config, given) }
+  const udp = notedUdp(injected.udp ?? openUdp)
+  const own = { signer: keys.signer, datagrams: datagramsOf(config, given, udp) }
   const finding = { ...forRoom('dht'), ...own, host, policy, metrics: dhtMetrics(registry) }
   const wantsDht = config.dht.enabled && injected.dht === undefined
   const storage = wantsDht ? openStorage(config, given) : null
@@ -143,13 +133,21 @@ export async function compose(config: ResolvedConfig, given: Given): Promise<Par
   const beneath = [storage && opened(storage), host, pubsub, server, rpc.client, ownDht]
   const said = { host, dht, pubsub, services: mcp?.parts.services ?? null }
   const identities = composeIdentities(config, given, said)
-  const above = [...(mcp?.started ?? []), identities, topicPeers, bootstrap, mdns]
+  const staying = composeStaying(config, given, { host, ownDht, dht, bootstrap })
+  const portMapper = composePortMapping(config, given, { host, datagrams: udp })
+  const meeting = [portMapper, staying.channels, bootstrap, mdns, staying.wanted, staying.watch]
+  const log = given.log.child('node')
+  const sessions = mcp?.sessions ?? null
+  const relays = new Relays({ host, dht, rpc: rpc.client, sessions, log })
+  const above = [...(mcp?.started ?? []), identities, topicPeers, relays, ...meeting]
   return {
     services: [...beneath, ...above].filter((service) => service !== null),
     policy,
     host,
     bootstrap,
     mdns,
+    staying,
+    portMapper,
     dht,
     ownDht,
     pubsub,
@@ -159,23 +157,38 @@ export async function compose(config: ResolvedConfig, given: Given): Promise<Par
   }
 }
 
+/** Over what was handed in, or what this machine has. */
+function composeHost(
+  config: ResolvedConfig,
+  given: Given,
+  policy: AccessPolicy,
+  gossip: Awaited<ReturnType<typeof gossipService>> | null,
+): Promise<Libp2pHost> {
+  const { keys, registry, version, injected } = given
+  const agent = `p2p-foundation/${version}`
+  const isOwn: AccessPolicy['isGranted'] = (peer) => policy.isGranted(peer)
+  const net = {
+    ...roomParts('net', config, given),
+    keys,
+    policy,
+    metrics: netMetrics(registry),
+    agent,
+    isOwn,
+  }
+  return createNet(
+    {
+      ...net,
+      ...(injected.transports && { transports: injected.transports }),
+      ...(given.machine && { probe: given.machine.probe }),
+      ...(gossip && { services: { pubsub: gossip.service } }),
+    },
+    config.net,
+  )
+}
+
 /** What every room is given. */
 function roomParts(name: string, { network }: ResolvedConfig, { clock, random, log }: Given) {
   return { clock, random, log: log.child(name), network }
-}
-
-/** Nothing without the node's own key: what is sealed for a peer is sealed with it. */
-function datagramsOf(config: ResolvedConfig, { keys, injected }: Given): DatagramParts | undefined {
-  const agreement = agreementOf(keys)
-  if (agreement === undefined) return undefined
-  // With transports of somebody else's there is no saying what UDP would reach.
-  if (injected.udp === undefined && injected.transports !== undefined) return undefined
-  const hosts = listenAddresses(config.net).flatMap((text) => {
-    const { host } = parseListenAddress(text)
-    return host === undefined ? [] : [host.value]
-  })
-  if (hosts.length === 0) return undefined
-  return { agreement, openUdp: injected.udp ?? openUdp, hosts: [...new Set(hosts)] }
 }
 
 /** Who this node says it is, written again at half the life of a record at the latest. */
@@ -196,31 +209,6 @@ function composeIdentities(
       roles: config.dht.enabled && mode === 'server' ? ['dht:server'] : [],
     },
   )
-}
-
-/** Whom to connect to first: those configured or remembered, and who is on the same link. */
-function composeMeeting(config: ResolvedConfig, given: Given, host: Libp2pHost) {
-  const { clock, random } = given
-  const room = { clock, random, log: given.log.child('net') }
-  const keepsFiles = given.machine?.keepsFiles ?? true
-  const bootstrap = new Bootstrap(
-    { ...room, host, file: keepsFiles ? join(config.dataDir, 'peers.json') : undefined },
-    {
-      ...BOOTSTRAP,
-      get addresses() {
-        return config.bootstrap.nodes
-      },
-      keepAll: config.bootstrap.keepAll,
-    },
-  )
-  const meeting = {
-    ...room,
-    self: host.self,
-    addresses: () => host.addresses(),
-    found: (peer: PeerId, addresses: readonly string[]) => bootstrap.found(peer, addresses),
-  }
-  const { network } = config
-  return { bootstrap, mdns: config.bootstrap.mdns ? new Mdns(meeting, { ...MDNS, network }) : null }
 }
 
 function openStorage({ dataDir, dht }: ResolvedConfig, { machine }: Given): RecordStorage {
@@ -274,6 +262,7 @@ function composeMcp(config: ResolvedConfig, given: Given, below: Below) {
   const nearby = dht === null ? [neighbours] : []
   return {
     parts: { services, directory, router, catalog, served },
+    sessions,
     started: [...nearby, services, sessions, inbound, directory, catalog],
   }
 }
@@ -292,6 +281,3 @@ function countingServed(metrics: McpMetrics): { metrics: McpMetrics; served: () 
 }
 
 const ANSWERED = ['ok', 'error']
-/** Two peers are enough to be found by all others; the rest comes from the DHT. */
-const BOOTSTRAP = { peersMin: 2, backoffMs: 2_000, dialTimeoutMs: 10_000 }
-const MDNS = { queryIntervalMs: 60_000, rescanMs: 3_000 }

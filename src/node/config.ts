@@ -10,7 +10,7 @@ import { LOG_LEVELS } from '../base/index.ts'
 import { dhtConfig } from '../dht/index.ts'
 import { peerId } from '../identity/index.ts'
 import { mcpConfig } from '../mcp/index.ts'
-import { netConfig } from '../net/index.ts'
+import { channelConfig, netConfig } from '../net/index.ts'
 import { pubsubConfig } from '../pubsub/index.ts'
 import { rpcConfig } from '../rpc/index.ts'
 import { MAIN_NETWORK } from '../wire/index.ts'
@@ -57,6 +57,11 @@ const bootstrapConfig = z.strictObject({
     .max(BOOTSTRAP_MAX)
     .default([])
     .describe('Multiaddrs of first peers; /dnsaddr/ names are looked up'),
+  wanted: z
+    .array(z.string().min(1).max(1_024))
+    .max(BOOTSTRAP_MAX)
+    .default([])
+    .describe('Peer ids or multiaddrs to stay connected to, across changes of the network'),
   keepAll: z
     .boolean()
     .default(false)
@@ -74,6 +79,7 @@ const logConfig = z.strictObject({
 
 const sections = {
   net: netConfig,
+  channel: channelConfig,
   bootstrap: bootstrapConfig,
   dht: dhtConfig.extend({
     enabled: z.boolean().default(true).describe('Find and be found beyond the peers connected'),
@@ -113,6 +119,7 @@ export const nodeConfig = z
   .strictObject({
     ...own,
     net: sections.net.prefault({}),
+    channel: sections.channel.prefault({}),
     bootstrap: sections.bootstrap.prefault({}),
     dht: sections.dht.prefault({}),
     pubsub: sections.pubsub.prefault({}),

@@ -17,6 +17,8 @@ export interface HealthFacts {
   readonly quic: Facility
   /** The datagram face of the DHT. */
   readonly datagrams: Facility
+  /** Why new work is refused for want of memory, and what would help; null while it is not. */
+  readonly memory?: string | null
   /** Null while the store of records can be written; else why it cannot. */
   readonly storeFailure: string | null
   readonly services: readonly {
@@ -68,6 +70,7 @@ function lacksOf(facts: HealthFacts): string[] {
     ...(datagrams.state === 'unavailable'
       ? [`no datagrams: ${datagrams.reason ?? 'unknown reason'}`]
       : []),
+    ...(typeof facts.memory === 'string' ? [facts.memory] : []),
     ...facts.services
       .filter(({ state }) => state === 'failed' || state === 'restarting')
       .map(({ name, state, reason }) => {

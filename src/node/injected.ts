@@ -8,7 +8,7 @@ import type { Dht } from '../dht/index.ts'
 import { type PeerId, peerId, type Signer } from '../identity/index.ts'
 import type { Host, OpenUdp, TransportFactory } from '../net/index.ts'
 import type { Codec } from '../pubsub/index.ts'
-import { dialTarget } from './spoken-address.ts'
+import { connectAny, dialTargets } from './spoken-address.ts'
 import { UseError } from './use-errors.ts'
 
 /** What a node asks of a DHT: records with their publisher, and who provides a name. */
@@ -73,23 +73,41 @@ export async function reach(
   options: { readonly signal?: AbortSignal },
 ): Promise<PeerId> {
   const { host, ownDht, dht } = parts
-  const found = await dialTarget(target, { host, dht: ownDht }, options)
+  const [found, ...others] = await dialTargets(target, { host, dht: ownDht }, options)
+  if (others.length > 0) return connectAny(target, [found, ...others], host, options)
   if (ownDht === null && dht !== null && !found.startsWith('/')) {
     const peer = peerId(found)
     const known = await host.addressesOf(peer)
     if (known.length === 0) await host.learn(peer, await dht.findPeer(peer, options), host.self)
   }
+  // What we know of it may be a guess from where it spoke; relays are looked for meanwhile.
+  const known = found.startsWith('/') ? [] : await host.addressesOf(peerId(found))
+  if (ownDht !== null && !found.startsWith('/')) void lookAgain(peerId(found), { host, ownDht })
   try {
     return await host.connect(found, options)
   } catch (error) {
     if (dht === null || found.startsWith('/') || !hasCode(error, 'NET_CONNECT_FAILED')) throw error
     // What we were told of it may be a liar's word: others are asked before it is given up.
     const peer = peerId(found)
-    const known = await host.addressesOf(peer)
     const told = await dht.findPeer(peer, { ...options, afresh: true })
     if (ownDht === null) await host.learn(peer, told, host.self)
     if (told.every((address) => known.includes(address))) throw error
     return host.connect(found, options)
+  }
+}
+
+/** For a peer that we are not connected to, and know no relay of. */
+async function lookAgain(
+  peer: PeerId,
+  { host, ownDht }: { readonly host: Host; readonly ownDht: Dht },
+): Promise<void> {
+  try {
+    if (host.connections().some((one) => one.peer === peer)) return
+    const known = await host.addressesOf(peer)
+    if (known.length === 0 || known.some((text) => text.includes('/p2p-circuit'))) return
+    await ownDht.findPeer(peer, { afresh: true })
+  } catch {
+    // The dial goes on with what is known, and says so when that does not do.
   }
 }
 

@@ -50,8 +50,6 @@ test('loadConfig() names every problem of the specification’s example at once'
     ['NODE_NOT_BUILT_YET', '[tunneling] fallback_cascade', 22],
     ['NODE_NOT_BUILT_YET', '[tunneling] probe_interval', 23],
     ['NODE_NOT_BUILT_YET', '[mcp] available_tools', 29],
-    ['NODE_NOT_BUILT_YET', '[resources] max_memory_mb', 37],
-    ['NODE_NOT_BUILT_YET', '[resources] bandwidth_limit_mbps', 38],
     ['NODE_CONFIG_UNSAFE', '[mcp] server_address', 26],
     ['NODE_CONFIG_VALUE_INVALID', '[bootstrap] nodes', 10],
     ['NODE_CONFIG_VALUE_INVALID', '[bootstrap] nodes', 10],
@@ -72,8 +70,6 @@ test('loadConfig() takes the example once its problems are out of it, and every 
       .replace('probe_interval = 300', 'probe_interval = 0')
       .replace('"0.0.0.0:8545"', '"127.0.0.1:8600"')
       .replace(/available_tools = .*/, 'available_tools = []')
-      .replace('max_memory_mb = 500', 'max_memory_mb = 0')
-      .replace('bandwidth_limit_mbps = 100', '')
       .replace('replication_factor = 20', 'replication_factor = 7')
       .replace('record_ttl = 3600', 'record_ttl = 1800')
       .replace('provider_ttl = 86400', 'provider_ttl = 43200')
@@ -106,6 +102,8 @@ test('loadConfig() takes the example once its problems are out of it, and every 
   assert.equal(config.access.rateTotal, 600)
   assert.equal(config.net.connectionsMax, 10)
   assert.equal(config.net.connectionTimeoutMs, 3_000)
+  assert.equal(config.net.memoryMaxMb, 500)
+  assert.equal(config.net.bandwidthMaxMbps, 100)
 })
 
 test('an unknown key is named with its line and the nearest key', async () => {

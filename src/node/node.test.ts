@@ -101,7 +101,7 @@ test('a folder whose store is broken, or of another peer, is not held', async ()
 test('status() says who and where the node is, with words that can be dialled', async () => {
   const port = await freePort()
   await using node = await starts({ ...tcpAt(port), network: 'lab' })
-  const { uptimeMs, health, ...status } = node.status()
+  const { uptimeMs, health, reachability, ...status } = node.status()
   assert.deepEqual(status, {
     peerId: node.peerId,
     ethAddress: null,
@@ -116,8 +116,10 @@ test('status() says who and where the node is, with words that can be dialled', 
       reason: 'IPv6 tunnels are not built yet',
       remedy: 'use native IPv6 or IPv4 until the tunnel room is there',
     },
+    portMapping: { state: 'off', reason: 'turned off by network.port_mapping', mappings: [] },
     dataDir: home,
   })
+  assert.equal(reachability.verdict, 'unknown')
   assert.ok(uptimeMs >= 0)
   assert.deepEqual(health, node.health())
   assert.equal(health.status, 'degraded')

@@ -10,13 +10,15 @@ import {
 } from '../base/index.ts'
 import { type PeerId, peerId } from '../identity/index.ts'
 import type { ExposeOptions, ServiceSpec, ServiceStatus, Tool, ToolArgs } from '../mcp/index.ts'
+import type { LastingChannel } from '../net/index.ts'
 import type { Message, Published, PublishOptions, SubscribeOptions } from '../pubsub/index.ts'
 import { type CallTarget, callAt, type Waits } from './call-peer.ts'
-import { checkBytes, checkCall } from './check-args.ts'
+import { checkCall } from './check-args.ts'
 import type { McpParts, Parts } from './compose.ts'
 import type { DataDir } from './data-dir.ts'
+import { dhtFace } from './dht-face.ts'
 import { effectiveToml } from './effective-toml.ts'
-import { type NodeDht, reach } from './injected.ts'
+import { reach } from './injected.ts'
 import type { ResolvedConfig } from './load-config.ts'
 import { type Exposed, offer, type ServerSpec } from './offer.ts'
 import type { IdentityReport } from './peer-identities.ts'
@@ -24,6 +26,7 @@ import { type Changes, type Reconfigured, reconfigure } from './reconfigure.ts'
 import type { HealthReport, NodeStatus, PeerStatus } from './shapes.ts'
 import { bestWords } from './spoken-address.ts'
 import { healthOf, partOf, peersOf, statusOf } from './state.ts'
+import { toolsFace } from './tools-face.ts'
 import { rulesOf, type TopicLimits, type TopicSchema } from './topics.ts'
 import { UseError } from './use-errors.ts'
 
@@ -78,8 +81,10 @@ export class Node implements AsyncDisposable {
 
   /** What happens to this node, as its rooms tell it. */
   get events() {
-    const { host, mcp } = this.#made.parts
-    return { net: host.events, mcp: mcp?.services.events ?? null }
+    const { host, mcp, staying } = this.#made.parts
+    const { wanted, watch } = staying
+    const kept = { wanted: wanted.events, network: watch?.events ?? null }
+    return { net: host.events, mcp: mcp?.services.events ?? null, ...kept }
   }
 
   /** Tool calls that this node has made, for itself or for an assistant. */
@@ -161,6 +166,25 @@ export class Node implements AsyncDisposable {
     return this.#running('ping a peer').host.ping(peer, options)
   }
 
+  /**
+   * Frames to and from the program that serves `protocol` at a peer. They survive a change of
+   * connection: what was confirmed arrived once; what cannot be is told, with how much it is.
+   */
+  async channel(peer: string, protocol: string, options: Waits = {}): Promise<LastingChannel> {
+    const { channels } = this.#running('open a channel').staying
+    return channels.open(peerId(peer), protocol, options)
+  }
+
+  /** Serves a protocol to the channels of peers; the result withdraws it, those open go on. */
+  onChannel(protocol: string, serve: (channel: LastingChannel) => Promise<void>): () => void {
+    return this.#running('serve a channel').staying.channels.serve(protocol, serve)
+  }
+
+  /** Stays connected to a peer id or multiaddr until the result is called. */
+  keep(target: string): () => void {
+    return this.#running('keep a peer').staying.wanted.keep(target)
+  }
+
   /** Who a peer says it is, signed by it; null in the report when nobody has it. */
   async identityOf(peer: string, options: Waits = {}): Promise<IdentityReport> {
     const { identities } = this.#running('read the identity of a peer')
@@ -220,17 +244,10 @@ export class Node implements AsyncDisposable {
     return this.#pubsub('subscribe').subscribe<Value>(topic, options)
   }
 
-  readonly tools = {
-    find: async (query: { tool?: string; service?: string }, options: Waits = {}) => {
-      const { entries } = await this.#mcp('find tools').directory.find(query, options)
-      return entries
-    },
-    call: async (tool: string, args: ToolArgs = {}, options: CallTarget = {}) => {
-      const { router } = this.#mcp('call a tool')
-      checkCall(args, options)
-      return router.call(tool, args, options)
-    },
-  }
+  /** What connections and streams use, and how much they may. */
+  readonly resources = () => this.#made.parts.host.resources.report()
+
+  readonly tools = toolsFace((wanted) => this.#mcp(wanted))
 
   readonly services = {
     list: (): readonly ServiceStatus[] => this.#made.parts.mcp?.services.list() ?? [],
@@ -240,21 +257,7 @@ export class Node implements AsyncDisposable {
     unexpose: async (name: string) => this.#mcp('withdraw a service').services.unexpose(name),
   }
 
-  readonly dht = {
-    put: async (key: string, value: Uint8Array, options: Waits = {}) => {
-      const dht = this.#dht('store a record')
-      checkBytes(value)
-      return dht.put(key, value, options)
-    },
-    get: async (key: string, options: Waits = {}) => {
-      return this.#dht('read a record').get(key, options)
-    },
-    buckets: () => partOf('dht', this.#running('look at the routing table').ownDht).buckets,
-    /** The DHT of another network, named in `dht.extra_protocols`. */
-    extra: (protocol: string) => {
-      return partOf('dht', this.#running('look into another DHT').ownDht).extra(protocol)
-    },
-  }
+  readonly dht = dhtFace((wanted) => this.#running(wanted))
 
   get catalog() {
     return this.#mcp('list tools').catalog
@@ -287,10 +290,6 @@ export class Node implements AsyncDisposable {
 
   #mcp(wanted: string): McpParts {
     return partOf('mcp', this.#running(wanted).mcp)
-  }
-
-  #dht(wanted: string): NodeDht {
-    return partOf('dht', this.#running(wanted).dht)
   }
 
   #pubsub(wanted: string): NonNullable<Parts['pubsub']> {

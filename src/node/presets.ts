@@ -11,11 +11,16 @@ const PRESET_OPTIONS: Readonly<Record<Preset, NodeOptions>> = {
     dht: { enabled: false },
     pubsub: { enabled: false },
     bootstrap: { nodes: [], mdns: true },
+    // Members are on one link, or reached at addresses that they know; strangers need no way in.
+    net: { portMapping: false, relayServer: 'never' },
   },
   // Many nodes on one machine that meet nobody else and take whatever ports are free.
   test: {
     network: 'test',
-    net: { listen: ['/ip4/127.0.0.1/tcp/0', '/ip4/127.0.0.1/udp/0/quic-v1'] },
+    net: {
+      listen: ['/ip4/127.0.0.1/tcp/0', '/ip4/127.0.0.1/udp/0/quic-v1'],
+      portMapping: false,
+    },
     bootstrap: { mdns: false },
     control: { apiAddress: '127.0.0.1:0', mcpAddress: '127.0.0.1:0' },
   },

@@ -1,6 +1,7 @@
 /** The shapes that a node answers with: the same over the API, on the command line and in code. */
 
 import type { PeerId } from '../identity/index.ts'
+import type { PortMapping, ReachReport } from '../net/index.ts'
 
 /** What `/health` answers. */
 export interface HealthReport {
@@ -27,6 +28,10 @@ export interface NodeStatus {
   readonly health: HealthReport
   readonly quic: Facility
   readonly tunnel: Facility
+  /** Whether others reach this node, on whose word, and what helps where they do not. */
+  readonly reachability: ReachReport
+  /** Which of its ports routers forward to this node, and what helps where none does. */
+  readonly portMapping: Facility & { readonly mappings: readonly PortMapping[] }
   readonly uptimeMs: number
   readonly dataDir: string
 }
@@ -45,6 +50,8 @@ export interface PeerStatus {
     readonly address: string
     readonly direction: 'inbound' | 'outbound'
     readonly transport: string
+    /** Whether through a relay, a hole in the NATs of both, a mapped port, or directly. */
+    readonly path: 'direct' | 'mapped' | 'punched' | 'relayed'
     readonly openedAtMs: number
     readonly streams: number
   }[]

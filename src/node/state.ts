@@ -30,9 +30,18 @@ export function statusOf(
     version,
     quic: host.quic(),
     tunnel: TUNNELS_TO_COME,
+    reachability: host.reachability(),
+    portMapping: portMappingOf(parts),
     dataDir: config.dataDir,
   }
 }
+
+function portMappingOf({ portMapper }: Parts): NodeStatus['portMapping'] {
+  if (portMapper === null) return { ...MAPPING_OFF, mappings: [] }
+  return { ...portMapper.status(), mappings: portMapper.mappings() }
+}
+
+const MAPPING_OFF: Facility = { state: 'off', reason: 'turned off by network.port_mapping' }
 
 export function healthOf(parts: Parts, config: ResolvedConfig, started: boolean): HealthReport {
   const { host, bootstrap, ownDht, mcp } = parts
@@ -48,6 +57,7 @@ export function healthOf(parts: Parts, config: ResolvedConfig, started: boolean)
         .map(({ address, reason = '' }) => ({ address, reason })),
     },
     quic: parts.host.quic(),
+    memory: host.resources.ailment,
     datagrams: ownDht?.datagrams ?? { state: 'off' },
     storeFailure: ownDht?.storeFailure ?? null,
     services: mcp?.services.list() ?? [],
@@ -64,8 +74,8 @@ export async function peersOf(
       peer,
       connections: open
         .filter((connection) => connection.peer === peer)
-        .map(({ address, direction, transport, openedAtMs, streams }) => {
-          return { address, direction, transport, openedAtMs, streams }
+        .map(({ address, direction, transport, path, openedAtMs, streams }) => {
+          return { address, direction, transport, path, openedAtMs, streams }
         }),
       protocols: await host.protocolsOf(peer),
     })),

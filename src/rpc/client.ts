@@ -19,6 +19,8 @@ export interface RpcClientDeps {
   readonly metrics: RpcMetrics
 }
 
+const RETIRE_CHECK_MS = 250
+
 /** Calls peers by method name; a stream is opened at the first call to a peer and kept. */
 export class RpcClient implements Service {
   readonly name = 'rpc-client'
@@ -78,6 +80,27 @@ export class RpcClient implements Service {
       if (timedOut) throw RpcError.TIMEOUT({ peer, method, afterMs: callTimeoutMs }, error)
       throw error
     }
+  }
+
+  /**
+   * There is a better path to `peer`: calls from now on go over a stream of their own, and the one
+   * that is open ends when its calls are answered.
+   */
+  renew(peer: PeerId): void {
+    const line = this.#lines.get(peer)
+    if (line === undefined) return
+    this.#lines.delete(peer)
+    void this.#retire(line)
+  }
+
+  /** Every call has its deadline, so this ends. */
+  async #retire(line: PeerLine): Promise<void> {
+    const { signal } = this.#stopped
+    while (line.isBusy && !signal.aborted) {
+      await this.#deps.clock.sleep(RETIRE_CHECK_MS, signal).catch(() => undefined)
+    }
+    if (signal.aborted) line.abort(RpcError.STOPPED({}))
+    else await line.close()
   }
 
   #lineTo(peer: PeerId, method: string): PeerLine {

@@ -17,6 +17,11 @@ export const RpcError = defineErrors('RPC', {
       `Cannot serve another call now: ${f.limit} calls of this ${f.of} are being served`,
     retryable: true,
   },
+  EXHAUSTED: {
+    says: (f: { size: number }) =>
+      `Cannot serve another call now: ${f.size} more bytes are too many to wait for this peer`,
+    retryable: true,
+  },
   INTERNAL: {
     says: (f: { method: string }) => `Cannot serve method "${f.method}": it failed inside`,
   },

@@ -123,9 +123,12 @@ export class RpcServer implements Service {
     const id = peekRequestId(frame)
     if (id === undefined) throw WireError.MALFORMED({ field: 'rpc request', found: 'no id' })
     const { peer } = line.channel
+    let reserved = false
     try {
+      reserved = reserve(line.channel, frame.length)
       this.#admit(peer)
     } catch (error) {
+      if (reserved) line.channel.reserve?.(-frame.length)
       this.#deps.metrics.served.add(1, { outcome: 'refused' })
       const unread = { id, method: '' }
       await line.writer.write(this.#methods.encode(unread, this.#methods.failed(unread, error)))
@@ -135,7 +138,10 @@ export class RpcServer implements Service {
     this.#count(peer, 1)
     const answered = this.#answer(line, request)
     line.answering.add(answered)
-    void answered.then(() => line.answering.delete(answered))
+    void answered.then(() => {
+      line.answering.delete(answered)
+      line.channel.reserve?.(-frame.length)
+    })
   }
 
   #admit(peer: PeerId): void {
@@ -157,13 +163,29 @@ export class RpcServer implements Service {
       const answer = await this.#settle(request, race(served, deadline.signal))
       metrics.served.add(1, { outcome: answer.ok ? 'ok' : 'failed' })
       line.over.throwIfAborted()
-      await line.writer.write(this.#methods.encode(request, answer))
+      await this.#write(line, request, answer)
     } catch (error) {
       log.debug('rpc answer not delivered', { peer, method: request.method, error })
     }
     line.activeAtMs = clock.now()
     // A method that goes on after its time keeps its place, or it could be started without bound.
     void served.catch(() => undefined).then(() => this.#count(peer, -1))
+  }
+
+  /** What waits to be written counts for the peer; where that is too much, it is told so. */
+  async #write({ channel, writer }: Line, request: Request, answer: Answer): Promise<void> {
+    const frame = this.#methods.encode(request, answer)
+    try {
+      reserve(channel, frame.length)
+    } catch (error) {
+      await writer.write(this.#methods.encode(request, this.#methods.failed(request, error)))
+      return
+    }
+    try {
+      await writer.write(frame)
+    } finally {
+      channel.reserve?.(-frame.length)
+    }
   }
 
   async #settle(request: Request, served: Promise<Cbor>): Promise<Answer> {
@@ -188,4 +210,10 @@ export class RpcServer implements Service {
       channel.abort(RpcError.IDLE({ peer: channel.peer, afterMs: idleMs }))
     }
   }
+}
+
+/** Counts what is kept for a channel; throws where its peer has too much already. */
+function reserve(channel: Channel, size: number): true {
+  if (channel.reserve?.(size) === false) throw RpcError.EXHAUSTED({ size })
+  return true
 }

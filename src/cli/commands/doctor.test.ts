@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { ALICE, setup } from '../../../test/support/cli-context.ts'
 import { coded } from '../../../test/support/expect.ts'
+import { SERVED_STATUS } from '../../../test/support/served-node.ts'
 import { CodedError } from '../../base/index.ts'
 import type { Probes } from '../probes.ts'
 import type { NodeClient } from '../rooms.ts'
@@ -44,7 +45,7 @@ test('doctor passes a sound machine; a busy port is only a warning', async () =>
 
 test('doctor does not ask for the ports of a running node, but for its health', async () => {
   const health = { status: 'degraded', reasons: ['no peers'], alive: true, ready: true } as const
-  const node = { status: async () => ({ health }) as unknown as Status }
+  const node = { status: async (): Promise<Status> => ({ ...SERVED_STATUS, health }) }
   const { context, report, seen } = visiting({ ports: () => assert.fail('they are its own') }, node)
   await doctor.run(context)
   const last = report().checks.at(-1)

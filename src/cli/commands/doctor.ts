@@ -1,10 +1,11 @@
 import { CodedError, hasCode } from '../../base/index.ts'
-import type { HealthReport } from '../../node/index.ts'
+import type { HealthReport, NodeStatus } from '../../node/index.ts'
 import * as checks from '../checks.ts'
 import type { Command, Context } from '../command.ts'
 import { CliError } from '../errors.ts'
 import { flagsOf } from '../flags.ts'
 import { cleanLine, type Paint } from '../output.ts'
+import { reachChecks } from '../reach-checks.ts'
 import type { Rooms } from '../rooms.ts'
 
 export const doctor: Command = {
@@ -25,7 +26,7 @@ export const doctor: Command = {
 async function examine(context: Context): Promise<checks.Finding[]> {
   const { clock, dataDir, rooms } = context
   const { probes } = rooms
-  const node = await healthOfNode(context)
+  const { health: node, status } = await nodeSeen(context)
   const [folder, lock, key, config, ports, quic, ipv6, multicast, time] = await Promise.all([
     probes.folder(dataDir),
     probes.lock(dataDir),
@@ -49,6 +50,7 @@ async function examine(context: Context): Promise<checks.Finding[]> {
     checks.ipv6(ipv6),
     checks.multicast(multicast),
     checks.clockSanity(time),
+    ...(status === undefined ? [] : reachChecks(status)),
     checks.runningNode(node),
   ]
 }
@@ -73,15 +75,24 @@ async function configOf(context: Context): Promise<checks.Finding> {
   }
 }
 
-async function healthOfNode({ connect, signal }: Context): Promise<HealthReport | undefined> {
+interface Seen {
+  readonly health?: HealthReport
+  /** Absent where no node runs, or where it answers nothing sensible. */
+  readonly status?: NodeStatus
+}
+
+async function nodeSeen({ connect, signal }: Context): Promise<Seen> {
   try {
     await using node = await connect()
-    return (await node.status({ signal })).health
+    const status = await node.status({ signal })
+    return { health: status.health, status }
   } catch (error) {
-    if (hasCode(error, 'CONTROL_NODE_UNREACHABLE')) return undefined
+    if (hasCode(error, 'CONTROL_NODE_UNREACHABLE')) return {}
     if (!(error instanceof Error)) throw error
     // A node that answers nothing sensible is a finding, not the end of the examination.
-    return { status: 'failing', reasons: [error.message], alive: true, ready: false }
+    return {
+      health: { status: 'failing', reasons: [error.message], alive: true, ready: false },
+    }
   }
 }
 

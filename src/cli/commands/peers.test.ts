@@ -8,6 +8,7 @@ const connection = {
   address: '/ip4/127.0.0.1/udp/9001/quic-v1',
   direction: 'inbound',
   transport: 'quic',
+  path: 'direct' as const,
   openedAtMs: 1_000_000 - 90_000,
   streams: 3,
 } as const

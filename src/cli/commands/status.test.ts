@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { ALICE, BOB, type Setup, setup, unreachable } from '../../../test/support/cli-context.ts'
 import { coded } from '../../../test/support/expect.ts'
+import { UNREACHED } from '../../../test/support/served-node.ts'
 import type { ServedStatus } from '../../control/index.ts'
 import { status } from './status.ts'
 
@@ -16,6 +17,8 @@ const found: ServedStatus = {
   health: { status: 'degraded', reasons: ['no peers: add one'], alive: true, ready: true },
   quic: { state: 'unavailable', reason: 'the addon does not load', remedy: 'Install it' },
   tunnel: { state: 'off' },
+  reachability: { ...UNREACHED, verdict: 'private', reason: 'a router is before us' },
+  portMapping: { state: 'off', mappings: [] },
   uptimeMs: 65_000,
   dataDir: '/data',
   activity: {
@@ -41,6 +44,7 @@ test('status tells a person who and how the node is, and why', async () => {
   await status.run(context)
   assert.match(stdout.text, new RegExp(`Peer id +${ALICE}`))
   assert.match(stdout.text, /QUIC +unavailable: the addon does not load\. Install it/)
+  assert.match(stdout.text, /Reached +private: a router is before us/)
   assert.match(stdout.text, /Health +degraded\n +- no peers: add one/)
   assert.match(stdout.text, /1 min 5 s, version 0\.1\.0/)
 })
@@ -75,6 +79,7 @@ const CONNECTION = {
   address: '/ip4/192.0.2.1/tcp/1',
   direction: 'outbound',
   transport: 'quic',
+  path: 'direct' as const,
   openedAtMs: 0,
   streams: 1,
 } as const

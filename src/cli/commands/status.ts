@@ -55,6 +55,7 @@ function lines(found: NodeStatus, paint: Paint): string[] {
     Network: found.network,
     Peers: String(found.peers),
     Listening: found.listen.length === 0 ? 'nowhere' : found.listen,
+    Reached: `${found.reachability.verdict}: ${found.reachability.reason}`,
     QUIC: facilityText(found.quic),
     Tunnel: facilityText(found.tunnel),
     Data: found.dataDir,

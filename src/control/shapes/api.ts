@@ -4,6 +4,7 @@
  */
 
 import { z } from 'zod'
+import { facility, portMapping, reachability } from './reach/api.ts'
 
 /** Bounds of what a caller may send; answers are ours and need none. */
 export const NAME_MAX = 256
@@ -20,12 +21,6 @@ export const health = z.object({
   ready: z.boolean(),
 })
 
-const facility = z.object({
-  state: z.enum(['active', 'off', 'unavailable']),
-  reason: z.string().optional(),
-  remedy: z.string().optional(),
-})
-
 export const status = z.object({
   peerId: z.string(),
   ethAddress: z.string().nullable(),
@@ -37,6 +32,8 @@ export const status = z.object({
   health,
   quic: facility,
   tunnel: facility,
+  reachability,
+  portMapping,
   uptimeMs: z.number(),
   dataDir: z.string(),
 })
@@ -58,6 +55,7 @@ const connection = z.object({
   address: z.string(),
   direction: z.enum(['inbound', 'outbound']),
   transport: z.string(),
+  path: z.enum(['direct', 'mapped', 'punched', 'relayed']),
   openedAtMs: z.number(),
   streams: z.number(),
 })
@@ -66,6 +64,23 @@ export const peerStatus = z.object({
   peer: z.string(),
   connections: z.array(connection).readonly(),
   protocols: z.array(z.string()).readonly(),
+})
+
+const counts = z.record(z.string(), z.number())
+
+const scopeReport = z.object({
+  scope: z.string().describe('system, transient, peer or protocol'),
+  name: z.string(),
+  used: counts,
+  limits: counts.describe('What is not named has no limit of its own'),
+})
+
+export const resourceReport = z.object({
+  system: scopeReport,
+  transient: scopeReport,
+  peers: z.array(scopeReport).readonly(),
+  protocols: z.array(scopeReport).readonly(),
+  peersLeftOut: z.number(),
 })
 
 export const toolInfo = z.object({

@@ -1,0 +1,288 @@
+/**
+ * From a relayed connection to a direct one (DCUtR). Who was called through the relay begins: it
+ * dials what the caller announces, and has both sides send to each other at the same moment, from
+ * the ports that they listen on, so that each NAT takes the other's packets for answers.
+ *
+ * QUIC first: the caller dials, the called sends packets of no meaning. Then TCP: both connect.
+ * Three tries at most; each is kept with its outcome. Then the relay is left (`leave`).
+ */
+
+import type { Connection, Libp2p, Stream } from '@libp2p/interface'
+import { peerIdFromString } from '@libp2p/peer-id'
+import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
+import { type Clock, type Logger, race, TtlMap } from '../base/index.ts'
+import { type PeerId, peerId } from '../identity/index.ts'
+import type { Scope } from '../ip/index.ts'
+import {
+  DCUTR_MESSAGE_BYTES_MAX,
+  DCUTR_PROTOCOL,
+  decodeHolePunch,
+  encodeHolePunch,
+} from './dcutr-protocol.ts'
+import { NetError, reasonOf } from './errors.ts'
+import { type Frames, framesOf } from './frames.ts'
+import type { NetMetrics } from './metrics.ts'
+import { isRelayed, notePath, type Path } from './paths.ts'
+import { type PunchAttempt, PunchAttempts } from './punch-attempts.ts'
+import { type PunchKind, punchTargets } from './punch-targets.ts'
+import type { Punching, PunchRole } from './punching.ts'
+import { type Address, parseAny, withPeer } from './transports.ts'
+
+export interface HolePunchDeps {
+  readonly libp2p: Pick<Libp2p, 'handle' | 'getConnections' | 'addEventListener'>
+  readonly clock: Clock
+  readonly log: Logger
+  readonly metrics: Pick<NetMetrics, 'punches'>
+  readonly punching: Punching
+  readonly scope: Scope
+  /** Dials one address directly. */
+  dial(to: Multiaddr, options: { readonly signal: AbortSignal }): Promise<Connection>
+  /** Our own ports as others see them. */
+  punchable(): readonly string[]
+  /** What a peer announces, as far as it is known. */
+  addressesOf(peer: PeerId): Promise<readonly string[]>
+  /** There is a direct connection now. */
+  improved(peer: PeerId, path: Path): void
+}
+
+const ORDER: readonly PunchKind[] = ['quic', 'tcp', 'quic']
+const WINDOW_MS = 3_000
+const SETTLE_MS = 500
+const EXCHANGE_MS = 10_000
+const STREAMS_MAX = 2
+const UNDERWAY_MAX = 16
+const PAUSE_MS = 30_000
+const PEERS_MAX = 512
+const ANNOUNCED_WAIT_MS = 300
+
+export class HolePunch {
+  readonly #deps: HolePunchDeps
+  readonly #stopped = new AbortController()
+  readonly #underway = new Map<PeerId, Promise<void>>()
+  readonly #paused: TtlMap<PeerId, boolean>
+  readonly #waiting = new Map<PeerId, PromiseWithResolvers<Connection>>()
+  readonly #attempts = new PunchAttempts()
+  #isOn = false
+
+  constructor(deps: HolePunchDeps) {
+    this.#deps = deps
+    const { clock, libp2p } = deps
+    this.#paused = new TtlMap({ entriesMax: PEERS_MAX, ttlMs: PAUSE_MS, clock })
+    libp2p.addEventListener('connection:open', ({ detail }) => {
+      this.#opened(detail)
+    })
+  }
+
+  async start(): Promise<void> {
+    const answer = (stream: Stream, via: Connection) => void this.#answer(stream, via)
+    const options = { maxInboundStreams: STREAMS_MAX, runOnLimitedConnection: true }
+    await this.#deps.libp2p.handle(DCUTR_PROTOCOL, answer, options)
+    this.#isOn = true
+  }
+
+  async stop(): Promise<void> {
+    this.#isOn = false
+    this.#stopped.abort()
+    await Promise.allSettled(this.#underway.values())
+  }
+
+  /** The last tries, the newest last. */
+  attempts(): readonly PunchAttempt[] {
+    return this.#attempts.all
+  }
+
+  #opened(connection: Connection): void {
+    const peer = peerId(connection.remotePeer.toString())
+    if (!isRelayed(connection)) {
+      this.#waiting.get(peer)?.resolve(connection)
+      return
+    }
+    if (connection.direction !== 'inbound' || !this.#isOn) return
+    if (this.#underway.has(peer) || this.#underway.size >= UNDERWAY_MAX) return
+    if (this.#paused.has(peer) || this.#direct(peer) !== undefined) return
+    const work = this.#upgrade(connection, peer)
+      .catch((error: unknown) => {
+        this.#paused.set(peer, true)
+        this.#deps.log.debug('the relay stays', { peer, why: reasonOf(error) })
+      })
+      .finally(() => this.#underway.delete(peer))
+    this.#underway.set(peer, work)
+  }
+
+  /** As the one who was called. */
+  async #upgrade(relayed: Connection, peer: PeerId): Promise<void> {
+    if (await this.#dialAnnounced(peer)) return
+    const { clock } = this.#deps
+    using time = clock.deadline(EXCHANGE_MS, this.#stopped.signal)
+    const options = { signal: time.signal, runOnLimitedConnection: true }
+    const stream = await relayed.newStream(DCUTR_PROTOCOL, options)
+    const frames = framesOf(stream, DCUTR_MESSAGE_BYTES_MAX)
+    try {
+      for (const kind of ORDER) {
+        if (await this.#tryOnce(frames, peer, kind)) return
+      }
+      throw NetError.PUNCH_FAILED({ peer, reason: 'no try got through' })
+    } finally {
+      void stream.close().catch(() => undefined)
+    }
+  }
+
+  /** Whoever announces an address that anybody can dial is dialled there. */
+  async #dialAnnounced(peer: PeerId): Promise<boolean> {
+    const { clock, scope, dial } = this.#deps
+    // What the caller announces comes with identify, which has only begun.
+    await clock.sleep(ANNOUNCED_WAIT_MS, this.#stopped.signal)
+    const known = await this.#deps.addressesOf(peer)
+    const targets = punchTargets(known, { kind: undefined, scope, ours: new Set() })
+    if (targets.length === 0) return false
+    const dialAll = (signal: AbortSignal) => {
+      return targets.map(({ text }) => dial(multiaddr(withPeer(text, peer)), { signal }))
+    }
+    return this.#within(peer, { kind: 'dial', role: 'called', targets, path: 'direct' }, dialAll)
+  }
+
+  async #tryOnce(frames: Frames, peer: PeerId, kind: PunchKind): Promise<boolean> {
+    const { clock, scope } = this.#deps
+    using time = clock.deadline(EXCHANGE_MS, this.#stopped.signal)
+    const { signal } = time
+    const own = this.#own(kind)
+    if (own.length === 0) return false
+    const startedMs = clock.now()
+    await frames.write(encodeHolePunch({ type: 'connect', addresses: own }), signal)
+    const { addresses } = decodeHolePunch(await frames.read(signal))
+    const rttMs = clock.now() - startedMs
+    const targets = punchTargets(addresses, { kind, scope, ours: ipsOf(own) })
+    if (targets.length === 0) return false
+    await frames.write(encodeHolePunch({ type: 'sync', addresses: [] }), signal)
+    await clock.sleep(rttMs / 2, signal)
+    const punch = (until: AbortSignal) => {
+      return targets.map((target) => this.#punch(target, peer, { role: 'server', signal: until }))
+    }
+    return await this.#within(peer, { kind, role: 'called', targets, path: 'punched' }, punch)
+  }
+
+  /** As the one who called: answers, and dials when told to. */
+  async #answer(stream: Stream, relayed: Connection): Promise<void> {
+    const { clock, scope, log } = this.#deps
+    const peer = peerId(relayed.remotePeer.toString())
+    try {
+      const isFree = !this.#underway.has(peer) && this.#underway.size < UNDERWAY_MAX
+      if (!isRelayed(relayed) || !isFree) {
+        throw NetError.PUNCH_FAILED({ peer, reason: 'this is no time for it' })
+      }
+      const frames = framesOf(stream, DCUTR_MESSAGE_BYTES_MAX)
+      for (let tries = 0; tries < ORDER.length; tries += 1) {
+        using time = clock.deadline(EXCHANGE_MS, this.#stopped.signal)
+        const told = decodeHolePunch(await frames.read(time.signal))
+        const own = this.#own(undefined)
+        await frames.write(encodeHolePunch({ type: 'connect', addresses: own }), time.signal)
+        if (decodeHolePunch(await frames.read(time.signal)).type !== 'sync') break
+        const rules = { kind: undefined, scope, ours: ipsOf(own) }
+        const targets = punchTargets(told.addresses, rules)
+        const kind = targets[0]?.transport === 'tcp' ? 'tcp' : 'quic'
+        const work = this.#within(
+          peer,
+          { kind, role: 'caller', targets, path: 'punched' },
+          (until) =>
+            targets.map((target) => this.#punch(target, peer, { role: 'client', signal: until })),
+        )
+        if (await work) break
+      }
+      await stream.close()
+    } catch (error) {
+      log.debug('hole punching ended', { peer, why: reasonOf(error) })
+      stream.abort(NetError.CONNECTION_DROPPED({ reason: reasonOf(error) }, error))
+    }
+  }
+
+  /** One address: over QUIC the caller dials and the called only opens its NAT; TCP is both's. */
+  async #punch(
+    { text, transport, host, port = 0 }: Address,
+    peer: PeerId,
+    { role, signal }: { readonly role: PunchRole; readonly signal: AbortSignal },
+  ): Promise<unknown> {
+    const { punching, dial } = this.#deps
+    const to = multiaddr(withPeer(text, peer))
+    if (transport === 'tcp') return punching.tcp.punch(to, { role, signal })
+    if (role === 'client') return dial(to, { signal })
+    return punching.hub?.punch({ host: host?.value ?? '', port }, { signal })
+  }
+
+  /** Begins what may lead to a direct connection, and waits for one for a while. */
+  async #within(
+    peer: PeerId,
+    { kind, role, targets, path }: Begun,
+    begin: (signal: AbortSignal) => readonly Promise<unknown>[],
+  ): Promise<boolean> {
+    const { clock, metrics } = this.#deps
+    const startedMs = clock.now()
+    const reasons: string[] = []
+    const direct = this.#waiting.get(peer) ?? Promise.withResolvers<Connection>()
+    this.#waiting.set(peer, direct)
+    using time = clock.deadline(WINDOW_MS, this.#stopped.signal)
+    const over = new AbortController()
+    let won: Connection | undefined = this.#direct(peer)
+    try {
+      for (const one of begin(over.signal)) {
+        one.catch((error: unknown) => {
+          reasons.push(reasonOf(error))
+        })
+      }
+      won ??= await race(direct.promise, time.signal)
+    } catch {
+      won = this.#direct(peer)
+    } finally {
+      this.#waiting.delete(peer)
+      this.#end(over, won === undefined ? 0 : SETTLE_MS)
+    }
+    const outcome = won === undefined ? 'failed' : 'connected'
+    metrics.punches.add(1, { transport: kind, outcome })
+    this.#attempts.add({
+      peer,
+      atMs: startedMs,
+      kind,
+      role,
+      targets: targets.map(({ text }) => text),
+      outcome,
+      tookMs: clock.now() - startedMs,
+      ...(won === undefined && { reason: reasons[0] ?? 'nothing came through' }),
+    })
+    if (won === undefined) return false
+    if (path === 'punched') notePath(won, path)
+    this.#deps.improved(peer, path)
+    return true
+  }
+
+  /** The dial that won has a few turns to go when its connection is announced. */
+  #end(over: AbortController, afterMs: number): void {
+    const end = () => {
+      over.abort(NetError.CONNECTION_DROPPED({ reason: 'the try is over' }))
+    }
+    if (afterMs === 0) end()
+    else this.#deps.clock.sleep(afterMs, this.#stopped.signal).then(end, end)
+  }
+
+  /** Our ports of a kind that can be punched: those that others saw. */
+  #own(kind: PunchKind | undefined): readonly string[] {
+    return this.#deps.punchable().filter((text) => {
+      const { transport } = parseAny(text)
+      return kind === undefined ? transport === 'quic' || transport === 'tcp' : transport === kind
+    })
+  }
+
+  #direct(peer: PeerId): Connection | undefined {
+    const all = this.#deps.libp2p.getConnections(peerIdFromString(peer))
+    return all.find((one) => one.status === 'open' && !isRelayed(one))
+  }
+}
+
+interface Begun {
+  readonly kind: PunchAttempt['kind']
+  readonly role: PunchAttempt['role']
+  readonly targets: readonly Address[]
+  readonly path: Path
+}
+
+function ipsOf(addresses: readonly string[]): ReadonlySet<string> {
+  return new Set(addresses.map((text) => parseAny(text).host?.value ?? ''))
+}

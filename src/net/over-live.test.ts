@@ -1,0 +1,60 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { Connection } from '@libp2p/interface'
+import { multiaddr } from '@multiformats/multiaddr'
+import { FakeClock } from '../../test/support/fake-clock.ts'
+import { overLive } from './over-live.ts'
+
+function connection(port: number, status = 'open'): Connection {
+  const remoteAddr = multiaddr(`/ip4/192.0.2.1/tcp/${port}`)
+  return { remoteAddr, status } as unknown as Connection
+}
+
+function setup(...open: Connection[]) {
+  const clock = new FakeClock(1_000)
+  return { clock, deps: { clock, connections: () => open, timeoutMs: 10_000 } }
+}
+
+test('overLive() works over the connection given, and over no other when that is alive', async () => {
+  const [a, b] = [connection(1), connection(2)]
+  const { deps } = setup(a, b)
+  assert.equal(await overLive(a, deps, async (one) => one), a)
+  const failing = overLive(a, deps, async () => Promise.reject(new Error('refused')))
+  await assert.rejects(failing, /refused/)
+})
+
+test('a connection that was closed under the work makes room for the next', async () => {
+  const [closed, b] = [connection(1, 'closed'), connection(2)]
+  const { deps } = setup(b)
+  const work = async (one: Connection) => (one === b ? 'done' : Promise.reject(new Error('gone')))
+  assert.equal(await overLive(closed, deps, work), 'done')
+})
+
+test('a silent connection is waited for shortly while there is another, else to the end', async () => {
+  const [silent, b] = [connection(1), connection(2)]
+  const both = setup(silent, b)
+  const never = new Promise<string>(() => undefined)
+  const work = (one: Connection) => (one === silent ? never : Promise.resolve('over the other'))
+  const done = overLive(silent, both.deps, work)
+  await both.clock.advance(3_000)
+  assert.equal(await done, 'over the other')
+
+  const alone = setup(silent)
+  const failed = overLive(silent, alone.deps, work).catch((error: unknown) => String(error))
+  await alone.clock.advance(9_999)
+  assert.equal(alone.clock.waiting > 0, true)
+  await alone.clock.advance(1)
+  assert.match(await failed, /10000 ms/)
+})
+
+test('no more than three connections are tried', async () => {
+  const all = [1, 2, 3, 4].map((port) => connection(port, 'closed'))
+  const { deps } = setup(...all)
+  let count = 0
+  const work = async () => {
+    count += 1
+    throw new Error('gone')
+  }
+  await assert.rejects(overLive(all[0] as Connection, deps, work), /gone/)
+  assert.equal(count, 3)
+})
