@@ -37,14 +37,15 @@ export const RINGS = {
   interop: {
     what: 'peers and clients that nobody here wrote',
     files: ['test/interop/**/*.test.ts'],
-    options: ['--test-timeout=180000'],
+    // Peers of other makers are built first.
+    options: ['--test-timeout=1800000'],
     needs: [],
   },
   lab: {
     what: 'network namespaces',
     files: ['test/lab/**/*.test.ts'],
     options: ['--test-timeout=180000', '--test-concurrency=1'],
-    needs: ['linux', 'root', 'ip'],
+    needs: ['linux', 'root', 'ip', 'nft'],
   },
   package: {
     what: 'what is published, installed and run on Node 22, 24 and 26',
@@ -67,6 +68,10 @@ const CHECKS = {
   ip: () => {
     const found = spawnSync('ip', ['netns', 'list']).status === 0
     return found ? undefined : 'needs `ip netns`: install iproute2'
+  },
+  nft: () => {
+    const found = spawnSync('nft', ['--version']).status === 0
+    return found ? undefined : 'needs `nft`: install nftables'
   },
 }
 

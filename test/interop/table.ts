@@ -1,0 +1,101 @@
+/** What passed, as the tables of `docs/interop.md`; run by hand it makes that page anew. */
+
+import { spawnSync } from 'node:child_process'
+import { appendFileSync, readFileSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { CHECKS } from './checks.ts'
+import { RELAY_CHECKS } from './relay-checks.ts'
+
+/** How a connection is carried and secured. */
+export interface Way {
+  readonly way: string
+  readonly kind: 'udp' | 'tcp'
+  readonly security: 'noise' | 'tls'
+  readonly listen: string
+}
+
+export const WAYS: readonly Way[] = [
+  { way: 'QUIC', kind: 'udp', security: 'noise', listen: '/ip4/127.0.0.1/udp/0/quic-v1' },
+  { way: 'TCP, Noise', kind: 'tcp', security: 'noise', listen: '/ip4/127.0.0.1/tcp/0' },
+  { way: 'TCP, TLS', kind: 'tcp', security: 'tls', listen: '/ip4/127.0.0.1/tcp/0' },
+]
+
+/** Rows of the lab in which both leave the relay: who was called takes the first step. */
+export const PUNCHES = {
+  theyCall: 'they call us through a relay, both leave it',
+  weCall: 'we call them through a relay, both leave it',
+} as const
+
+export interface Passed {
+  readonly maker: string
+  readonly way: string
+  readonly check: string
+}
+
+/** Only for whoever asked: a plain run of the tests leaves no file behind. */
+export function note(one: Passed): void {
+  const file = process.env.INTEROP_NOTES
+  if (file !== undefined) appendFileSync(file, `${JSON.stringify(one)}\n`)
+}
+
+function tableOf(all: readonly Passed[], checks: readonly string[]): string {
+  const here = all.filter(({ check }) => checks.includes(check))
+  const makers = [...new Set(here.map(({ maker }) => maker))]
+  const ways = [...new Set(here.map(({ way }) => way))]
+  const columns = makers.flatMap((maker) => ways.map((way) => ({ maker, way })))
+  const head = ['', ...columns.map(({ maker, way }) => `${maker}, ${way}`)]
+  const rows = checks.map((name) => [
+    name,
+    ...columns.map(({ maker, way }) =>
+      here.some((one) => one.maker === maker && one.way === way && one.check === name)
+        ? 'yes'
+        : 'NO',
+    ),
+  ])
+  const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`
+  return [head, head.map(() => '---'), ...rows].map(line).join('\n')
+}
+
+function pageOf(all: readonly Passed[]): string {
+  const names = (checks: readonly { readonly name: string }[]) => checks.map(({ name }) => name)
+  return [
+    '# Who we speak with',
+    '',
+    'Our nodes with peers of other makers, each a program over the library as its makers publish',
+    'it, with none of our code. Made by `node test/interop/table.ts` (Linux, root); `npm run interop`',
+    'and `npm run lab` fail when a row no longer holds.',
+    '',
+    '## Protocols',
+    '',
+    tableOf(all, names(CHECKS)),
+    '',
+    '## Relays (circuit relay v2)',
+    '',
+    'Ping runs through the circuit, which is encrypted between its ends.',
+    '',
+    tableOf(all, names(RELAY_CHECKS)),
+    '',
+    '## Leaving the relay (DCUtR)',
+    '',
+    'Both sides behind NATs that filter by address and port. js-libp2p is not here: its own peers do',
+    'not punch with each other over either transport.',
+    '',
+    tableOf(all, Object.values(PUNCHES)),
+    '',
+  ].join('\n')
+}
+
+if (import.meta.main) {
+  const file = join(tmpdir(), `p2p-interop-${process.pid}.jsonl`)
+  const lab = join(import.meta.dirname, '..', 'lab', 'interop-dcutr.test.ts')
+  const tests = ['peers.test.ts', 'relay.test.ts'].map((one) => join(import.meta.dirname, one))
+  const words = ['--test', '--test-concurrency=1', ...tests, lab]
+  spawnSync(process.execPath, words, {
+    stdio: 'inherit',
+    env: { ...process.env, CI: 'true', INTEROP_NOTES: file },
+  })
+  const lines = readFileSync(file, 'utf8').trimEnd().split('\n')
+  const all = lines.map((line) => JSON.parse(line) as Passed)
+  writeFileSync(join(import.meta.dirname, '..', '..', 'docs', 'interop.md'), pageOf(all))
+}
