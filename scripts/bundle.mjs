@@ -34,8 +34,7 @@ const versionPlugin = {
 }
 
 /**
- * Libraries hold much that a node never uses: 65,536 words of which an address needs nine, so that
- * they are read from a file and forgotten; zod's messages in fifty languages; parts of
+ * Libraries hold much that a node never uses: zod's messages in fifty languages; parts of
  * prom-client for a push gateway and for clusters, which bring half of Node's HTTP with them.
  */
 const slimPlugin = {
@@ -48,13 +47,6 @@ const slimPlugin = {
       if (contents === text) throw new Error(`${path} is not as it was`)
       return { contents, loader: 'ts' }
     })
-    onLoad({ filter: /[/\\]src[/\\]ip[/\\]dictionary\.ts$/ }, () => ({
-      contents:
-        "import { readFile } from 'node:fs/promises'\n" +
-        "const FILE = new URL('./words.txt', import.meta.url)\n" +
-        "export const loadDictionary = async () => (await readFile(FILE, 'latin1')).split(' ')",
-      loader: 'js',
-    }))
     onLoad({ filter: /[/\\]zod[/\\]v4[/\\]locales[/\\]index\.js$/ }, () => ({
       contents: "export { default as en } from './en.js'",
       loader: 'js',
@@ -123,8 +115,7 @@ const { metafile } = await build({
   metafile: true,
   logLevel: 'warning',
 })
-const { default: words } = await import('niceware/lib/wordlist.js')
-writeFileSync(join(out, 'words.txt'), words.join(' '))
+cpSync(join(root, 'src/ip/words.txt'), join(out, 'words.txt'))
 cpSync(join(root, 'node_modules/@fastify/swagger-ui/static'), join(out, 'static'), {
   recursive: true,
 })

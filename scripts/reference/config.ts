@@ -32,6 +32,7 @@ const PURPOSE: Readonly<Record<string, string>> = {
   security: 'Who may do how much; a cost unit is one request, a write to the DHT costs five.',
   resources: 'What the node may use of this machine.',
   control: 'The local API that `p2p` and other programs use.',
+  channel: 'Channels that outlive a connection (`node.channel`).',
   log: 'What is written to standard error.',
   rpc: 'Questions between peers.',
   storage: 'Files and records kept for others.',

@@ -1,30 +1,25 @@
 /**
- * The processes of the bench `memory` that hold connections: a listener, ours or plain js-libp2p's,
- * and diallers, which are plain js-libp2p for both, each connection from an identity of its own.
+ * The processes of the benches `memory` and `many` that hold connections: a listener, ours or
+ * another's, and diallers, each of whose connections is from an identity of its own. Ours is
+ * dialled by plain js-libp2p as well, so that both listeners have the same work.
  */
 
 import { readdirSync } from 'node:fs'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
-import { noise } from '@chainsafe/libp2p-noise'
-import { quic } from '@chainsafe/libp2p-quic'
-import { yamux } from '@chainsafe/libp2p-yamux'
-import { identify } from '@libp2p/identify'
-import { tcp } from '@libp2p/tcp'
 import { multiaddr } from '@multiformats/multiaddr'
-import { createLibp2p, type Libp2p } from 'libp2p'
-import { openNode, resolveOptions } from '../../src/node/index.ts'
 import { serveWorker } from './harness-worker.ts'
+import {
+  type Listening,
+  listenHyperdht,
+  listenOurs,
+  listenPlain,
+  plainNode,
+} from './memory-listeners.ts'
+import { hyperdht } from './sides/hyperdht.ts'
 
-export type Transport = 'quic' | 'tcp'
-
-export interface Listening {
-  readonly ours: boolean
-  readonly transport: Transport
-  /** Connections that the limits must let in. */
-  readonly room: number
+export interface Target {
+  readonly address: string
+  readonly count: number
 }
 
 export interface Held {
@@ -33,83 +28,95 @@ export interface Held {
   readonly connections: number
 }
 
-const DIALS_AT_ONCE = 4
-const PENDING_MAX = 256
+/** One identity, started, that has yet to dial. */
+interface Dialler {
+  dial(address: string): Promise<unknown>
+}
+
+const LISTEN = { ours: listenOurs, plain: listenPlain, hyperdht: listenHyperdht }
+const LANES = 4
+const COUNTED_MS = 20
+const COUNT_TIMEOUT_MS = 60_000
+
+/** A listener that takes them all at once answers all their pings at once, for some too late. */
+const UNMONITORED = { connectionMonitor: { enabled: false } }
 
 let connections: () => number = () => 0
-const diallers: Libp2p[] = []
+const gathered: Dialler[] = []
+/** What nobody holds on to would be collected, and its connection closed. */
+const kept: unknown[] = []
+
+/** Starts identities, so that `dial` is dials alone. */
+async function gather({ address, count }: Target): Promise<void> {
+  await inLanes(count - gathered.length, async () => {
+    gathered.push(await dialler(address))
+  })
+}
+
+/** One connection from each of `count` identities, some at the same time. */
+async function dial({ address, count }: Target): Promise<void> {
+  await inLanes(count, async () => {
+    const one = gathered.pop() ?? (await dialler(address))
+    kept.push(one, await one.dial(address))
+  })
+}
+
+async function dialler(address: string): Promise<Dialler> {
+  if (address.startsWith('/')) {
+    const transport = address.includes('/udp/') ? 'quic' : 'tcp'
+    const node = await plainNode(transport, UNMONITORED)
+    return { dial: () => node.dial(multiaddr(address)) }
+  }
+  const stack = hyperdht()
+  await stack.ready(address)
+  return stack
+}
+
+async function inLanes(count: number, work: () => Promise<void>): Promise<void> {
+  let left = count
+  const lane = async () => {
+    while (left > 0) {
+      left -= 1
+      await work()
+    }
+  }
+  await Promise.all(Array.from({ length: LANES }, lane))
+}
+
+/** Resolves with how many connections there are, once there are `count`. */
+async function counted({ count }: { readonly count: number }): Promise<number> {
+  const began = performance.now()
+  while (connections() < count && performance.now() - began < COUNT_TIMEOUT_MS) {
+    await wait(COUNTED_MS)
+  }
+  return connections()
+}
+
+/** What this process holds once the garbage is collected. */
+async function held(): Promise<Held> {
+  for (let i = 0; i < 4; i += 1) {
+    globalThis.gc?.()
+    await wait(100)
+  }
+  const descriptors = readdirSync('/proc/self/fd').length
+  return { rssKb: process.memoryUsage.rss() / 1_024, descriptors, connections: connections() }
+}
+
+/** What this process has used of the machine's cores so far, in milliseconds. */
+function cpuMs(): number {
+  const { user, system } = process.cpuUsage()
+  return (user + system) / 1_000
+}
 
 await serveWorker({
-  listen: (how: Listening) => (how.ours ? listenOurs(how) : listenPlain(how)),
-
-  async dial({ address, count }: { readonly address: string; readonly count: number }) {
-    let left = count
-    const lane = async () => {
-      while (left > 0) {
-        left -= 1
-        const node = await plainNode(address.includes('/udp/') ? 'quic' : 'tcp')
-        diallers.push(node)
-        await node.dial(multiaddr(address))
-      }
-    }
-    await Promise.all(Array.from({ length: DIALS_AT_ONCE }, lane))
+  async listen(how: Listening): Promise<string> {
+    const listener = await LISTEN[how.stack](how)
+    connections = listener.connections
+    return listener.address
   },
-
-  /** What this process holds once the garbage is collected. */
-  async held(): Promise<Held> {
-    for (let i = 0; i < 4; i += 1) {
-      globalThis.gc?.()
-      await wait(100)
-    }
-    const descriptors = readdirSync('/proc/self/fd').length
-    return { rssKb: process.memoryUsage.rss() / 1_024, descriptors, connections: connections() }
-  },
+  gather,
+  dial,
+  counted,
+  held,
+  cpuMs,
 })
-
-async function listenOurs({ transport, room }: Listening): Promise<string> {
-  const dataDir = await mkdtemp(join(tmpdir(), 'p2p-bench-'))
-  process.on('exit', () => void rm(dataDir, { recursive: true, force: true }))
-  const limits = {
-    connectionsMax: room,
-    connectionsPerHostMax: room,
-    connectionsPerSiteMax: room,
-    inboundPerSecondMax: room,
-  }
-  const config = resolveOptions(
-    { preset: 'test', dataDir, net: { ...limits, listen: [listenAddress(transport)] } },
-    {},
-  )
-  const node = await openNode(config, { version: '0.0.0', writeLog: () => {} })
-  connections = () => node.status().peers
-  return node.addresses[0] ?? ''
-}
-
-async function listenPlain({ transport, room }: Listening): Promise<string> {
-  const node = await plainNode(transport, {
-    addresses: { listen: [listenAddress(transport)] },
-    connectionManager: {
-      maxConnections: room,
-      maxIncomingPendingConnections: PENDING_MAX,
-      inboundConnectionThreshold: room,
-    },
-  })
-  connections = () => node.getConnections().length
-  return node.getMultiaddrs()[0]?.toString() ?? ''
-}
-
-function plainNode(
-  transport: Transport,
-  options: Partial<Parameters<typeof createLibp2p>[0]> = {},
-): Promise<Libp2p> {
-  return createLibp2p({
-    transports: [transport === 'quic' ? quic() : tcp()],
-    connectionEncrypters: [noise()],
-    streamMuxers: [yamux()],
-    services: { identify: identify() },
-    ...options,
-  })
-}
-
-function listenAddress(transport: Transport): string {
-  return transport === 'quic' ? '/ip4/127.0.0.1/udp/0/quic-v1' : '/ip4/127.0.0.1/tcp/0'
-}

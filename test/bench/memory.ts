@@ -7,7 +7,8 @@ import { setTimeout as wait } from 'node:timers/promises'
 import type { Bench, Measured, Run } from './harness.ts'
 import { BENCH_FOLDER } from './harness-machine.ts'
 import { measureIdle } from './memory-idle.ts'
-import type { Held, Listening, Transport } from './memory-side.ts'
+import type { Listening } from './memory-listeners.ts'
+import type { Held } from './memory-side.ts'
 
 const REPOSITORY = dirname(dirname(BENCH_FOLDER))
 const SOURCE = join(REPOSITORY, 'bin', 'p2p')
@@ -42,13 +43,13 @@ export const bench: Bench = {
   },
   ours: async (run) => ({
     ...(await idle(run)),
-    ...(await perConnection(run, { ours: true, transport: 'tcp' })),
-    ...(await perConnection(run, { ours: true, transport: 'quic' })),
+    ...(await perConnection(run, { stack: 'ours', transport: 'tcp' })),
+    ...(await perConnection(run, { stack: 'ours', transport: 'quic' })),
   }),
   peers: {
     plain: async (run) => ({
-      ...(await perConnection(run, { ours: false, transport: 'tcp' })),
-      ...(await perConnection(run, { ours: false, transport: 'quic' })),
+      ...(await perConnection(run, { stack: 'plain', transport: 'tcp' })),
+      ...(await perConnection(run, { stack: 'plain', transport: 'quic' })),
     }),
   },
   ratios: {
@@ -100,11 +101,11 @@ async function idle({ short }: Run): Promise<Measured> {
 
 async function perConnection(
   run: Run,
-  { ours, transport }: { readonly ours: boolean; readonly transport: Transport },
+  { stack, transport }: Pick<Listening, 'stack' | 'transport'>,
 ): Promise<Measured> {
   const count = run.short ? 100 : 1_000
   await using listener = await run.start(SIDE, { nodeArgs: ['--expose-gc'] })
-  const how: Listening = { ours, transport, room: count + FIRST + DIALLERS }
+  const how: Listening = { stack, transport, room: count + FIRST + DIALLERS }
   const address = await listener.call<string>('listen', how)
   const diallers = await Promise.all(Array.from({ length: DIALLERS }, () => run.start(SIDE)))
   await diallers[0]?.call('dial', { address, count: FIRST })

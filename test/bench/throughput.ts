@@ -97,6 +97,7 @@ export const bench: Bench = {
   ours: (run) => measure(run, 'ours'),
   peers: {
     plain: (run) => measure(run, 'plain'),
+    hub: (run) => measure(run, 'hub'),
     hyperdht: (run) => measure(run, 'hyperdht'),
     tls: (run) => measure(run, 'tls'),
     net: (run) => measure(run, 'net'),
@@ -118,6 +119,8 @@ export const bench: Bench = {
     'ours.tcpDown': { atLeast: 100 },
   },
   notes: [
+    'The hub side is our own QUIC with one UDP port for listening and dialling at both ends, as ' +
+      'behind a NAT: every packet goes through JavaScript.',
     'The net side is a bare TCP socket, without encryption: what the path itself carries; its ' +
       'link_… figures are the ceiling of the link, measured without delay.',
     'HyperDHT stands under QUIC because it, too, runs over UDP; node’s own TLS 1.3 stands under ' +

@@ -19,8 +19,6 @@ const NOT_YET = [
   'tunneling.fallback_cascade',
   'tunneling.probe_interval',
   'mcp.available_tools',
-  'resources.max_memory_mb',
-  'resources.bandwidth_limit_mbps',
 ]
 const MENDED = [
   ['mcp.server_address', '127.0.0.1:0'],
@@ -42,7 +40,7 @@ test('the specification’s file is told what is missing, all at once, and start
   assert.equal(refused.code, 3)
   const { code, facts, message } = errorOf(refused)
   assert.equal(code, 'NODE_CONFIG_INVALID')
-  assert.equal((facts.problems as unknown[]).length, 10)
+  assert.equal((facts.problems as unknown[]).length, 8)
   for (const key of [...NOT_YET, 'mcp.server_address', 'bootstrap.nodes']) {
     const [section = '', name = ''] = key.split('.')
     assert.ok(message.includes(`[${section}] ${name} (${file}:`), key)
@@ -50,7 +48,7 @@ test('the specification’s file is told what is missing, all at once, and start
   assert.match(message, /it comes with the room "tunnel". Remove the key or set it to false/)
   assert.match(message, /or set \[mcp\] expose_beyond_loopback = true if you mean to expose/)
 
-  const isLeft = (line: string) => !/^(fallback|preferred|probe|available|max_mem|bandw)/.test(line)
+  const isLeft = (line: string) => !/^(fallback|preferred|probe|available)/.test(line)
   const lines = EXAMPLE.split('\n').filter(isLeft)
   await writeFile(file, lines.join('\n'))
   const { code: unset } = await p2p(['config', 'set', 'tunneling.enabled', '--unset', ...at])

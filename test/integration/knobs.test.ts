@@ -7,6 +7,7 @@ import type { NodeConfig } from '../../src/node/index.ts'
 import { AT_ONCE, reconfigure } from '../../src/node/reconfigure.ts'
 import { keys } from '../../src/node/toml-map.ts'
 import { accessObservations } from './knobs/access.ts'
+import { channelObservations } from './knobs/channel.ts'
 import { controlObservations } from './knobs/control.ts'
 import { dhtObservations } from './knobs/dht.ts'
 import { dhtDatagramObservations } from './knobs/dht-datagrams.ts'
@@ -15,12 +16,17 @@ import { mcpObservations } from './knobs/mcp.ts'
 import { netObservations } from './knobs/net.ts'
 import { nodeObservations } from './knobs/node.ts'
 import type { Observation, Rooms } from './knobs/observation.ts'
+import { portmapObservations } from './knobs/portmap.ts'
 import { pubsubObservations } from './knobs/pubsub.ts'
+import { relayObservations } from './knobs/relay.ts'
 import { rpcObservations } from './knobs/rpc.ts'
 
 const all: Readonly<Record<string, Observation>> = {
   ...nodeObservations,
   ...netObservations,
+  ...relayObservations,
+  ...channelObservations,
+  ...portmapObservations,
   ...dhtObservations,
   ...dhtDatagramObservations,
   ...dhtWriteObservations,

@@ -7,12 +7,16 @@ that has no name: when this process ends, however it ends, its interfaces end wi
     wan0 ── veth ── to-a | this process | to-b ── veth ── wan0
 
 Offloads are off, so that what passes are the packets of a real wire and not 64 KiB bundles of
-them; multicast stays out. Packets are moved in batches by recvmmsg and sendmmsg, and never copied
-here; a batch keeps the time at which it came.
+them; multicast stays out unless it is asked for. Packets are moved in batches by recvmmsg and
+sendmmsg, and never copied here; a batch keeps the time at which it came.
 
 Standard input takes one JSON object a line and standard output answers each with one:
     {"a": "<namespace>", "b": "<namespace>"}      the first line: attach; answers {"ready": true}
-    {"shape": {"ab": way, "ba": way}}             way: delayMs, loss, rateBps (0: none), queueBytes
+        seed, names: {"a": "wan0", "b": "wan0"} of the interfaces, multicast: true lets it pass
+    {"shape": {"ab": way, "ba": way}}             way: delayMs, loss, rateBps (0: none), queueBytes,
+        jitterMs: up to so much more delay, which drifts, so that packets stay in order;
+        burst: lost packets follow each other, so many on average (Gilbert-Elliott, all lost in the
+        bad state, none in the good one, `loss` of all packets in the long run)
     {"stats": true}                               counts each way since the last shape
     {"trace": true} {"trace": false}              begin; end, and answer with what passed
 The end of standard input ends the link.
@@ -57,6 +61,8 @@ FILTER = (
     (0x06, 0, 0, 0xFFFF),
     (0x06, 0, 0, 0),
 )
+# The same with multicast and broadcast: only what we sent ourselves stays out.
+FILTER_MULTICAST = (FILTER[0], (0x15, 1, 0, 4), *FILTER[4:])
 # ETHTOOL_STXCSUM, SSG, STSO, SGSO, SGRO
 OFFLOADS = (0x17, 0x19, 0x1F, 0x24, 0x2C)
 PR_SET_TIMERSLACK = 29
@@ -64,6 +70,7 @@ TRACE_BYTES = 160
 TRACE_MAX = 200_000
 # Packets of a shaped direction that leave within this are sent together.
 TOGETHER_S = 0.0002
+JITTER_S = 0.1
 
 libc = ctypes.CDLL(None, use_errno=True)
 
@@ -114,7 +121,15 @@ class Way:
 
     def shape(self, way):
         self.delay = way.get("delayMs", 0) / 1000
+        self.jitter = way.get("jitterMs", 0) / 1000
         self.loss = way.get("loss", 0)
+        # Leaving the bad state, and entering it: chances at each packet.
+        self.leave = 1 / max(1, way.get("burst", 1))
+        self.enter = self.leave * self.loss / max(1e-9, 1 - self.loss)
+        self.bursts = way.get("burst", 1) > 1
+        self.bad = False
+        self.latest = 0.0
+        self.drift = (0.0, 0.0, 0.0)
         self.rate = way.get("rateBps", 0) / 8
         self.limit = way.get("queueBytes", 1 << 20)
         self.free = 0.0
@@ -142,12 +157,13 @@ class Way:
         self.counts["longest"] = max(self.counts["longest"], max(lengths))
         if self.trace is not None:
             self.note(batch, lengths, now)
-        runs = self.runs(count, lengths, now) if self.loss or self.rate else [(now, 0, count)]
+        shaped = self.loss or self.rate or self.jitter
+        runs = self.runs(count, lengths, now) if shaped else [(now, 0, count)]
         batch.waiting = len(runs)
         if not runs:
             self.pool.append(batch)
         for due, first, length in runs:
-            if self.delay or self.rate:
+            if self.delay or self.rate or self.jitter:
                 self.queue.append((due + self.delay, batch, first, length))
             else:
                 self.put(batch, first, length)
@@ -157,7 +173,7 @@ class Way:
         """Neighbours that leave together, without those that are lost or find the queue full."""
         runs = []
         for i in range(count):
-            if self.loss and self.random.random() < self.loss:
+            if self.loss and self.is_lost():
                 self.counts["lost"] += 1
                 continue
             due = now
@@ -167,11 +183,31 @@ class Way:
                     self.counts["overflowed"] += 1
                     continue
                 due = self.free = start + lengths[i] / self.rate
+            if self.jitter:
+                due = self.latest = max(self.latest, due + self.jitter * self.drifted(now))
             if runs and sum(runs[-1][1:]) == i and due - runs[-1][0] < TOGETHER_S:
                 runs[-1] = (runs[-1][0], runs[-1][1], runs[-1][2] + 1)
             else:
                 runs.append((due, i, 1))
         return runs
+
+    def drifted(self, now):
+        """Between 0 and 1: from one random value to the next in JITTER_S."""
+        since, last, following = self.drift
+        passed = (now - since) / JITTER_S
+        if passed >= 1:
+            last = following if passed < 2 else self.random.random()
+            self.drift = (now, last, self.random.random())
+            return last
+        return last + (following - last) * passed
+
+    def is_lost(self):
+        if not self.bursts:
+            return self.random.random() < self.loss
+        chance = self.leave if self.bad else self.enter
+        if self.random.random() < chance:
+            self.bad = not self.bad
+        return self.bad
 
     def put(self, batch, first, count):
         last = first + count
@@ -215,17 +251,17 @@ def ip(*words):
     subprocess.run(["ip", *words], check=True)
 
 
-def attach(end, namespace):
+def attach(end, namespace, name, packet_filter):
     near, far = f"to-{end}", f"from-{end}"
     ip("link", "add", near, "type", "veth", "peer", "name", far)
     for interface in (near, far):
         offloads_off(interface)
         ip("link", "set", interface, "txqueuelen", "10000")
-    ip("link", "set", far, "netns", namespace, "name", "wan0")
+    ip("link", "set", far, "netns", namespace, "name", name)
     ip("link", "set", near, "up")
     packets = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
-    code = array.array("B", b"".join(struct.pack("HBBI", *line) for line in FILTER))
-    program = struct.pack("HP", len(FILTER), code.buffer_info()[0])
+    code = array.array("B", b"".join(struct.pack("HBBI", *line) for line in packet_filter))
+    program = struct.pack("HP", len(packet_filter), code.buffer_info()[0])
     packets.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, program)
     packets.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, RECEIVE_BUFFER)
     packets.bind((near, ETH_P_ALL))
@@ -297,7 +333,9 @@ def main():
     if libc.unshare(CLONE_NEWNET) != 0:
         raise OSError(ctypes.get_errno(), "cannot make a network namespace")
     libc.prctl(PR_SET_TIMERSLACK, 1, 0, 0, 0)
-    a, b = attach("a", first["a"]), attach("b", first["b"])
+    names = first.get("names", {"a": "wan0", "b": "wan0"})
+    packet_filter = FILTER_MULTICAST if first.get("multicast") else FILTER
+    a, b = (attach(end, first[end], names[end], packet_filter) for end in "ab")
     seed = first.get("seed", 1)
     ways = {"ab": Way("ab", a, b, seed), "ba": Way("ba", b, a, seed + 1)}
     answer({"ready": True})

@@ -90,6 +90,38 @@ test('one packet in ten is lost each way, and each that is lost is counted', { s
   assert.equal(ab.overflowed + ba.overflowed + ab.refused + ba.refused, 0)
 })
 
+test('loss in bursts is as much in the long run, and comes together', { skip }, async () => {
+  const shape = { delayMs: 1, loss: 0.1, burst: 20 }
+  await using link = await Link.open({ shape, seed: 3 })
+  await served(link.b, ECHO)
+  const packets = await link.trace(() => asked(link.a, 3_000))
+  const { ab } = await link.stats()
+  assert.ok(ab.lost > 120 && ab.lost < 600, `${ab.lost} of 3,000 were lost`)
+  // What is answered comes back: a gap in the answers is a burst. One by one there were 270 gaps.
+  const numbers = packets.filter(({ way }) => way === 'ba').map(({ start }) => numberOf(start))
+  const gaps = numbers.filter((number, i) => i > 0 && number !== (numbers[i - 1] ?? 0) + 1)
+  assert.ok(gaps.length > 2 && gaps.length < ab.lost / 5, `${gaps.length} gaps`)
+})
+
+test('jitter changes the delay, and not the order', { skip }, async () => {
+  const shape = { delayMs: 5, loss: 0, jitterMs: 40 }
+  await using link = await Link.open({ shape })
+  await served(link.b, ECHO)
+  let times: readonly number[] = []
+  const packets = await link.trace(async () => {
+    times = await asked(link.a, 1_000)
+  })
+  assert.equal(times.length, 1_000)
+  const sorted = times.toSorted((x, y) => x - y)
+  const [low = 0, high = 0] = [sorted[100], sorted[900]]
+  assert.ok(low > 9.9 && high - low > 10, `eight of ten took from ${low} to ${high} ms`)
+  const numbers = packets.filter(({ way }) => way === 'ba').map(({ start }) => numberOf(start))
+  assert.deepEqual(
+    numbers,
+    numbers.toSorted((x, y) => x - y),
+  )
+})
+
 test('what is lost follows from the seed', { skip }, async () => {
   const lost = async (seed: number) => {
     await using link = await Link.open({ shape: { delayMs: 1, loss: 0.1 }, seed })
@@ -190,6 +222,11 @@ async function asked(machine: Machine, count: number): Promise<readonly number[]
 /** Direction and IPv4 source (RFC 791 §3.1, after 14 bytes of Ethernet). */
 function sourceOf({ way, start }: Traced): string {
   return `${way} ${start.subarray(26, 30).join('.')}`
+}
+
+/** The number that `ASK` wrote at the begin of the UDP payload. */
+function numberOf(start: Uint8Array): number {
+  return Buffer.from(start).readUInt32BE(14 + 20 + 8)
 }
 
 function namespaces(): readonly string[] {

@@ -30,7 +30,15 @@ export function testService(name: string, tools: readonly ToolInfo[]): ServiceSt
 
 export function testConnection(peer: PeerId): ConnectionInfo {
   const address = '/ip4/127.0.0.1/tcp/9000'
-  return { peer, address, direction: 'outbound', transport: 'tcp', openedAtMs: 0, streams: 1 }
+  return {
+    peer,
+    address,
+    direction: 'outbound',
+    transport: 'tcp',
+    openedAtMs: 0,
+    path: 'direct',
+    streams: 1,
+  }
 }
 
 interface Stored {

@@ -6,11 +6,39 @@ import { operations } from '../../src/control/api.ts'
 import type { ServedNode, ServedStatus } from '../../src/control/index.ts'
 import { type PeerId, peerId } from '../../src/identity/index.ts'
 import type { ServiceStatus } from '../../src/mcp/index.ts'
+import type { ResourceReport } from '../../src/net/index.ts'
 import type { HealthReport, IdentityReport, NodeStatus } from '../../src/node/index.ts'
+
+const scope = (kind: 'system' | 'transient') => {
+  const used = { connectionsIn: 1, connectionsOut: 0, streamsIn: 2, streamsOut: 0, memoryBytes: 9 }
+  return { scope: kind, name: '', used, limits: { memoryBytes: 100 } }
+}
+
+/** What is in use of the fake's connections. */
+export const RESOURCES: ResourceReport = {
+  system: scope('system'),
+  transient: scope('transient'),
+  peers: [],
+  protocols: [],
+  peersLeftOut: 0,
+}
 
 export const PEER: PeerId = peerId('12D3KooWDpJ7As7BWAwRMfu1VU2WCqNjvq387JEYKDBj4kx6nXTN')
 
 export const HEALTHY: HealthReport = { status: 'ok', reasons: [], alive: true, ready: true }
+
+/** What a node says that nobody has told how it is reached. */
+export const UNREACHED: NodeStatus['reachability'] = {
+  verdict: 'unknown',
+  reason: 'nobody has tried',
+  addresses: [],
+  observed: [],
+  nat: { quic: 'unknown', tcp: 'unknown' },
+  relays: [],
+  relaying: { serving: false, reservations: 0, circuits: 0, bytesThisHour: 0 },
+  punching: { hub: { state: 'off', inUse: false }, tcp: { state: 'off' } },
+  attempts: [],
+}
 
 export const STATUS: NodeStatus = {
   peerId: PEER,
@@ -23,6 +51,8 @@ export const STATUS: NodeStatus = {
   health: HEALTHY,
   quic: { state: 'active' },
   tunnel: { state: 'off', reason: 'not built yet' },
+  reachability: UNREACHED,
+  portMapping: { state: 'off', mappings: [] },
   uptimeMs: 5,
   dataDir: '/data',
 }
@@ -90,6 +120,7 @@ export function fakeNode(over: Partial<ServedNode> = {}): FakeNode {
     health: () => HEALTHY,
     reconfigure: (...args) => note('reconfigure', args, { now: [], restart: ['dht.k'] }),
     configToml: () => '[network]\nname = "main"\n',
+    resources: () => RESOURCES,
     peers: async () => [{ peer: PEER, connections: [], protocols: ['/ipfs/ping/1.0.0'] }],
     connect: async (...args) => note('connect', args, PEER),
     disconnect: async (...args) => note('disconnect', args, undefined),

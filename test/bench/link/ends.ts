@@ -10,7 +10,7 @@ import type { WorkerProcess } from '../harness-process.ts'
 import type { Questions, Transfer, Transferred, UdpEcho } from '../sides/side.ts'
 import type { Transport } from '../sides/stack.ts'
 
-export type StackName = 'ours' | 'plain' | 'hyperdht' | 'tls' | 'net'
+export type StackName = 'ours' | 'hub' | 'plain' | 'hyperdht' | 'tls' | 'net'
 
 export interface EndsOptions {
   /** Absent: both ends on loopback. */

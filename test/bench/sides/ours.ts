@@ -25,22 +25,35 @@ const clock = systemClock
 const log = silentLog
 
 export function ours(): Stack {
+  return stackOf(['quic', 'tcp'], { listen: [] }, {})
+}
+
+/** QUIC alone, with one port for listening and dialling at both ends. */
+export function hub(): Stack {
+  const hubbed = { hub: 'always' }
+  return stackOf(['quic'], { listen: ['/ip4/0.0.0.0/udp/0/quic-v1'], ...hubbed }, hubbed)
+}
+
+function stackOf(has: readonly Transport[], dials: object, listens: object): Stack {
   let dialling: Promise<Libp2pHost> | undefined
   function started(): Promise<Libp2pHost> {
-    dialling ??= startHost({ listen: [] })
+    dialling ??= startHost(dials)
     return dialling
   }
   return {
     async listen({ host, transports, crowd }, serve) {
-      const listen = transports.map((transport) => addressOf(host, transport))
-      const node = await startHost({ listen, ...(crowd === undefined ? {} : roomFor(crowd)) })
+      const ours = transports.filter((transport) => has.includes(transport))
+      const listen = ours.map((transport) => addressOf(host, transport))
+      const room = crowd === undefined ? {} : roomFor(crowd)
+      const node = await startHost({ listen, ...listens, ...room })
       await node.handle(PROTOCOL, async (channel) => {
         const pipe = pipeOf(channel)
         serve(pipe)
         await pipe.ended
       })
       const found = (part: string) => node.addresses().find((one) => one.includes(part)) ?? ''
-      return { quic: found('/quic-v1'), tcp: found('/tcp/') }
+      const parts = { quic: '/quic-v1', tcp: '/tcp/' }
+      return Object.fromEntries(ours.map((transport) => [transport, found(parts[transport])]))
     },
 
     ready: started,
@@ -77,12 +90,15 @@ async function startHost(config: object): Promise<Libp2pHost> {
   return host
 }
 
-/** Everybody in a crowd comes from one address here, which no default allows. */
+/**
+ * Everybody in a crowd comes from one address here, which no default allows; within a second a
+ * quarter of those come in that may be pending.
+ */
 function roomFor(crowd: number) {
   return {
     connectionsPerHostMax: crowd,
     connectionsPerSiteMax: crowd,
-    pendingMax: crowd,
+    pendingMax: 4 * crowd,
     pendingPerHostMax: crowd,
     pendingPerSiteMax: crowd,
     inboundPerSecondMax: crowd,

@@ -1,6 +1,6 @@
 /**
- * One end of a network bench as a process: `side.ts ours | plain | hyperdht | tls | net`. The serving end
- * is asked to `listen`, the dialling end for everything else.
+ * One end of a network bench as a process: `side.ts ours | hub | plain | hyperdht | tls | net`. The
+ * serving end is asked to `listen`, the dialling end for everything else.
  */
 
 import { createSocket } from 'node:dgram'
@@ -19,6 +19,7 @@ import {
 
 const STACKS: Readonly<Record<string, () => Promise<Stack>>> = {
   ours: async () => (await import('./ours.ts')).ours(),
+  hub: async () => (await import('./ours.ts')).hub(),
   plain: async () => (await import('./plain.ts')).plain(),
   hyperdht: async () => (await import('./hyperdht.ts')).hyperdht(),
   tls: async () => (await import('./sockets.ts')).tlsSockets(),
@@ -61,6 +62,7 @@ const swallowed: Tally = { bytes: 0 }
 /** What a transfer left open, until it is cut. */
 let uncut: Connection | undefined
 const DIAL_REST_MS = 210
+const ANSWER_TIMEOUT_MS = 30_000
 let lastDialMs = 0
 
 /** A UDP echo beside the stack, to measure the path itself. */
@@ -204,7 +206,8 @@ async function crowd(params: { address: string }) {
       try {
         const connection = await one.dial(params.address)
         connections.push(connection)
-        await ask(await connection.open(), Buffer.concat([wishBytes('echo', 0), Buffer.of(1)]))
+        const question = Buffer.concat([wishBytes('echo', 0), Buffer.of(1)])
+        await answeredInTime(ask(await connection.open(), question))
         return { ms: performance.now() - began }
       } catch (error) {
         return { failed: error instanceof Error ? error.message : String(error) }
@@ -213,6 +216,13 @@ async function crowd(params: { address: string }) {
   )
   await Promise.all(connections.map((connection) => connection.close().catch(() => {})))
   return outcomes
+}
+
+/** Who is turned away once connected waits for an answer that never comes. */
+async function answeredInTime(answer: Promise<void>): Promise<void> {
+  const late = Promise.withResolvers<void>()
+  const timer = setTimeout(() => late.reject(new TypeError('no answer')), ANSWER_TIMEOUT_MS)
+  await Promise.race([answer, late.promise]).finally(() => clearTimeout(timer))
 }
 
 async function ask(pipe: Pipe, question: Uint8Array): Promise<void> {

@@ -404,7 +404,7 @@ export const dhtObservations: Observations = {
   'dht.provider_ttl': { value: 60, observe: providerLife },
   'dht.work_bits': { value: 0, observe: storedWithoutWork },
   'dht.question_timeout': { value: 1, observe: answerTime },
-  'dht.lookup_timeout': { value: 2, observe: lookupTime },
+  'dht.lookup_timeout': { value: 1, observe: lookupTime },
   'dht.questions_max': { value: 20, observe: askedInAll },
   'dht.stream_idle': { value: 5, observe: streamLife },
   'dht.streams_max': { value: 1, observe: streamsKept },

@@ -9,6 +9,7 @@ import { AbstractStream, type SendResult } from '@libp2p/utils'
 import { multiaddr } from '@multiformats/multiaddr'
 import { Registry, silentLog } from '../../../src/base/index.ts'
 import type { PeerId } from '../../../src/identity/index.ts'
+import { Bandwidth } from '../../../src/net/bandwidth.ts'
 import { StreamChannel } from '../../../src/net/channel.ts'
 import { Dialler } from '../../../src/net/dialler.ts'
 import { connectionGater } from '../../../src/net/gater.ts'
@@ -16,6 +17,9 @@ import { type Libp2pHost, netMetrics, type Protocol } from '../../../src/net/ind
 import { libp2pLogger } from '../../../src/net/libp2p-log.ts'
 import { loadQuic } from '../../../src/net/quic.ts'
 import type { loadAddon } from '../../../src/net/quic-addon.ts'
+import { ConnectionAccount, StreamAccount } from '../../../src/net/resource-accounts.ts'
+import { ResourceManager } from '../../../src/net/resource-manager.ts'
+import { Resources } from '../../../src/net/resources.ts'
 import type { NodeConfig } from '../../../src/node/index.ts'
 import { signerOf } from '../../support/dht-fixture.ts'
 import { FakeClock } from '../../support/fake-clock.ts'
@@ -37,11 +41,15 @@ function entered(addresses: readonly string[], encrypted: boolean): Observe {
   return ({ net }, made) => {
     let refused = ''
     const known: PeerId[] = []
+    const clock = new FakeClock()
+    const own = { clock, log: silentLog, metrics: netMetrics(new Registry()) }
     const gater = connectionGater(
       {
         self: SELF,
         policy: { admit: () => undefined },
+        clock,
         log: silentLog,
+        resources: new Resources(own, net).hooks,
         metrics: {
           refusals: {
             add(_, { reason = '' } = {}) {
@@ -73,7 +81,8 @@ function enter(gater: ConnectionGater, connection: MultiaddrConnection, encrypte
 }
 
 function incoming(address: string): MultiaddrConnection {
-  const fake = { remoteAddr: multiaddr(address), status: 'open', abort: () => undefined }
+  const line = { direction: 'inbound', onData: () => undefined, abort: () => undefined }
+  const fake = { remoteAddr: multiaddr(address), status: 'open', ...line }
   return Object.assign(new EventTarget(), fake) as unknown as MultiaddrConnection
 }
 
@@ -312,6 +321,26 @@ async function bytesOf(registry: Registry): Promise<number> {
   return lines.reduce((sum, [, count]) => sum + Number(count), 0)
 }
 
+/** Whether dials over QUIC leave from the port that is listened on. */
+const leavesFrom: Observe = async ({ net }) => {
+  const listen = ['/ip4/127.0.0.1/udp/0/quic-v1']
+  const { hub } = net
+  const host = await testHost({ listen, config: { hub } })
+  const other = await testHost({ listen })
+  await host.start()
+  await other.start()
+  const [own = ''] = host.addresses()
+  const [address = ''] = other.addresses()
+  const seen = Promise.withResolvers<boolean>()
+  other.events.on('connected', () => {
+    seen.resolve(other.connections().some((one) => own.startsWith(`${one.address}/`)))
+  })
+  await host.connect(address)
+  const isOwnPort = await seen.promise
+  await Promise.all([host.stop(), other.stop()])
+  return isOwnPort
+}
+
 /** What the QUIC library is asked for; it keeps these limits in native code, out of our sight. */
 const quicLimits: Observe = async ({ net }) => {
   const asked: unknown[] = []
@@ -327,6 +356,58 @@ const quicLimits: Observe = async ({ net }) => {
   return asked
 }
 
+/** How many connections of how many peers have a place. */
+const places: Observe = ({ net }, made) => {
+  const manager = new ResourceManager(net)
+  made()
+  let count = 0
+  for (; count < 1_100; count += 1) {
+    const seat = { host: 'one', idleSinceMs: () => undefined, cut: () => undefined }
+    const account = manager.openConnection('inbound', seat)
+    if (!(account instanceof ConnectionAccount)) break
+    if (manager.prove(account, PEER) !== undefined) break
+  }
+  return count
+}
+
+/** How many bytes may wait in streams of one connection, and of many of one peer. */
+const waiting: Observe = ({ net }, made) => {
+  const manager = new ResourceManager(net)
+  made()
+  const bytes = [0, 0, 0, 0, 0, 0].map(() => {
+    const seat = { host: 'one', idleSinceMs: () => undefined, cut: () => undefined }
+    const account = manager.openConnection('inbound', seat)
+    if (!(account instanceof ConnectionAccount)) return 0
+    manager.prove(account, PEER)
+    const stream = account.openStream('inbound')
+    if (!(stream instanceof StreamAccount)) return 0
+    stream.agree('/test')
+    let held = 0
+    while (stream.hold(held + 65_536) === undefined) held += 65_536
+    return held
+  })
+  return { ofOne: bytes[0], ofAll: bytes.reduce((sum, one) => sum + one, 0) }
+}
+
+/** Whether a process of 300 MB takes new work. */
+const pressed: Observe = ({ net }, made) => {
+  const metrics = netMetrics(new Registry())
+  const deps = { clock: new FakeClock(), log: silentLog, metrics }
+  const resources = new Resources({ ...deps, processBytes: () => 300 * 1_048_576 }, net)
+  made()
+  resources.look()
+  return resources.ailment === null
+}
+
+/** How long a megabyte to each of two peers takes. */
+const passes: Observe = async ({ net }, made) => {
+  const clock = new FakeClock()
+  const bandwidth = new Bandwidth(clock, net)
+  made()
+  const both = ['a', 'b'].map(async (peer) => bandwidth.pass('out', peer, 1_000_000))
+  return timeOf(clock, Promise.all(both), { stepMs: 100, maxMs: 60_000 })
+}
+
 export const netObservations: Observations = {
   'network.stream_window_bytes': { value: 262_144, observe: quicLimits },
   'network.connection_window_bytes': { value: 262_144, observe: quicLimits },
@@ -337,6 +418,7 @@ export const netObservations: Observations = {
     observe: dialsIpv4,
     beside: { 'network.listen_addresses': ['/ip6/::1/tcp/0'] },
   },
+  'network.hub': { value: 'always', observe: leavesFrom },
   'network.listen_addresses': { value: LOOPBACK, observe: spokenKinds },
   'network.announce_addresses': { value: ['/ip4/9.9.9.9/tcp/1'], observe: spokenKinds },
   'network.connections_per_peer_max': { value: 3, observe: entered(ofSites, true) },
@@ -354,7 +436,12 @@ export const netObservations: Observations = {
   'network.pending_per_host_max': { value: 2, observe: entered(ofHost, false) },
   'network.pending_per_site_max': { value: 2, observe: entered(ofSite, false) },
   'network.inbound_per_second_max': { value: 1, observe: letIn(LOOPBACK) },
-  'resources.max_connections': { value: 1, observe: letIn() },
+  'resources.max_connections': { value: 3, observe: places },
+  'resources.max_memory_mb': { value: 256, observe: pressed },
+  'resources.peer_memory_bytes': { value: 1_048_576, observe: waiting },
+  'resources.connection_memory_bytes': { value: 1_048_576, observe: waiting },
+  'resources.bandwidth_limit_mbps': { value: 1.5, observe: passes },
+  'resources.bandwidth_limit_per_peer_mbps': { value: 1.5, observe: passes },
   'resources.connection_timeout': { value: 7, observe: connectTime },
   'network.address_timeout': { value: 1, observe: connectTime },
   'network.addresses_per_dial_max': { value: 2, observe: connectTime },

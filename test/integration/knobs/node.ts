@@ -70,13 +70,24 @@ const dialled: Observe = async (config, made) => {
   return targets
 }
 
+/** Whom the node stays connected to. */
+const kept: Observe = async (config) => {
+  await using node = await composed(config)
+  const { wanted } = node.parts.staying
+  node.parts.host.connect = () => new Promise(() => undefined)
+  await wanted.start()
+  const targets = wanted.list().map(({ target }) => target)
+  void wanted.stop()
+  return targets
+}
+
 /** Whom the node dials that has peers enough. */
 const dialledBesides: Observe = async (config, made) => {
   await using node = await composed(config)
   const { host, bootstrap } = node.parts
   const targets: string[] = []
   const peers = [2, 3, 4].map((seed) => signerOf(seed).peer)
-  const link = { address: OTHER, direction: 'outbound', transport: 'tcp' } as const
+  const link = { address: OTHER, direction: 'outbound', transport: 'tcp', path: 'direct' } as const
   host.connections = () => peers.map((peer) => ({ ...link, peer, openedAtMs: 0, streams: 0 }))
   host.connect = async (target) => {
     targets.push(target)
@@ -112,6 +123,7 @@ export const nodeObservations: Observations = {
   'network.data': { value: join(tmpdir(), `p2p-knobs-${process.pid}`), observe: settled },
   'network.mdns': { value: true, observe: has },
   'bootstrap.nodes': { value: [OTHER], observe: dialled },
+  'bootstrap.wanted': { value: [OTHER], observe: kept },
   'bootstrap.keep_all': {
     value: true,
     observe: dialledBesides,
