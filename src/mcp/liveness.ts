@@ -87,6 +87,10 @@ export class Liveness {
     return longestMs >= SILENT_MS
   }
 
+  #isHeard(ofPeer: Set<Waiting>): boolean {
+    return [...ofPeer].some(({ owed, heard }) => owed.heard() !== heard)
+  }
+
   async #ask(peer: PeerId, ofPeer: Set<Waiting>): Promise<void> {
     const { host, clock, log } = this.#deps
     using deadline = clock.deadline(PING_TIMEOUT_MS, this.#stopped.signal)
@@ -94,7 +98,8 @@ export class Liveness {
       await host.ping(peer, { signal: deadline.signal })
     } catch (error) {
       if (this.#stopped.signal.aborted) return
-      if (deadline.signal.aborted) {
+      // Behind much that is on its way a ping waits its turn: what arrives is a sign of life too.
+      if (deadline.signal.aborted && !this.#isHeard(ofPeer)) {
         log.warn('peer does not answer a ping', { peer, waiting: ofPeer.size })
         const reason = McpError.PEER_SILENT({ peer, afterMs: PING_TIMEOUT_MS })
         for (const { owed } of [...ofPeer]) owed.lost(reason)

@@ -33,6 +33,8 @@ export interface PeerSession {
   readonly closed: Promise<void>
   /** Grows with every message of the peer. */
   framesRead(): number
+  /** Grows with everything that arrives, also with parts of a long frame. */
+  heard(): number
   end(): void
   /** Drops the stream: what waits for an answer on it fails with this reason. */
   drop(reason: Error): void
@@ -81,6 +83,7 @@ export async function openSession(
     callTool: (call, options) => callOver(calls, client, call, options),
     closed: closed.promise,
     framesRead: () => transport.framesRead,
+    heard: () => transport.heard,
     end,
     drop: (reason) => {
       lost ??= reason

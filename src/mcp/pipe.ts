@@ -10,6 +10,8 @@ export interface Pipe {
   write(frame: Uint8Array, options?: { readonly signal?: AbortSignal }): Promise<void>
   close(): Promise<void>
   abort(error: Error): void
+  /** Bytes that have arrived, whole frames or not. Absent where nobody counts. */
+  readonly bytesRead?: number
 }
 
 /** Two ends in this process: what is written to one is read from the other, a frame at a time. */

@@ -193,7 +193,7 @@ export class Sessions implements Service {
     }
     const heard = session.framesRead()
     const unwatch = this.#liveness.watch(peer, {
-      heard: session.framesRead,
+      heard: session.heard,
       lost: (reason) => {
         session.drop(reason)
         kept.end()

@@ -61,6 +61,11 @@ export class ChannelTransport implements Transport {
     return this.#framesRead
   }
 
+  /** Grows with everything that arrives, also with parts of a long frame. */
+  get heard(): number {
+    return this.#pipe.bytesRead ?? this.#framesRead
+  }
+
   /** The last refusal in our own form: the SDK's negotiation keeps such answers to itself. */
   get refusal(): Refusal | undefined {
     return this.#refusal

@@ -43,6 +43,7 @@ const LOST = 'the connection was lost'
 
 export class StreamChannel implements Channel {
   readonly peer: PeerId
+  bytesRead = 0
   readonly #deps: ChannelDeps
   readonly #timeouts: ChannelTimeouts
   readonly #splitter: FrameSplitter
@@ -152,6 +153,7 @@ export class StreamChannel implements Channel {
     if (isWhole) this.#unread.push(data.subarray())
     else this.#unread.push(...data)
     this.#unreadBytes += data.byteLength
+    this.bytesRead += data.byteLength
     this.#split()
   }
 

@@ -53,10 +53,17 @@ export function withEarlyStreams<Factory extends StreamMuxerFactory>(factory: Fa
   return Object.assign(factory, { createStreamMuxer })
 }
 
-/** Lets the upgrader go on at once with the only encryption that we offer. */
-export function encryptEarly(connection: MultiaddrConnection, protocol: string): void {
+/**
+ * Lets the upgrader go on at once with the encryption that we like best. A peer without it takes
+ * what follows for nonsense, so the connection ends; `refused` hears of it first.
+ */
+export function encryptEarly(
+  connection: MultiaddrConnection,
+  protocol: string,
+  refused?: () => void,
+): void {
   const proposal = proposalOf(protocol)
-  expectAnswer(connection as unknown as AbstractMessageStream, proposal)
+  expectAnswer(connection as unknown as AbstractMessageStream, proposal, refused)
   // libp2p writes the proposal itself, and finds the answer already there.
   connection.push(proposal)
 }
@@ -67,7 +74,11 @@ function proposalOf(protocol: string): Uint8Array {
 }
 
 /** Cuts `answer` off the head of what arrives on `stream`, and ends it over any other. */
-function expectAnswer(stream: AbstractMessageStream, answer: Uint8Array): void {
+function expectAnswer(
+  stream: AbstractMessageStream,
+  answer: Uint8Array,
+  refused?: () => void,
+): void {
   const deliver = stream.onData.bind(stream)
   const closeWrite = stream.onRemoteCloseWrite.bind(stream)
   let arrived: Uint8Array = new Uint8Array()
@@ -84,6 +95,7 @@ function expectAnswer(stream: AbstractMessageStream, answer: Uint8Array): void {
     arrived = concatBytes(arrived, data.subarray())
     const size = Math.min(arrived.length, answer.length)
     if (!equalBytes(arrived.subarray(0, size), answer.subarray(0, size))) {
+      refused?.()
       refuse(new UnsupportedProtocolError('the other side does not speak it'))
     } else if (arrived.length >= answer.length) {
       answered = true

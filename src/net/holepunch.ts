@@ -112,19 +112,11 @@ export class HolePunch {
   /** As the one who was called. */
   async #upgrade(relayed: Connection, peer: PeerId): Promise<void> {
     if (await this.#dialAnnounced(peer)) return
-    const { clock } = this.#deps
-    using time = clock.deadline(EXCHANGE_MS, this.#stopped.signal)
-    const options = { signal: time.signal, runOnLimitedConnection: true }
-    const stream = await relayed.newStream(DCUTR_PROTOCOL, options)
-    const frames = framesOf(stream, DCUTR_MESSAGE_BYTES_MAX)
-    try {
-      for (const kind of ORDER) {
-        if (await this.#tryOnce(frames, peer, kind)) return
-      }
-      throw NetError.PUNCH_FAILED({ peer, reason: 'no try got through' })
-    } finally {
-      void stream.close().catch(() => undefined)
+    for (const kind of ORDER) {
+      if (await this.#tryOnce(relayed, peer, kind)) return
+      this.#stopped.signal.throwIfAborted()
     }
+    throw NetError.PUNCH_FAILED({ peer, reason: 'no try got through' })
   }
 
   /** Whoever announces an address that anybody can dial is dialled there. */
@@ -141,12 +133,30 @@ export class HolePunch {
     return this.#within(peer, { kind: 'dial', role: 'called', targets, path: 'direct' }, dialAll)
   }
 
-  async #tryOnce(frames: Frames, peer: PeerId, kind: PunchKind): Promise<boolean> {
-    const { clock, scope } = this.#deps
-    using time = clock.deadline(EXCHANGE_MS, this.#stopped.signal)
-    const { signal } = time
+  /** Each on a stream of its own: go-libp2p serves one try a stream. */
+  async #tryOnce(relayed: Connection, peer: PeerId, kind: PunchKind): Promise<boolean> {
     const own = this.#own(kind)
     if (own.length === 0) return false
+    using time = this.#deps.clock.deadline(EXCHANGE_MS, this.#stopped.signal)
+    const options = { signal: time.signal, runOnLimitedConnection: true }
+    const stream = await relayed.newStream(DCUTR_PROTOCOL, options)
+    try {
+      const frames = framesOf(stream, DCUTR_MESSAGE_BYTES_MAX)
+      return await this.#exchange(frames, { peer, kind, own }, time.signal)
+    } catch (error) {
+      this.#deps.log.debug('a try to leave the relay failed', { peer, kind, why: reasonOf(error) })
+      return false
+    } finally {
+      void stream.close().catch(() => undefined)
+    }
+  }
+
+  async #exchange(
+    frames: Frames,
+    { peer, kind, own }: { peer: PeerId; kind: PunchKind; own: readonly string[] },
+    signal: AbortSignal,
+  ): Promise<boolean> {
+    const { clock, scope } = this.#deps
     const startedMs = clock.now()
     await frames.write(encodeHolePunch({ type: 'connect', addresses: own }), signal)
     const { addresses } = decodeHolePunch(await frames.read(signal))

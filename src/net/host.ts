@@ -26,6 +26,8 @@ export interface Channel {
    * much. Absent where nobody counts.
    */
   reserve?(bytes: number): boolean
+  /** Bytes that have arrived, whole frames or not. Absent where nobody counts. */
+  readonly bytesRead?: number
   /** Aborts when the channel is gone, in whichever way. */
   readonly closed: AbortSignal
   /** Says goodbye; frames already written still arrive. */

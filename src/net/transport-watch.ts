@@ -14,7 +14,7 @@ import { QuicMuxerFactory } from './quic-connection.ts'
 import type { ResourceHooks } from './resource-hooks.ts'
 import { corkWrites } from './tcp-cork.ts'
 
-/** The only one that we offer (`libp2p.ts`). */
+/** The one that nearly everybody speaks, and the first that we offer (`libp2p.ts`). */
 const ENCRYPTION = '/noise'
 const GIVEN_UP = 'its dial was given up'
 
@@ -22,6 +22,12 @@ const GIVEN_UP = 'its dial was given up'
 interface Secured {
   readonly muxerFactory?: unknown
   readonly skipEncryption?: boolean
+}
+
+/** Whether encryption begins before the other side agreed to it, and who hears that it did not. */
+interface EarlyEncryption {
+  readonly isOn: boolean
+  readonly refused?: () => void
 }
 
 /** Makes a transport from libp2p's components, as libp2p's own factories do. */
@@ -36,10 +42,15 @@ export function watchedTransport(
     const transport = make(components)
     const dial = transport.dial.bind(transport)
     const createListener = transport.createListener.bind(transport)
-    const watch = (upgrader: Upgrader) => watchedUpgrader(upgrader, meter, resources)
+    const watch = (upgrader: Upgrader, early?: EarlyEncryption) => {
+      return watchedUpgrader(upgrader, meter, resources, early)
+    }
     return Object.assign(transport, {
       dial: ((address, options) => {
-        const dialled = dial(address, { ...options, upgrader: watch(options.upgrader) })
+        const begin = (early: EarlyEncryption) => {
+          return dial(address, { ...options, upgrader: watch(options.upgrader, early) })
+        }
+        const dialled = earlyOrElse(begin, options.signal)
         dropIfLate(dialled, options.signal)
         return race(dialled, options.signal)
       }) satisfies Transport['dial'],
@@ -49,6 +60,23 @@ export function watchedTransport(
         return listener
       }) satisfies Transport['createListener'],
     })
+  }
+}
+
+/** Once more, asking first, when the other side turned out not to speak what we began with. */
+async function earlyOrElse<T>(
+  begin: (early: EarlyEncryption) => Promise<T>,
+  signal: AbortSignal,
+): Promise<T> {
+  let isRefused = false
+  const refused = () => {
+    isRefused = true
+  }
+  try {
+    return await begin({ isOn: true, refused })
+  } catch (error) {
+    if (!isRefused || signal.aborted) throw error
+    return begin({ isOn: false })
   }
 }
 
@@ -67,6 +95,7 @@ export function watchedUpgrader(
   upgrader: Upgrader,
   meter: ByteMeter,
   resources: Pick<ResourceHooks, 'begin' | 'muxers' | 'throttle'>,
+  { isOn, refused }: EarlyEncryption = { isOn: true },
 ): Upgrader {
   const prepared = <Options extends object>(connection: MultiaddrConnection, options: Options) => {
     const { muxerFactory, skipEncryption } = options as Secured
@@ -80,8 +109,8 @@ export function watchedUpgrader(
       })
     } else {
       corkWrites(connection)
-      const isBare = skipEncryption !== true
-      if (isBare && connection.direction === 'outbound') encryptEarly(connection, ENCRYPTION)
+      const isEarly = isOn && skipEncryption !== true && connection.direction === 'outbound'
+      if (isEarly) encryptEarly(connection, ENCRYPTION, refused)
       // What a relay carries for us is counted on the connection to the relay.
       if (!isCircuit(connection)) {
         meter.watch(connection)

@@ -9,7 +9,6 @@ import { yamux } from '@chainsafe/libp2p-yamux'
 import { identify } from '@libp2p/identify'
 import { tcp } from '@libp2p/tcp'
 import { createLibp2p, type Libp2p } from 'libp2p'
-import { openNode, resolveOptions } from '../../src/node/index.ts'
 import { hyperdht } from './sides/hyperdht.ts'
 
 export type Transport = 'quic' | 'tcp'
@@ -32,6 +31,8 @@ const PENDING_PER_SECOND = 4
 
 /** A whole node, with what it counts by address raised: here everybody comes from one. */
 export async function listenOurs({ transport, room }: Listening): Promise<Listener> {
+  // Only here, for it takes longer to load than all the rest, which diallers need not wait for.
+  const { openNode, resolveOptions } = await import('../../src/node/index.ts')
   const dataDir = await mkdtemp(join(tmpdir(), 'p2p-bench-'))
   process.on('exit', () => void rm(dataDir, { recursive: true, force: true }))
   const limits = {

@@ -15,7 +15,7 @@ import { Probe } from '../interop/probe.ts'
 import { type Program, programOf } from '../interop/programs.ts'
 import { note, PUNCHES } from '../interop/table.ts'
 import { linkUnavailable } from './link.ts'
-import { bestPath, pathOf } from './nat-cell.ts'
+import { pathOf } from './nat-cell.ts'
 import { LabNode } from './node-process.ts'
 import { Internet, type SiteOptions } from './topology.ts'
 import { A, B, RELAY } from './world.ts'
@@ -130,11 +130,10 @@ async function leaveRelay(laid: Laid, caller: keyof typeof PUNCHES): Promise<voi
   assert.ok(direct !== undefined, `relayed still\n${await statusOf(ours)}\n${ours.log}`)
   // From the port that we listen on, over the transport that is tried.
   assert.ok(direct.address.startsWith(`/ip4/${A.ip4}/${laid.port}`), direct.address)
+  // What kind of way it is, our side knows when its try is over. Theirs may have got through too.
   const ofOurs = () => ours.connectionsTo(theirs.peer)
-  // What kind of way it is, our side knows when its try is over.
   const punched = await ours.until(async () => {
-    const best = bestPath(await ofOurs())
-    return best !== undefined && pathOf(best) === 'punched' ? best : undefined
+    return (await ofOurs()).find((one) => pathOf(one) === 'punched')
   }, NOTED_WITHIN_MS)
   assert.ok(punched !== undefined, `${JSON.stringify(await ofOurs())}\n${await statusOf(ours)}`)
   const { ms } = await theirs.ask('ping', { peer: ours.peerId })
