@@ -122,6 +122,7 @@ test('one host has a rate, and in a flood all hosts have equal shares', () => {
   assert.equal(count('9.0.0.1'), 5)
   for (let i = 2; i <= 10; i += 1) taken(`9.0.${i}.1`)
   assert.equal(count('9.1.0.1'), 2)
+  assert.equal(count('127.0.0.1'), 5, 'the nodes of this machine share one address')
   nowMs = 1_000
   assert.equal(count('9.1.0.1'), 5)
 })

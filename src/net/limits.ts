@@ -83,7 +83,10 @@ export class InboundLimits {
     const recent = this.#countRecent(host)
     if (this.#counts.of(host) >= connectionsPerHostMax) return 'host'
     if (this.#counts.of(groupName(ip, SITE_BITS)) >= connectionsPerSiteMax) return 'site'
-    return recent > this.#share(inboundPerSecondMax) ? 'rate' : undefined
+    // The nodes of one machine are many behind one address.
+    const isHere = scopeOf(ip) === 'loopback'
+    const share = isHere ? inboundPerSecondMax : this.#share(inboundPerSecondMax)
+    return recent > share ? 'rate' : undefined
   }
 
   /** Counts `inbound`, who has knocked, from now on, or says which limit it is over. */

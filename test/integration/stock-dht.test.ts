@@ -28,6 +28,7 @@ import { parseRecordNameBytes, type RecordName } from '../../src/dht/validators.
 import type { Message } from '../../src/dht/wire.ts'
 import { type PeerId, peerId } from '../../src/identity/index.ts'
 import { dataName, NETWORK, recordBytes, signerOf } from '../support/dht-fixture.ts'
+import { eventually } from '../support/nodes.ts'
 import { openPolicy, testHost } from '../support/testnet.ts'
 
 const PROTOCOL = '/t/kad/1.0.0'
@@ -59,6 +60,10 @@ async function sideBySide(policy: Policy = openPolicy) {
   const stockAddresses = stock.getMultiaddrs().map(String)
   await attacker.learn(stockId, stockAddresses, attacker.self)
   await attacker.learn(host.self, host.addresses(), attacker.self)
+  await attacker.connect(host.self)
+  await eventually(async () => {
+    return (await host.protocolsOf(attacker.self)).includes(own.id) || undefined
+  })
   const questions = new Questions(
     { ...room, host: attacker, metrics },
     config,
