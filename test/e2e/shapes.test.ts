@@ -46,6 +46,8 @@ test('ready, status, tools and call have the fields of the contract', async () =
     quic: 'object',
     tunnel: 'object',
     // Beyond the contract.
+    reachability: 'object',
+    portMapping: 'object',
     uptimeMs: 'number',
     dataDir: 'string',
     activity: 'object',
