@@ -9,7 +9,7 @@
  */
 
 import assert from 'node:assert/strict'
-import { test } from 'node:test'
+import { describe, test } from 'node:test'
 import { labUnavailable } from './namespaces.ts'
 import { bestPath, pathOf } from './nat-cell.ts'
 import type { SiteOptions } from './topology.ts'
@@ -36,18 +36,21 @@ const CASES: Readonly<Record<string, { a: SiteOptions; b: SiteOptions; via: RegE
   'IPv4 only and IPv6 only': { a: only4(A), b: only6(B), via: /p2p-circuit/ },
 }
 
-for (const [name, { a, b, via }] of Object.entries(CASES)) {
-  test(`${name}: connected in ten seconds`, { skip }, async () => {
-    await using world = await openWorld({ a, b, relay: RELAY })
-    const { error, ms } = await world.a.reach(world.b.peerId)
-    assert.equal(error, undefined, `${error?.message ?? ''}\n${world.a.log}`)
-    assert.ok(ms < WITHIN_MS, `${Math.round(ms)} ms`)
-    const found = await world.a.until(async () => {
-      const best = bestPath(await world.a.connectionsTo(world.b.peerId))
-      return best !== undefined && via.test(best.address) ? best : undefined
-    }, WITHIN_MS)
-    const all = await world.a.connectionsTo(world.b.peerId)
-    assert.ok(found !== undefined, `wanted ${String(via)}: ${JSON.stringify(all)}`)
-    if (via.test('/p2p-circuit')) assert.equal(pathOf(found), 'relayed')
-  })
-}
+// Most of each is waiting, in namespaces of its own.
+describe('families', { concurrency: 2 }, () => {
+  for (const [name, { a, b, via }] of Object.entries(CASES)) {
+    test(`${name}: connected in ten seconds`, { skip }, async () => {
+      await using world = await openWorld({ a, b, relay: RELAY })
+      const { error, ms } = await world.a.reach(world.b.peerId)
+      assert.equal(error, undefined, `${error?.message ?? ''}\n${world.a.log}`)
+      assert.ok(ms < WITHIN_MS, `${Math.round(ms)} ms`)
+      const found = await world.a.until(async () => {
+        const best = bestPath(await world.a.connectionsTo(world.b.peerId))
+        return best !== undefined && via.test(best.address) ? best : undefined
+      }, WITHIN_MS)
+      const all = await world.a.connectionsTo(world.b.peerId)
+      assert.ok(found !== undefined, `wanted ${String(via)}: ${JSON.stringify(all)}`)
+      if (via.test('/p2p-circuit')) assert.equal(pathOf(found), 'relayed')
+    })
+  }
+})

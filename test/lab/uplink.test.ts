@@ -11,7 +11,7 @@
  */
 
 import assert from 'node:assert/strict'
-import { test } from 'node:test'
+import { describe, test } from 'node:test'
 import { setTimeout as wait } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { AskedProcess } from './asked-process.ts'
@@ -73,23 +73,26 @@ const OTHERS: Readonly<Record<string, SiteOptions>> = {
   'behind a NAT': { nat: 'restricted', ...B },
 }
 
-for (const [where, b] of Object.entries(OTHERS)) {
-  for (const [what, change] of Object.entries(CHANGES)) {
-    test(`${what}: a channel to a peer ${where} goes on, with nothing lost or doubled`, {
-      skip,
-    }, async (t) => {
-      const isOnly4 = what === 'another address'
-      const a = isOnly4 ? { nat: BOTH.nat, ip4: A.ip4 } : BOTH
-      const report = await carried({ a, b }, change)
-      t.diagnostic(`${report.written} numbers, the longest wait ${report.longestMs} ms`)
-      assert.deepEqual(report.failures, [])
-      assert.equal(report.echoed, report.written, 'none is lost')
-      assert.equal(report.doubled, 0, 'none came twice')
-      assert.equal(report.disordered, 0, 'all came in order')
-      assert.ok(report.longestMs < RESUMED_WITHIN_MS, `resumed after ${report.longestMs} ms`)
-    })
+// Most of each is waiting, in namespaces of its own.
+describe('a channel', { concurrency: 3 }, () => {
+  for (const [where, b] of Object.entries(OTHERS)) {
+    for (const [what, change] of Object.entries(CHANGES)) {
+      test(`${what}: a channel to a peer ${where} goes on, with nothing lost or doubled`, {
+        skip,
+      }, async (t) => {
+        const isOnly4 = what === 'another address'
+        const a = isOnly4 ? { nat: BOTH.nat, ip4: A.ip4 } : BOTH
+        const report = await carried({ a, b }, change)
+        t.diagnostic(`${report.written} numbers, the longest wait ${report.longestMs} ms`)
+        assert.deepEqual(report.failures, [])
+        assert.equal(report.echoed, report.written, 'none is lost')
+        assert.equal(report.doubled, 0, 'none came twice')
+        assert.equal(report.disordered, 0, 'all came in order')
+        assert.ok(report.longestMs < RESUMED_WITHIN_MS, `resumed after ${report.longestMs} ms`)
+      })
+    }
   }
-}
+})
 
 async function carried(
   { a: changing, b: other }: { readonly a: SiteOptions; readonly b: SiteOptions },
