@@ -68,14 +68,14 @@ async function earlyOrElse<T>(
   begin: (early: EarlyEncryption) => Promise<T>,
   signal: AbortSignal,
 ): Promise<T> {
-  let isRefused = false
+  const refusals: boolean[] = []
   const refused = () => {
-    isRefused = true
+    refusals.push(true)
   }
   try {
     return await begin({ isOn: true, refused })
   } catch (error) {
-    if (!isRefused || signal.aborted) throw error
+    if (refusals.length === 0 || signal.aborted) throw error
     return begin({ isOn: false })
   }
 }
