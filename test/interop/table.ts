@@ -53,8 +53,14 @@ function tableOf(all: readonly Passed[], checks: readonly string[]): string {
         : 'NO',
     ),
   ])
-  const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`
-  return [head, head.map(() => '---'), ...rows].map(line).join('\n')
+  const lines = [head, ...rows]
+  const widths = head.map((_, column) =>
+    Math.max(3, ...lines.map((line) => (line[column] ?? '').length)),
+  )
+  const line = (cells: readonly string[]) =>
+    `| ${cells.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join(' | ')} |`
+  const rule = widths.map((width) => '-'.repeat(width))
+  return [line(head), line(rule), ...rows.map(line)].join('\n')
 }
 
 function pageOf(all: readonly Passed[]): string {
