@@ -14,7 +14,7 @@ const self = signerOf(0).peer
 const peers = [1, 2, 3, 4].map((seed) => contactOf(signerOf(seed).peer))
 const [first, second, third] = peers.map(({ peer }) => peer) as [PeerId, PeerId, PeerId]
 const REFRESH_MS = 100_000
-const VAGUE_MS = 30_000
+const VAGUE_MS = 60_000
 
 /** A node whose table and searches do as the test says; time says when it looked for itself. */
 function setup(near: Contact[], keys: Partial<Record<'join' | 'stale', string[]>> = {}) {

@@ -31,7 +31,7 @@ const PAUSE_GROWTH = 4
 const PAUSE_SHARE = 5
 const PAUSE_SHARE_MAX_MS = 30_000
 /** While it is vague how many peers there are, how long to wait before each lookup that tells. */
-const VAGUE_MS = 30_000
+const VAGUE_MS = 60_000
 /**
  * Paths of a lookup for a random key. Only who answers for itself comes into the table, and who is
  * named on one path alone does not count for how many peers there are: liars gain nothing by it.

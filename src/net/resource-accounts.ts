@@ -88,8 +88,8 @@ export class ConnectionAccount {
 
   /** Says that `bytes` wait here that belong to no stream yet; too many change nothing. */
   hold(bytes: number): Shortage | undefined {
-    if (!this.#isOpen) return undefined
     const level = stepped(bytes)
+    if (!this.#isOpen || level === this.#heldBytes) return undefined
     const scopes = [this.scope, ...this.#above]
     const shortage = change(scopes, level - this.#heldBytes)
     if (shortage === undefined) this.#heldBytes = level
@@ -206,8 +206,8 @@ export class StreamAccount {
 
   /** Says that `bytes` wait here now; where that is too much nothing changes. */
   hold(bytes: number): Shortage | undefined {
-    if (!this.#isOpen) return undefined
     const level = stepped(bytes)
+    if (!this.#isOpen || level === this.#heldBytes) return undefined
     const shortage = change([this.#class, ...this.#above], level - this.#heldBytes)
     if (shortage === undefined) this.#heldBytes = level
     else this.#ledger.refused(shortage)
@@ -249,7 +249,8 @@ function stepped(bytes: number): number {
   return bytes - (bytes % STEP_BYTES)
 }
 
-function change(scopes: readonly Scope[], bytes: number): Shortage | undefined {
+/** Takes memory, or gives it back where `bytes` is negative; too much changes nothing. */
+export function change(scopes: readonly Scope[], bytes: number): Shortage | undefined {
   if (bytes > 0) return take(scopes, 'memoryBytes', bytes)
   if (bytes < 0) give(scopes, 'memoryBytes', -bytes)
   return undefined

@@ -50,6 +50,11 @@ const TOGETHER = {
   streamsOut: ['streams', 'streamsIn'],
 } as const
 
+/** What is asserted of each, as texts that no call has to make. */
+const TAKEN = Object.fromEntries(
+  RESOURCES.map((resource) => [resource, `no scope gives back more ${resource} than was taken`]),
+) as Readonly<Record<Resource, string>>
+
 export class Scope {
   readonly kind: ScopeKind
   readonly name: string
@@ -91,8 +96,9 @@ export class Scope {
 
   /** Counts `amount` more, or less where it is negative; whoever asks has looked for a shortage. */
   add(resource: Resource, amount: number): void {
-    this.#used[resource] += amount
-    assert(this.#used[resource] >= 0, `no scope gives back more than was taken (${resource})`)
+    const used = this.#used[resource] + amount
+    assert(used >= 0, TAKEN[resource])
+    this.#used[resource] = used
   }
 
   report(): ScopeReport {
