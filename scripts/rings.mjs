@@ -21,6 +21,8 @@ export const RINGS = {
     ],
     options: [
       '--test-timeout=120000',
+      // Node leaves one core free, which on two cores is one file at a time.
+      '--test-concurrency=2',
       '--experimental-test-coverage',
       '--test-coverage-include=src/**/*.ts',
       '--test-coverage-exclude=src/**/*.test.ts',
