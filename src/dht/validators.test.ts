@@ -10,7 +10,8 @@ import { parseRecordName, parseRecordNameBytes } from './validators.ts'
 const { peer } = signerOf(1)
 
 test('each namespace names its publisher', () => {
-  for (const text of [`/peer/${peer}`, `/mcp/calc-2/${peer}`, `/data/${peer}/notes/2026`]) {
+  const names = ['peer', 'mcp/calc-2', 'word/alice_2'].map((name) => `/${name}/${peer}`)
+  for (const text of [...names, `/data/${peer}/notes/2026`]) {
     const name = parseRecordName(text)
     assert.equal(name.publisher, peer)
     assert.deepEqual(name.key, dhtKey(utf8(text)))
@@ -30,7 +31,7 @@ test('a namespace that nobody can check is refused, with those there are', () =>
   ]) {
     assert.throws(() => parseRecordName(text), coded('DHT_NAMESPACE_UNKNOWN'))
   }
-  assert.throws(() => parseRecordName('/ipns/x'), /\/peer, \/mcp, \/data/)
+  assert.throws(() => parseRecordName('/ipns/x'), /\/peer, \/mcp, \/word, \/data/)
 })
 
 test('names of the wrong form are refused', () => {
@@ -41,6 +42,12 @@ test('names of the wrong form are refused', () => {
     `/mcp/${peer}`,
     `/mcp/Calc/${peer}`,
     `/mcp/calc/${peer}/more`,
+    `/word/alice`,
+    `/word/${peer}`,
+    `/word/Alice/${peer}`,
+    `/word/al-ice/${peer}`,
+    `/word/alice/nobody`,
+    `/word/alice/${peer}/more`,
     `/data/${peer}`,
     `/data/${peer}/`,
     `/data/${peer}/${'x'.repeat(129)}`,

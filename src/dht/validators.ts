@@ -4,6 +4,7 @@
  *   /peer/<peerId>           the subject itself
  *   /mcp/<service>/<peerId>  the peer that offers the service
  *   /data/<peerId>/<name>    that peer, whatever it likes; a name is 1 to 128 characters
+ *   /word/<name>/<peerId>    the peer that calls itself so, as others may as well
  *
  * Every name carries its publisher, so nobody can write under the name of another, and nobody has
  * to be asked. A name outside these namespaces is refused: nothing could check it.
@@ -17,6 +18,8 @@ import { type DhtKey, dhtKey } from './key.ts'
 export const NAME_BYTES_MAX = 256
 const DATA_NAME_CHARS_MAX = 128
 const SERVICE = /^[a-z0-9][a-z0-9-]{0,62}$/
+/** One word: three are an address. ASCII: no letter of another alphabet looks like it. */
+const WORD = /^[a-z][a-z0-9_]{1,30}[a-z0-9]$/
 /** C0 and C1 controls would let a name pretend to be another on a terminal. */
 const CONTROLS = /\p{Cc}/u
 
@@ -28,6 +31,7 @@ export interface RecordName {
   readonly publisher: PeerId
 }
 
+/** Checks the name of a record and says whose it is; throws `DHT_KEY_INVALID` for what is none. */
 export function parseRecordName(text: string): RecordName {
   if (!text.isWellFormed()) throw invalid('…', 'it is not Unicode')
   const bytes = utf8(text)
@@ -64,6 +68,15 @@ const NAMESPACES: ReadonlyMap<string, PublisherOf> = new Map<string, PublisherOf
     (text, [service = '', peer, ...rest]) => {
       if (rest.length > 0 || !SERVICE.test(service)) {
         throw invalid(text, 'wanted /mcp/<service>/<peerId>')
+      }
+      return peerIn(text, peer)
+    },
+  ],
+  [
+    'word',
+    (text, [name = '', peer, ...rest]) => {
+      if (rest.length > 0 || !WORD.test(name)) {
+        throw invalid(text, 'wanted /word/<3 to 32 of a–z, 0–9 and _, a letter first>/<peerId>')
       }
       return peerIn(text, peer)
     },

@@ -9,9 +9,10 @@
 
 import type { Connection, Libp2p, Stream } from '@libp2p/interface'
 import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
-import { type Clock, type Logger, type Random, race, TtlMap } from '../base/index.ts'
+import { type Clock, type Logger, type Random, race } from '../base/index.ts'
 import { type PeerId, peerId } from '../identity/index.ts'
-import { groupOf, type Scope } from '../ip/index.ts'
+import type { Scope } from '../ip/index.ts'
+import { AutonatCounts } from './autonat-counts.ts'
 import {
   AUTONAT_MESSAGE_BYTES_MAX,
   AUTONAT_STATUS,
@@ -53,15 +54,11 @@ export interface AskedAddress {
   readonly reached: boolean
 }
 
-const REQUESTS_AT_ONCE_MAX = 8
-const REQUESTS_PER_HOST_MAX = 6
-const REQUESTS_PER_MINUTE_MAX = 60
-const MINUTE_MS = 60_000
-const HOSTS_MAX = 1_024
+/** A request is one message, which comes with the stream that it comes on. */
+const READ_TIMEOUT_MS = 2_000
 const COST_BYTES = 30_000
 /** What we pay at most when we are asked to. */
 const COST_PAID_BYTES_MAX = 100_000
-const HOST_BITS = { v4: 32, v6: 56 }
 const STREAMS_MAX = 4
 
 export class Autonat {
@@ -69,15 +66,12 @@ export class Autonat {
   readonly #config: AutonatConfig
   /** Numbers that somebody is to say to us: one for each asking under way. */
   readonly #awaited = new Map<bigint, () => void>()
-  readonly #perHost: TtlMap<string, number>
-  #perMinute = { endsAtMs: 0, count: 0 }
-  #atOnce = 0
+  readonly #counts: AutonatCounts
 
   constructor(deps: AutonatDeps, config: AutonatConfig) {
     this.#deps = deps
     this.#config = config
-    const { clock } = deps
-    this.#perHost = new TtlMap({ entriesMax: HOSTS_MAX, ttlMs: MINUTE_MS, clock })
+    this.#counts = new AutonatCounts(deps.clock)
   }
 
   async start(): Promise<void> {
@@ -143,30 +137,42 @@ export class Autonat {
 
   async #serve(stream: Stream, connection: Connection): Promise<void> {
     const { clock, log } = this.#deps
-    const { negotiationTimeoutMs, addressTimeoutMs } = this.#config
-    using deadline = clock.deadline(negotiationTimeoutMs + addressTimeoutMs)
-    const { signal } = deadline
-    this.#atOnce += 1
+    const { negotiationTimeoutMs: timeoutMs } = this.#config
+    const displaced = new AbortController()
+    const leave = this.#counts.wait(ipOfConnection(connection), () => {
+      displaced.abort(NetError.CONNECTION_DROPPED({ reason: 'others ask, and this one does not' }))
+    })
     try {
+      if (leave === undefined) throw NetError.CONNECTION_DROPPED({ reason: 'it asks too often' })
       const frames = framesOf(stream, AUTONAT_MESSAGE_BYTES_MAX)
-      const request = decodeAutonat(await frames.read(signal))
-      const answer = await this.#answer(request, { frames, connection, signal })
-      await frames.write(encodeAutonat(answer), signal)
-      await stream.close({ signal })
+      const request = await this.#read(frames, displaced.signal)
+      using paying = clock.deadline(timeoutMs, displaced.signal)
+      const answer = await this.#answer(request, {
+        ...{ frames, connection, leave },
+        signal: paying.signal,
+      })
+      using closing = clock.deadline(timeoutMs)
+      await frames.write(encodeAutonat(answer), closing.signal)
+      await stream.close({ signal: closing.signal })
     } catch (error) {
       log.debug('dial-back request failed', { why: reasonOf(error) })
       stream.abort(NetError.CONNECTION_DROPPED({ reason: reasonOf(error) }, error))
     } finally {
-      this.#atOnce -= 1
+      leave?.()
     }
+  }
+
+  async #read(frames: Frames, until: AbortSignal): Promise<AutonatMessage> {
+    using reading = this.#deps.clock.deadline(READ_TIMEOUT_MS, until)
+    return decodeAutonat(await frames.read(reading.signal))
   }
 
   async #answer(
     request: AutonatMessage,
-    { frames, connection, signal }: Served,
+    { frames, connection, signal, leave }: Served,
   ): Promise<AutonatMessage> {
     const ip = ipOfConnection(connection)
-    if (request.kind !== 'request' || isRelayed(connection) || !this.#admits(ip)) {
+    if (request.kind !== 'request' || isRelayed(connection) || !this.#counts.admit(ip)) {
       return response(AUTONAT_STATUS.rejected)
     }
     const peer = peerId(connection.remotePeer.toString())
@@ -179,13 +185,20 @@ export class Autonat {
       await frames.write(asked, signal)
       await collect(frames, signal)
     }
-    const dial = await this.#dialBack(withPeer(address.text, peer), request.nonce, signal)
-    return { kind: 'response', status: AUTONAT_STATUS.ok, index, dial }
+    leave()
+    const done = this.#counts.dial()
+    if (done === undefined) return response(AUTONAT_STATUS.rejected)
+    try {
+      const dial = await this.#dialBack(withPeer(address.text, peer), request.nonce)
+      return { kind: 'response', status: AUTONAT_STATUS.ok, index, dial }
+    } finally {
+      done()
+    }
   }
 
-  async #dialBack(to: string, nonce: bigint, signal: AbortSignal): Promise<number> {
+  async #dialBack(to: string, nonce: bigint): Promise<number> {
     const { clock } = this.#deps
-    using deadline = clock.deadline(this.#config.addressTimeoutMs, signal)
+    using deadline = clock.deadline(this.#config.addressTimeoutMs)
     let connection: Connection
     try {
       const dialled = this.#deps.dial(multiaddr(to), { signal: deadline.signal })
@@ -221,26 +234,14 @@ export class Autonat {
     if (port <= SYSTEM_PORT_MAX && !PORTS_FOR_PEERS.includes(port)) return false
     return reaches(address, this.#deps.scope()) && !this.#deps.dialsFromListenPort(transport)
   }
-
-  #admits(ip: string | undefined): boolean {
-    const now = this.#deps.clock.now()
-    if (now >= this.#perMinute.endsAtMs) {
-      this.#perMinute = { endsAtMs: now + MINUTE_MS, count: 0 }
-    }
-    const host = ip === undefined ? '' : groupOf(ip, HOST_BITS)
-    const perHost = this.#perHost.get(host) ?? 0
-    if (this.#atOnce > REQUESTS_AT_ONCE_MAX || perHost >= REQUESTS_PER_HOST_MAX) return false
-    if (this.#perMinute.count >= REQUESTS_PER_MINUTE_MAX) return false
-    this.#perMinute.count += 1
-    this.#perHost.set(host, perHost + 1)
-    return true
-  }
 }
 
 interface Served {
   readonly frames: Frames
   readonly connection: Connection
   readonly signal: AbortSignal
+  /** It waits for us from now on, and no longer we for it. */
+  leave(): void
 }
 
 const SYSTEM_PORT_MAX = 1_023

@@ -12,6 +12,7 @@ import { Dialler } from './dialler.ts'
 import { NetError } from './errors.ts'
 import type { Facility } from './facility.ts'
 import { connectionGater } from './gater.ts'
+import { HubMeter } from './hub-meter.ts'
 import { buildLibp2p, type NetServices, tcpTransport } from './libp2p.ts'
 import { Libp2pHost } from './libp2p-host.ts'
 import type { NetMetrics } from './metrics.ts'
@@ -63,7 +64,7 @@ export async function createNet(deps: NetDeps, config: NetConfig): Promise<Libp2
   const meter = new ByteMeter(metrics.bandwidthBytes)
   const resources = resourcesOf(deps, config)
   const { hooks } = resources
-  const { transports, facility, punching } = await transportsOf(deps, config)
+  const { transports, facility, punching, meters } = await transportsOf(deps, config)
   // It exists once libp2p does; until then nobody asks.
   const later: Later = {}
   const watch = (upgrader: Upgrader) => watchedUpgrader(upgrader, meter, hooks)
@@ -97,8 +98,11 @@ export async function createNet(deps: NetDeps, config: NetConfig): Promise<Libp2
   const reach = reachOf(deps, { ...own, punching, dialler, addresses }, config)
   later.reach = reach
   const probe = deps.probe ?? probeByBinding
-  const parts = { libp2p, reach, dialler, addresses, meter, resources, quic: facility, probe }
-  return new Libp2pHost({ ...common, ...parts }, config)
+  const parts = { libp2p, reach, dialler, addresses, resources, quic: facility, probe }
+  const refresh = () => {
+    for (const one of [meter, ...meters]) one.refresh()
+  }
+  return new Libp2pHost({ ...common, ...parts, meter: { refresh } }, config)
 }
 
 function resourcesOf(deps: NetDeps, config: NetConfig): Resources {
@@ -164,9 +168,12 @@ async function transportsOf(
   transports: readonly TransportFactory[]
   facility: Facility
   punching: Punching
+  /** What is read once in a while. */
+  meters: readonly Pick<HubMeter, 'refresh'>[]
 }> {
   if (deps.transports !== undefined) {
-    return { transports: deps.transports, facility: { state: 'off' }, punching: NO_PUNCHING }
+    const facility = { state: 'off' } as const
+    return { transports: deps.transports, facility, punching: NO_PUNCHING, meters: [] }
   }
   const hasKey = deps.keys.raw !== undefined
   const noQuic = { transport: undefined, facility: QUIC_NEEDS_KEY, hub: undefined }
@@ -176,7 +183,9 @@ async function transportsOf(
   const transports = [quic.transport, tcp.wrap(tcpTransport(config))].filter((make) => {
     return make !== undefined
   })
-  return { transports, facility: quic.facility, punching: { hub: quic.hub, tcp } }
+  const { hub } = quic
+  const meters = hub === undefined ? [] : [new HubMeter(deps.metrics, () => hub.stats())]
+  return { transports, facility: quic.facility, punching: { hub, tcp }, meters }
 }
 
 /** Longer than one lost packet costs, shorter than a try at a hole lasts. */

@@ -86,7 +86,7 @@ async function afterDirect<T>(
     const state = await Promise.race([late.promise, first])
     const isOver = state !== 'late'
     if (signal.aborted || (isOver && state.won !== undefined)) return []
-    const tries = await relayed(isOver || rounds >= LAST_ROUNDS)
+    const tries = await relayed(isOver || rounds >= LAST_ROUNDS).catch(() => [])
     if (tries.length > 0 || isOver) return tries
   }
 }

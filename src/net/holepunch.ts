@@ -22,11 +22,11 @@ import {
 import { NetError, reasonOf } from './errors.ts'
 import { type Frames, framesOf } from './frames.ts'
 import type { NetMetrics } from './metrics.ts'
-import { isRelayed, notePath, type Path } from './paths.ts'
+import { addressOfConnection, isRelayed, notePath, type Path, pathOf } from './paths.ts'
 import { type PunchAttempt, PunchAttempts } from './punch-attempts.ts'
-import { type PunchKind, punchTargets } from './punch-targets.ts'
+import { ipsOf, kindsToTry, type PunchKind, punchTargets, TRIES_MAX } from './punch-targets.ts'
 import type { Punching, PunchRole } from './punching.ts'
-import { type Address, parseAny, withPeer } from './transports.ts'
+import { type Address, parseAny, reaches, withPeer } from './transports.ts'
 
 export interface HolePunchDeps {
   readonly libp2p: Pick<Libp2p, 'handle' | 'getConnections' | 'addEventListener'>
@@ -45,9 +45,10 @@ export interface HolePunchDeps {
   improved(peer: PeerId, path: Path): void
 }
 
-const ORDER: readonly PunchKind[] = ['quic', 'tcp', 'quic']
 const WINDOW_MS = 3_000
 const SETTLE_MS = 500
+/** What comes through so long after a try has begun came by its hole. */
+const HOLE_MS = 5_000
 const EXCHANGE_MS = 10_000
 const STREAMS_MAX = 2
 const UNDERWAY_MAX = 16
@@ -60,6 +61,8 @@ export class HolePunch {
   readonly #stopped = new AbortController()
   readonly #underway = new Map<PeerId, Promise<void>>()
   readonly #paused: TtlMap<PeerId, boolean>
+  /** With whom holes are being punched, or were a moment ago. */
+  readonly #holes: TtlMap<PeerId, boolean>
   readonly #waiting = new Map<PeerId, PromiseWithResolvers<Connection>>()
   readonly #attempts = new PunchAttempts()
   #isOn = false
@@ -68,6 +71,7 @@ export class HolePunch {
     this.#deps = deps
     const { clock, libp2p } = deps
     this.#paused = new TtlMap({ entriesMax: PEERS_MAX, ttlMs: PAUSE_MS, clock })
+    this.#holes = new TtlMap({ entriesMax: PEERS_MAX, ttlMs: HOLE_MS, clock })
     libp2p.addEventListener('connection:open', ({ detail }) => {
       this.#opened(detail)
     })
@@ -94,6 +98,9 @@ export class HolePunch {
   #opened(connection: Connection): void {
     const peer = peerId(connection.remotePeer.toString())
     if (!isRelayed(connection)) {
+      const isFar = reaches(addressOfConnection(connection), this.#deps.scope)
+      // Both sides dial, so there may be two of them.
+      if (isFar && this.#holes.has(peer)) notePath(connection, 'punched')
       this.#waiting.get(peer)?.resolve(connection)
       return
     }
@@ -112,8 +119,11 @@ export class HolePunch {
   /** As the one who was called. */
   async #upgrade(relayed: Connection, peer: PeerId): Promise<void> {
     if (await this.#dialAnnounced(peer)) return
-    for (const kind of ORDER) {
-      if (await this.#tryOnce(relayed, peer, kind)) return
+    const vain = new Set<PunchKind>()
+    for (const kind of kindsToTry(vain)) {
+      const isThrough = await this.#tryOnce(relayed, peer, kind)
+      if (isThrough === true) return
+      if (isThrough === undefined) vain.add(kind)
       this.#stopped.signal.throwIfAborted()
     }
     throw NetError.PUNCH_FAILED({ peer, reason: 'no try got through' })
@@ -130,13 +140,16 @@ export class HolePunch {
     const dialAll = (signal: AbortSignal) => {
       return targets.map(({ text }) => dial(multiaddr(withPeer(text, peer)), { signal }))
     }
-    return this.#within(peer, { kind: 'dial', role: 'called', targets, path: 'direct' }, dialAll)
+    return this.#within(peer, { kind: 'dial', role: 'called', targets }, dialAll)
   }
 
-  /** Each on a stream of its own: go-libp2p serves one try a stream. */
-  async #tryOnce(relayed: Connection, peer: PeerId, kind: PunchKind): Promise<boolean> {
+  /**
+   * Each on a stream of its own: go-libp2p serves one try a stream. Undefined where one of the two
+   * has no port of that kind to punch through.
+   */
+  async #tryOnce(relayed: Connection, peer: PeerId, kind: PunchKind): Promise<boolean | undefined> {
     const own = this.#own(kind)
-    if (own.length === 0) return false
+    if (own.length === 0) return undefined
     using time = this.#deps.clock.deadline(EXCHANGE_MS, this.#stopped.signal)
     const options = { signal: time.signal, runOnLimitedConnection: true }
     const stream = await relayed.newStream(DCUTR_PROTOCOL, options)
@@ -155,20 +168,20 @@ export class HolePunch {
     frames: Frames,
     { peer, kind, own }: { peer: PeerId; kind: PunchKind; own: readonly string[] },
     signal: AbortSignal,
-  ): Promise<boolean> {
+  ): Promise<boolean | undefined> {
     const { clock, scope } = this.#deps
     const startedMs = clock.now()
     await frames.write(encodeHolePunch({ type: 'connect', addresses: own }), signal)
     const { addresses } = decodeHolePunch(await frames.read(signal))
     const rttMs = clock.now() - startedMs
     const targets = punchTargets(addresses, { kind, scope, ours: ipsOf(own) })
-    if (targets.length === 0) return false
+    if (targets.length === 0) return undefined
     await frames.write(encodeHolePunch({ type: 'sync', addresses: [] }), signal)
     await clock.sleep(rttMs / 2, signal)
     const punch = (until: AbortSignal) => {
       return targets.map((target) => this.#punch(target, peer, { role: 'server', signal: until }))
     }
-    return await this.#within(peer, { kind, role: 'called', targets, path: 'punched' }, punch)
+    return await this.#within(peer, { kind, role: 'called', targets }, punch)
   }
 
   /** As the one who called: answers, and dials when told to. */
@@ -181,7 +194,7 @@ export class HolePunch {
         throw NetError.PUNCH_FAILED({ peer, reason: 'this is no time for it' })
       }
       const frames = framesOf(stream, DCUTR_MESSAGE_BYTES_MAX)
-      for (let tries = 0; tries < ORDER.length; tries += 1) {
+      for (let tries = 0; tries < TRIES_MAX; tries += 1) {
         using time = clock.deadline(EXCHANGE_MS, this.#stopped.signal)
         const told = decodeHolePunch(await frames.read(time.signal))
         const own = this.#own(undefined)
@@ -190,13 +203,10 @@ export class HolePunch {
         const rules = { kind: undefined, scope, ours: ipsOf(own) }
         const targets = punchTargets(told.addresses, rules)
         const kind = targets[0]?.transport === 'tcp' ? 'tcp' : 'quic'
-        const work = this.#within(
-          peer,
-          { kind, role: 'caller', targets, path: 'punched' },
-          (until) =>
-            targets.map((target) => this.#punch(target, peer, { role: 'client', signal: until })),
-        )
-        if (await work) break
+        const punch = (until: AbortSignal) => {
+          return targets.map((one) => this.#punch(one, peer, { role: 'client', signal: until }))
+        }
+        if (await this.#within(peer, { kind, role: 'caller', targets }, punch)) break
       }
       await stream.close()
     } catch (error) {
@@ -221,10 +231,11 @@ export class HolePunch {
   /** Begins what may lead to a direct connection, and waits for one for a while. */
   async #within(
     peer: PeerId,
-    { kind, role, targets, path }: Begun,
+    { kind, role, targets }: Begun,
     begin: (signal: AbortSignal) => readonly Promise<unknown>[],
   ): Promise<boolean> {
     const { clock, metrics } = this.#deps
+    if (kind !== 'dial') this.#holes.set(peer, true)
     const startedMs = clock.now()
     const reasons: string[] = []
     const direct = this.#waiting.get(peer) ?? Promise.withResolvers<Connection>()
@@ -258,8 +269,7 @@ export class HolePunch {
       ...(won === undefined && { reason: reasons[0] ?? 'nothing came through' }),
     })
     if (won === undefined) return false
-    if (path === 'punched') notePath(won, path)
-    this.#deps.improved(peer, path)
+    this.#deps.improved(peer, pathOf(won))
     return true
   }
 
@@ -286,13 +296,4 @@ export class HolePunch {
   }
 }
 
-interface Begun {
-  readonly kind: PunchAttempt['kind']
-  readonly role: PunchAttempt['role']
-  readonly targets: readonly Address[]
-  readonly path: Path
-}
-
-function ipsOf(addresses: readonly string[]): ReadonlySet<string> {
-  return new Set(addresses.map((text) => parseAny(text).host?.value ?? ''))
-}
+type Begun = Pick<PunchAttempt, 'kind' | 'role'> & { readonly targets: readonly Address[] }

@@ -9,12 +9,12 @@
 
 import { assert, either } from '../base/index.ts'
 import type { PeerId } from '../identity/index.ts'
-import { WireError } from '../wire/index.ts'
 import type { ChannelConfig } from './config.ts'
 import { NetError, reasonOf } from './errors.ts'
 import type { CallOptions, Channel } from './host.ts'
 import { type LastingChannel, type LastingDeps, SAYINGS } from './lasting.ts'
-import { PAYLOAD_BYTES_MAX, type Position, type Reason, type Window } from './lasting-codec.ts'
+import { LastingAccount } from './lasting-account.ts'
+import { checkFrame, type Position, type Reason, type Window } from './lasting-codec.ts'
 import { LastingLine, type LineEnd } from './lasting-line.ts'
 import { LastingSession } from './lasting-session.ts'
 import { Turns, Waiters } from './lasting-waiters.ts'
@@ -26,6 +26,7 @@ const WRITERS_MAX = 1_024
 /** Either side of a session; who made it matters to `resume` only. */
 export class OpenLastingChannel implements LastingChannel {
   readonly session: LastingSession
+  readonly account: LastingAccount
   readonly #deps: LastingDeps
   readonly #config: ChannelConfig
   readonly #over = new AbortController()
@@ -43,6 +44,7 @@ export class OpenLastingChannel implements LastingChannel {
     this.#config = config
     const { bufferFramesMax: frames, bufferBytesMax: bytes } = config
     this.session = new LastingSession({ frames, bytes })
+    this.account = new LastingAccount(this.session, deps.keep)
   }
 
   get peer(): PeerId {
@@ -126,13 +128,10 @@ export class OpenLastingChannel implements LastingChannel {
   async write(frame: Uint8Array, { signal }: CallOptions = {}): Promise<void> {
     signal?.throwIfAborted()
     this.#checkWritable()
-    const size = frame.length
-    if (size > PAYLOAD_BYTES_MAX) {
-      throw WireError.TOO_LONG({ field: 'frame', size, limit: PAYLOAD_BYTES_MAX })
-    }
+    checkFrame(frame)
     const { waiting } = this.#writers
     if (waiting >= WRITERS_MAX) throw this.#full(0)
-    if (waiting === 0 && this.session.hasRoom(size)) this.#keep(frame)
+    if (waiting === 0 && this.account.mayWrite(frame.length)) this.#keep(frame)
     else await this.#keepInTurn(frame, signal)
   }
 
@@ -154,7 +153,7 @@ export class OpenLastingChannel implements LastingChannel {
       this.#changes.wake()
     }
     await this.confirmed(options)
-    void this.#linger()
+    if (!this.#isLingering) void this.#linger()
   }
 
   /** What is on its way is confirmed first; a channel that failed has nothing left to say. */
@@ -192,17 +191,16 @@ export class OpenLastingChannel implements LastingChannel {
     using deadline = this.#deps.clock.deadline(writeTimeoutMs, signal)
     try {
       await this.#writers.run(deadline.signal, async () => {
-        while (!this.session.hasRoom(frame.length)) {
+        for (;;) {
           this.#checkWritable()
+          if (this.account.mayWrite(frame.length)) break
           await this.#changes.next(deadline.signal)
         }
-        this.#checkWritable()
         this.#keep(frame)
       })
     } catch (error) {
       signal?.throwIfAborted()
-      if (deadline.signal.aborted) throw this.#full(writeTimeoutMs)
-      throw error
+      throw deadline.signal.aborted ? this.#full(writeTimeoutMs) : error
     }
   }
 
@@ -215,8 +213,7 @@ export class OpenLastingChannel implements LastingChannel {
     if (this.#line !== line || this.#over.signal.aborted) return
     if (end.how === 'broken') {
       const reason = `the other side broke the protocol: ${reasonOf(end.error)}`
-      void this.drop('broken', this.#lost(reason, end.error))
-      return
+      return void this.drop('broken', this.#lost(reason, end.error))
     }
     this.#line = undefined
     if (end.how === 'dropped') void this.#finish(this.#failureOf(end.reason))
@@ -244,11 +241,13 @@ export class OpenLastingChannel implements LastingChannel {
   }
 
   #told(): void {
+    this.account.settle()
     this.#line?.tell()
     this.#changes.wake()
   }
 
   #progress(): void {
+    if (!this.account.settle()) return void this.drop('full')
     // Whoever closed and reads no more takes the other side's end, or nobody would.
     if (this.#closing && !this.#reading && this.session.unread === 0) this.session.take()
     if (this.session.isOver) void this.#finish(undefined)
@@ -256,7 +255,6 @@ export class OpenLastingChannel implements LastingChannel {
 
   /** After our end, the other side may go on as long as somebody here reads. */
   async #linger(): Promise<void> {
-    if (this.#isLingering) return
     this.#isLingering = true
     while (!this.#over.signal.aborted) {
       const before = this.session.position().taken

@@ -39,6 +39,8 @@ const PROTOCOLS_MAX = 256
 /** What channels need of the node. */
 export interface LastingChannelsDeps {
   readonly host: Pick<Host, 'open' | 'handle' | 'connections' | 'ping' | 'disconnect'>
+  /** Counts what is kept for a peer, or less of it; false where that is too much. */
+  readonly keep?: (peer: PeerId, bytes: number) => boolean
   /** Connects to a peer wherever it is now: more than the host alone can, where there is a DHT. */
   readonly find: (peer: PeerId, options: CallOptions) => Promise<unknown>
   /** Connects to a peer at addresses that are known already. */
@@ -53,6 +55,8 @@ interface Known {
   readonly channel: OpenLastingChannel
   readonly way: LastingWay
   readonly isOurs: boolean
+  /** A program of ours is at work on what the peer opened. */
+  isServed: boolean
 }
 
 export class LastingChannels implements Service {
@@ -65,6 +69,8 @@ export class LastingChannels implements Service {
   readonly #perPeer = new Map<PeerId, number>()
   readonly #serving = new Map<string, (channel: LastingChannel) => Promise<void>>()
   #stopping = false
+  /** Sessions, and programs that are still at work on one that is over. */
+  #places = 0
 
   constructor(deps: LastingChannelsDeps, config: ChannelConfig) {
     this.#deps = deps
@@ -146,7 +152,7 @@ export class LastingChannels implements Service {
     readonly isOurs: boolean
   }): Known {
     const { peer, protocol, session, isOurs } = of
-    const { clock, log, random, host, find, connect } = this.#deps
+    const { clock, log, random, host, find, connect, keep = unbounded } = this.#deps
     const key = `${peer}/${toHex(session)}`
     const open = async (options: CallOptions): Promise<Channel> => {
       await (isOurs ? find : connect)(peer, options)
@@ -156,28 +162,39 @@ export class LastingChannels implements Service {
       {
         ...{ peer, protocol, clock, log },
         resume: (signal, why) => way.resume(signal, why),
-        ended: () => this.#forget(key, peer),
+        ended: () => this.#forget(key, known),
+        keep: (bytes) => keep(peer, bytes),
       },
       this.#config,
     )
     const way: LastingWay = new LastingWay({ ...of, channel, open, host, clock, random })
-    const known = { channel, way, isOurs }
+    const known: Known = { channel, way, isOurs, isServed: false }
     this.#known.set(key, known)
-    this.#perPeer.set(peer, (this.#perPeer.get(peer) ?? 0) + 1)
+    this.#count(peer, 1)
     return known
   }
 
-  #forget(key: string, peer: PeerId): void {
-    if (!this.#known.delete(key)) return
-    const left = (this.#perPeer.get(peer) ?? 0) - 1
-    if (left > 0) this.#perPeer.set(peer, left)
+  #forget(key: string, known: Known): void {
+    if (this.#known.delete(key) && !known.isServed) this.#leave(known)
+  }
+
+  /** Only then, for a program that goes on after the end may still have much to read. */
+  #leave({ channel }: Known): void {
+    channel.account.close()
+    this.#count(channel.peer, -1)
+  }
+
+  #count(peer: PeerId, change: 1 | -1): void {
+    this.#places += change
+    const now = (this.#perPeer.get(peer) ?? 0) + change
+    if (now > 0) this.#perPeer.set(peer, now)
     else this.#perPeer.delete(peer)
   }
 
   #limitReached(peer: PeerId): { limit: number; of: 'peer' | 'node' } | undefined {
     const { perPeerMax, sessionsMax } = this.#config
     if ((this.#perPeer.get(peer) ?? 0) >= perPeerMax) return { limit: perPeerMax, of: 'peer' }
-    if (this.#known.size >= sessionsMax) return { limit: sessionsMax, of: 'node' }
+    if (this.#places >= sessionsMax) return { limit: sessionsMax, of: 'node' }
     return undefined
   }
 
@@ -218,7 +235,7 @@ export class LastingChannels implements Service {
     const { session, protocol } = hello
     const made = this.#make({ peer, protocol, session, isOurs: false })
     this.#attach(made, stream, hello)
-    if (made.channel.state === 'attached') void this.#run(made.channel, serve)
+    if (made.channel.state === 'attached') void this.#run(made, serve)
     return undefined
   }
 
@@ -230,13 +247,17 @@ export class LastingChannels implements Service {
     channel.attach(stream, hello, encodeMessage({ kind: 'welcome', position, window }))
   }
 
-  async #run(
-    channel: OpenLastingChannel,
-    serve: (channel: LastingChannel) => Promise<void>,
-  ): Promise<void> {
+  async #run(made: Known, serve: (channel: LastingChannel) => Promise<void>): Promise<void> {
+    const { channel } = made
     const { peer, protocol } = channel
+    made.isServed = true
     try {
-      await serve(channel)
+      try {
+        await serve(channel)
+      } finally {
+        made.isServed = false
+        if (channel.closed.aborted) this.#leave(made)
+      }
       await channel.close()
     } catch (error) {
       const isLost = hasCode(error, 'NET_CHANNEL_LOST')
@@ -250,6 +271,10 @@ export class LastingChannels implements Service {
 function checkName(protocol: string): void {
   if (isProtocolName(protocol)) return
   throw NetError.CHANNEL_INVALID({ protocol, reason: 'it is no name of a protocol' })
+}
+
+function unbounded(): boolean {
+  return true
 }
 
 function gone(closed: AbortSignal): Promise<void> {

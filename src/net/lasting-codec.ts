@@ -83,6 +83,12 @@ export function lastingProtocol(network: string): Protocol {
   }
 }
 
+/** Throws where a program's frame is longer than any may be. */
+export function checkFrame({ length: size }: Uint8Array): void {
+  if (size <= PAYLOAD_BYTES_MAX) return
+  throw WireError.TOO_LONG({ field: 'frame', size, limit: PAYLOAD_BYTES_MAX })
+}
+
 /** Whether two programs may call what they talk so. */
 export function isProtocolName(text: string): boolean {
   return PROTOCOL.test(text)

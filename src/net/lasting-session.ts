@@ -90,6 +90,10 @@ export class LastingSession {
     return this.#inbox.length
   }
 
+  get unreadBytes(): number {
+    return this.#inboxBytes
+  }
+
   /** Something was taken that the other side was not told of; `due` when it should be now. */
   get receipt(): 'none' | 'waits' | 'due' {
     const frames = this.#taken - this.#told

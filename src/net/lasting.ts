@@ -3,6 +3,7 @@
 import type { Clock, Logger } from '../base/index.ts'
 import type { PeerId } from '../identity/index.ts'
 import type { CallOptions } from './host.ts'
+import type { Keep } from './lasting-account.ts'
 import type { Reason } from './lasting-codec.ts'
 
 /** Frames to and from one program of a peer, across connections. */
@@ -39,13 +40,15 @@ export interface LastingDeps {
   /** Looks for a way back until `signal` aborts: resolves when attached; a rejection is final. */
   readonly resume: (signal: AbortSignal, why: { readonly isSilent: boolean }) => Promise<void>
   readonly ended: () => void
+  /** Counts what is kept for the peer. */
+  readonly keep: Keep
 }
 
 /** The reasons of the wire as sentences. */
 export const SAYINGS: Readonly<Record<Reason, string>> = {
   unserved: 'nobody there serves this protocol',
   unknown: 'the other side has no such session any more; it may have started again',
-  full: 'the other side has too many sessions',
+  full: 'the other side has too many sessions, or keeps too much for us',
   busy: 'the other side opens a stream itself',
   broken: 'the other side says that we broke the protocol',
   stopping: 'the node stops',

@@ -34,7 +34,7 @@ export interface HostDeps {
   readonly dialler: Dialler
   readonly addresses: PeerAddresses
   readonly reach: Reach
-  readonly meter: ByteMeter
+  readonly meter: Pick<ByteMeter, 'refresh'>
   readonly resources: Resources
   readonly quic: Facility
   readonly policy: Policy
@@ -71,7 +71,7 @@ export class Libp2pHost implements Host {
   }
 
   /** What is in use, and how much may be. */
-  get resources(): Pick<Resources, 'report' | 'ailment'> {
+  get resources(): Pick<Resources, 'report' | 'ailment' | 'keep'> {
     return this.#deps.resources
   }
 

@@ -12,6 +12,9 @@ export interface NetMetrics {
   readonly relayed: Counter
   readonly relayRefusals: Counter
   readonly punches: Counter
+  readonly hubGates: Gauge
+  readonly hubDropped: Counter
+  readonly hubPackets: Counter
 }
 
 /** The metrics of the room; the first two names are the specification's. */
@@ -43,6 +46,7 @@ export function netMetrics(registry: Registry): NetMetrics {
       'Tries to reach a relayed peer without the relay, by transport and outcome',
       ['transport', 'outcome'],
     ),
+    ...hubMetrics(registry),
     resourceRefusals: registry.counter(
       'p2p_resource_refusals',
       'What the resource manager refused, by scope and resource',
@@ -61,5 +65,26 @@ export function netMetrics(registry: Registry): NetMetrics {
     refusals: registry.counter('p2p_connections_refused', 'Connections refused, by reason', [
       'reason',
     ]),
+  }
+}
+
+function hubMetrics(
+  registry: Registry,
+): Pick<NetMetrics, 'hubGates' | 'hubDropped' | 'hubPackets'> {
+  return {
+    hubGates: registry.gauge(
+      'p2p_udp_hub_gates',
+      'Remotes that the UDP hub keeps a socket for, one for each direction',
+    ),
+    hubDropped: registry.counter(
+      'p2p_udp_hub_dropped',
+      'Packets that the UDP hub dropped, by reason: a limit of gates, a full queue, or nobody’s',
+      ['reason'],
+    ),
+    hubPackets: registry.counter(
+      'p2p_udp_hub_packets',
+      'Packets that came to the UDP hub from the network and that it sent there, by direction',
+      ['direction'],
+    ),
   }
 }

@@ -24,6 +24,9 @@ export interface Report {
   readonly fromListenPort: boolean
 }
 
+/** With its network, which is looked at with every peer that comes. */
+type Kept = Report & { readonly network: string }
+
 /** What is believed of one address, and on whose word. */
 export interface Believed {
   readonly transport: 'quic' | 'tcp'
@@ -51,7 +54,7 @@ const NETWORK_BITS = { v4: 16, v6: 32 }
 
 export class ObservedAddresses {
   /** The last word of each reporter on each kind of port. */
-  readonly #reports: TtlMap<string, Report>
+  readonly #reports: TtlMap<string, Kept>
 
   constructor(clock: Clock) {
     this.#reports = new TtlMap({ entriesMax: REPORTERS_MAX, ttlMs: REPORT_MS, clock })
@@ -60,7 +63,7 @@ export class ObservedAddresses {
   add(report: Report): void {
     const family = report.ip.includes(':') ? 6 : 4
     const key = `${report.reporter} ${report.transport} ${family} ${report.fromListenPort}`
-    this.#reports.set(key, report)
+    this.#reports.set(key, { ...report, network: groupOf(report.reporterIp, NETWORK_BITS) })
   }
 
   /** Forgets what was reported of our own addresses before they changed. */
@@ -107,18 +110,18 @@ export class ObservedAddresses {
     return ports.size === 1 ? 'endpoint-independent' : 'endpoint-dependent'
   }
 
-  #all(): readonly Report[] {
+  #all(): readonly Kept[] {
     return this.#reports.entries().map(([, report]) => report)
   }
 
   /** Groups of reports that say the same, if enough networks do, most voices first. */
-  #believed(reports: readonly Report[], said: (report: Report) => string): readonly Believed[] {
-    const networks = new Set(reports.map(networkOf)).size
+  #believed(reports: readonly Kept[], said: (report: Report) => string): readonly Believed[] {
+    const networks = new Set(reports.map(({ network }) => network)).size
     const wanted = Math.max(1, Math.min(VOICES_WANTED, networks))
     return [...Map.groupBy(reports, said).values()]
       .flatMap((same): Believed[] => {
         const [first] = same
-        const voices = new Set(same.map(networkOf)).size
+        const voices = new Set(same.map(({ network }) => network)).size
         // Where networks disagree and are few, the most of them decide.
         const enough = wanted < VOICES_WANTED ? Math.floor(networks / 2) + 1 : wanted
         if (first === undefined || voices < enough) return []
@@ -129,10 +132,6 @@ export class ObservedAddresses {
       })
       .sort((a, b) => b.voices - a.voices)
   }
-}
-
-function networkOf({ reporterIp }: Report): string {
-  return groupOf(reporterIp, NETWORK_BITS)
 }
 
 function isOf(ip: string, family: 4 | 6): boolean {

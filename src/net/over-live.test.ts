@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import type { Connection } from '@libp2p/interface'
 import { multiaddr } from '@multiformats/multiaddr'
 import { FakeClock } from '../../test/support/fake-clock.ts'
-import { overLive } from './over-live.ts'
+import { overLive, pingOver } from './over-live.ts'
 
 function connection(port: number, status = 'open'): Connection {
   const remoteAddr = multiaddr(`/ip4/192.0.2.1/tcp/${port}`)
@@ -57,4 +57,19 @@ test('no more than three connections are tried', async () => {
   }
   await assert.rejects(overLive(all[0] as Connection, deps, work), /gone/)
   assert.equal(count, 3)
+})
+
+test('a ping whose stream cannot be written to fails, and nothing fails after it', async () => {
+  const listeners: (() => void)[] = []
+  const stream = {
+    addEventListener: (_: string, listener: () => void) => listeners.push(listener),
+    send() {
+      throw new TypeError('cannot write')
+    },
+    abort: () => listeners.at(-1)?.(),
+  }
+  const over = { newStream: async () => stream } as unknown as Connection
+  const { clock } = setup()
+  await assert.rejects(pingOver(over, clock, new AbortController().signal), /cannot write/)
+  await clock.advance(0)
 })

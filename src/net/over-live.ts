@@ -62,6 +62,8 @@ export async function pingOver(
   const stream = await connection.newStream(PING, { signal, runOnLimitedConnection: true })
   try {
     const answer = Promise.withResolvers<Uint8Array>()
+    // Where sending fails, nobody waits for it any more.
+    answer.promise.catch(() => undefined)
     let heard = new Uint8Array()
     stream.addEventListener('message', ({ data }) => {
       heard = Buffer.concat([heard, data.subarray()])

@@ -139,8 +139,9 @@ export class PortSightings {
     if (witness.direction === 'outbound' && via.transport === kind) return via
     const known = (await this.#deps.addressesOf(peer)).map(parseAny).sort(compareAddresses)
     return known.find((one) => {
-      // Of the version of IP that we are connected by, for that one works.
-      const isSame = one.host?.kind === via.host?.kind
+      // Where we are connected to it: that one works, and is no stranger's whom it would have us
+      // knock at.
+      const isSame = one.host?.value === via.host?.value
       return one.transport === kind && reaches(one, this.#deps.scope) && isSame
     })
   }

@@ -5,9 +5,9 @@
  * programs: there `network.gateway` says which router to ask.
  */
 
-import { readFile } from 'node:fs/promises'
+import { constants } from 'node:fs'
 import { endianness, type NetworkInterfaceInfo, networkInterfaces } from 'node:os'
-import { hasCode } from '../base/index.ts'
+import { hasCode, readBounded } from '../base/index.ts'
 import { groupOf, ipFromBytes, scopeOf } from '../ip/index.ts'
 import type { Route } from './portmap-lease.ts'
 
@@ -30,7 +30,7 @@ export type Interfaces = NodeJS.Dict<readonly NetworkInterfaceInfo[]>
 /** linux/route.h: the route is up, and leads through a router. */
 const UP_AND_GATEWAY = 0x3
 /** Tables of machines that route for others are long; the way out is among the first. */
-const TABLE_CHARS_MAX = 256 * 1_024
+const TABLE_BYTES_MAX = 256 * 1_024
 /** Addresses of one interface may be many; the router need not open a port for each. */
 const IPV6_MAX = 2
 
@@ -40,7 +40,8 @@ const SET_GATEWAY = 'set network.gateway to the address of the router'
 export async function findRoutes(gateway: string | undefined): Promise<Routes> {
   const interfaces = networkInterfaces()
   if (gateway !== undefined) return routesVia(gateway, interfaces)
-  const read = (path: string) => readFile(path, 'latin1').catch(absent)
+  const bounded = { bytesMax: TABLE_BYTES_MAX, flags: constants.O_RDONLY }
+  const read = (path: string) => readBounded(path, bounded).catch(absent)
   const [ipv4, ipv6] = await Promise.all([read('/proc/net/route'), read('/proc/net/ipv6_route')])
   if (ipv4 === undefined) {
     return {
@@ -130,7 +131,7 @@ function holds({ family, address, cidr, internal }: NetworkInterfaceInfo, router
 
 function linesOf(table: string): readonly string[] {
   return table
-    .slice(0, TABLE_CHARS_MAX)
+    .slice(0, TABLE_BYTES_MAX)
     .split('\n')
     .map((line) => line.trim())
 }

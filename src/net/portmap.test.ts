@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { FakeClock } from '../../test/support/fake-clock.ts'
-import { silentLog } from '../base/index.ts'
+import { race, silentLog } from '../base/index.ts'
 import { NetError } from './errors.ts'
 import { PortMapper } from './portmap.ts'
 import type {
@@ -16,6 +16,7 @@ import type {
 import type { Routes } from './portmap-routes.ts'
 
 const ROUTE: Route = { family: 4, router: '192.168.1.1', local: '192.168.1.7' }
+const OTHER: Route = { family: 6, router: 'fe80::1%eth0', local: '2001:db9::7' }
 const TCP: ListenedPort = { protocol: 'tcp', port: 9_000, suffix: '' }
 const QUIC: ListenedPort = { protocol: 'udp', port: 9_001, suffix: '/quic-v1' }
 const MINUTE = 60_000
@@ -283,4 +284,36 @@ test('stop() ends in time although the router does not answer any more', async (
   await hanging.clock.advance(0)
   await Promise.all([mapper.stop(), hanging.mapper.stop()])
   assert.equal(clock.waiting + hanging.clock.waiting, 0)
+})
+
+test('stop() gives back what another router was about to be asked for', async () => {
+  const clock = new FakeClock(1_000_000)
+  const slow = Promise.withResolvers<void>()
+  const closed: string[] = []
+  const open: OpenPortClient = async ({ router }, signal) => {
+    const wait = (until: Promise<void>) => race(until, signal)
+    if (router === OTHER.router) await slow.promise
+    return {
+      via: 'pcp',
+      map: () => wait(new Promise<void>(() => undefined)) as Promise<never>,
+      unmap: async () => undefined,
+      hasRestarted: async () => false,
+      close: () => void closed.push(router),
+    }
+  }
+  const mapper = new PortMapper({
+    open: { pcp: open },
+    findRoutes: async () => ({ routes: [ROUTE, OTHER] }),
+    ports: () => [TCP],
+    clock,
+    log: silentLog,
+  })
+  await mapper.start()
+  await clock.advance(0)
+  const stopped = mapper.stop()
+  await clock.advance(0)
+  slow.resolve()
+  await stopped
+  await clock.advance(0)
+  assert.deepEqual(closed.toSorted(), [ROUTE.router, OTHER.router].toSorted())
 })

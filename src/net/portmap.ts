@@ -131,7 +131,11 @@ export class PortMapper implements Service {
       this.#found = await this.#deps.findRoutes()
       signal.throwIfAborted()
       this.#follow(this.#found.routes)
-      await Promise.all([...this.#sessions.values()].map((one) => this.#tend(one)))
+      // All of them, for what is still under way when the node stops must be given back after.
+      const tended = [...this.#sessions.values()].map((one) => this.#tend(one))
+      for (const one of await Promise.allSettled(tended)) {
+        if (one.status === 'rejected') throw one.reason
+      }
     } catch (error) {
       if (!signal.aborted) this.#deps.log.warn('ports not mapped', { why: reasonOf(error) })
     }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { FakeClock } from '../../test/support/fake-clock.ts'
 import { racePaths } from './dial-paths.ts'
-import { punchTargets } from './punch-targets.ts'
+import { kindsToTry, type PunchKind, punchTargets } from './punch-targets.ts'
 import { relayAddresses } from './relay-addresses.ts'
 
 const RELAY = '12D3KooWJwao3iRnuKRGZeYbvLhm1v4SV7PDQ8S7w1zsLXozpMeg'
@@ -76,4 +76,32 @@ test('relays that are told of meanwhile are asked, and a failure of all is told 
   assert.equal(result.won, undefined)
   assert.deepEqual([...result.begun], [0, 1])
   assert.equal(result.failures.size, 2)
+})
+
+test('a kind that is in vain leaves its tries to the other one', () => {
+  const tried = (found: (kind: string) => boolean) => {
+    const vain = new Set<PunchKind>()
+    const all: PunchKind[] = []
+    for (const kind of kindsToTry(vain)) {
+      all.push(kind)
+      if (!found(kind)) vain.add(kind)
+    }
+    return all
+  }
+  assert.deepEqual(
+    tried(() => true),
+    ['quic', 'tcp', 'quic'],
+  )
+  assert.deepEqual(
+    tried((kind) => kind === 'tcp'),
+    ['quic', 'tcp', 'tcp', 'tcp'],
+  )
+  assert.deepEqual(
+    tried((kind) => kind === 'quic'),
+    ['quic', 'tcp', 'quic', 'quic'],
+  )
+  assert.deepEqual(
+    tried(() => false),
+    ['quic', 'tcp'],
+  )
 })

@@ -8,6 +8,10 @@ import { type Address, parseAny, reaches, scopeOfAddress } from './transports.ts
 
 export type PunchKind = 'quic' | 'tcp'
 
+/** Which kind is tried when. */
+const ORDER: readonly PunchKind[] = ['quic', 'tcp', 'quic']
+export const TRIES_MAX = ORDER.length
+
 export interface TargetRules {
   readonly kind: PunchKind | undefined
   /** How far an address must reach. */
@@ -33,6 +37,26 @@ export function punchTargets(told: readonly string[], rules: TargetRules): reado
   })
   const unique = new Map(fine.map((address) => [address.text, address]))
   return [...unique.values()].slice(0, TARGETS_MAX)
+}
+
+/**
+ * The kinds of up to three tries, one after the other. Where one kind turns out to be `vain`, for
+ * one of the two has no port for it, the other one takes all of its tries.
+ */
+export function* kindsToTry(vain: ReadonlySet<PunchKind>): Generator<PunchKind, void> {
+  for (const wanted of ORDER) {
+    for (let isTried = false; !isTried; ) {
+      const kind = [wanted, ...ORDER].find((one) => !vain.has(one))
+      if (kind === undefined) return
+      yield kind
+      isTried = !vain.has(kind)
+    }
+  }
+}
+
+/** The IP addresses in a list of multiaddrs. */
+export function ipsOf(addresses: readonly string[]): ReadonlySet<string> {
+  return new Set(addresses.map((text) => parseAny(text).host?.value ?? ''))
 }
 
 function isPunchable(transport: Address['transport']): boolean {

@@ -47,6 +47,8 @@ export class QuicHub implements HubControl {
   readonly #limits: HubLimits
   readonly #listeners = new Set<QuicListener>()
   readonly #hubs = new Set<UdpHub>()
+  /** What hubs counted that are closed by now. */
+  #past: HubStats = { gates: 0, dropped: {}, packets: { in: 0, out: 0 } }
   #isOn: boolean
   #failure: string | undefined
   #moving: Promise<void> | undefined
@@ -92,16 +94,9 @@ export class QuicHub implements HubControl {
     await hub.punch(remote, signal)
   }
 
-  /** Gates that are open, and packets that nobody got, by reason. */
+  /** Gates that are open, and packets since the start. */
   stats(): HubStats {
-    const all = [...this.#hubs].map((hub) => hub.stats())
-    const dropped: Record<string, number> = {}
-    for (const one of all) {
-      for (const [why, count] of Object.entries(one.dropped)) {
-        dropped[why] = (dropped[why] ?? 0) + count
-      }
-    }
-    return { gates: all.reduce((sum, { gates }) => sum + gates, 0), dropped }
+    return [...this.#hubs].reduce((sum, hub) => added(sum, hub.stats()), this.#past)
   }
 
   /** Hubs that are open, such as for packets of other protocols than QUIC. */
@@ -158,9 +153,14 @@ export class QuicHub implements HubControl {
       this.#hubs.delete(hub)
       // The addon's goodbyes leave through the hub; whom they do not reach it would wait for.
       const gone = server.abort()
-      if (hub.stats().gates > 0) await clock.sleep(GOODBYE_MS)
-      await Promise.race([gone, clock.sleep(GOODBYE_MS)])
-      await hub.close()
+      try {
+        // Together, for nobody hears of a failure of the one while the other is waited for.
+        const goodbye = hub.stats().gates > 0 ? clock.sleep(GOODBYE_MS) : undefined
+        await Promise.all([goodbye, Promise.race([gone, clock.sleep(GOODBYE_MS)])])
+      } finally {
+        await hub.close()
+      }
+      this.#past = added(this.#past, { ...hub.stats(), gates: 0 })
     }
     try {
       await this.#persist(() => hub.open(at, server.port()))
@@ -195,6 +195,16 @@ export class QuicHub implements HubControl {
       return isWildcard(own) || (scopeOf(own) === 'loopback') === (scope === 'loopback')
     })
     return fit.find(({ address }) => scopeOf(address.host) === scope) ?? fit[0]
+  }
+}
+
+function added(a: HubStats, b: HubStats): HubStats {
+  const reasons = [...new Set([...Object.keys(a.dropped), ...Object.keys(b.dropped)])]
+  const both = (why: string) => (a.dropped[why] ?? 0) + (b.dropped[why] ?? 0)
+  return {
+    gates: a.gates + b.gates,
+    dropped: Object.fromEntries(reasons.map((why) => [why, both(why)])),
+    packets: { in: a.packets.in + b.packets.in, out: a.packets.out + b.packets.out },
   }
 }
 

@@ -191,7 +191,9 @@ export class Reach {
   #changed({ verdict, reason, nat }: ReachabilityReport): void {
     const { relayClient, relayServer, holePunching } = this.#config
     if (!this.#isStarted) return
-    this.#client.want(this.#wantsRelays || (relayClient && verdict === 'private'))
+    // Where nothing is known any more, as after a move, what leads to us is kept.
+    const isHidden = verdict === 'private' || (verdict === 'unknown' && this.#client.wanted)
+    this.#client.want(this.#wantsRelays || (relayClient && isHidden))
     const serves = relayServer === 'always' || (relayServer === 'auto' && verdict === 'public')
     this.#server.serve(serves).catch((error: unknown) => {
       this.#deps.log.error('relaying not switched', { why: reasonOf(error) })

@@ -7,13 +7,14 @@
 import type { Connection, IdentifyResult } from '@libp2p/interface'
 import { type Clock, every, type Logger, TtlMap } from '../base/index.ts'
 import { type PeerId, peerId } from '../identity/index.ts'
-import { groupOf, type Scope } from '../ip/index.ts'
+import type { Scope } from '../ip/index.ts'
 import type { Autonat } from './autonat.ts'
 import { DIAL_REQUEST_PROTOCOL } from './autonat-protocol.ts'
 import type { NetConfig } from './config.ts'
+import { DialBackServers } from './dial-back-servers.ts'
 import { reasonOf } from './errors.ts'
 import { ObservedAddresses } from './observed.ts'
-import { addressOfConnection, ipOfConnection, isRelayed, pathOf } from './paths.ts'
+import { addressOfConnection, ipOfConnection, isRelayed, notePath, pathOf } from './paths.ts'
 import { type ReachabilityReport, reasonFor, textOf } from './reachability-report.ts'
 import { type Address, parseAny, reaches, scopeOfAddress } from './transports.ts'
 import { Verdicts } from './verdict.ts'
@@ -46,19 +47,23 @@ const ASKED_PER_ADDRESS_MAX = 4
 const ASK_PAUSE_MS = 60_000
 const ASKED_MAX = 512
 const CANDIDATES_MAX = 12
-const NETWORK_BITS = { v4: 16, v6: 32 }
+/** What comes within this is judged together: each peer that comes has something to say. */
+const JUDGE_MS = 250
 
 export class Reachability {
   readonly #deps: ReachabilityDeps
   readonly #config: ReachabilityConfig
   readonly #observed: ObservedAddresses
   readonly #verdicts: Verdicts
+  readonly #servers: DialBackServers
   readonly #stopped = new AbortController()
   #mapped: readonly string[] = []
   #said = ''
   #report: ReachabilityReport
   #asking: Promise<void> | undefined
   #again = false
+  #judgedAtMs = 0
+  #isDue = false
   /** Address and network: who did not answer is not asked again at once. */
   readonly #asked: TtlMap<string, number>
 
@@ -67,7 +72,8 @@ export class Reachability {
     this.#config = config
     this.#observed = new ObservedAddresses(deps.clock)
     this.#verdicts = new Verdicts(deps.clock)
-    const { clock } = deps
+    const { clock, scope } = deps
+    this.#servers = new DialBackServers(scope, () => deps.connections())
     this.#asked = new TtlMap({ entriesMax: ASKED_MAX, ttlMs: ASK_PAUSE_MS, clock })
     this.#report = this.#judge()
   }
@@ -105,18 +111,14 @@ export class Reachability {
   /** What routers map to our ports, from now on. */
   mapped(addresses: readonly string[]): void {
     this.#mapped = addresses
-    this.refresh()
-  }
-
-  isMapped(address: string): boolean {
-    return this.#mapped.includes(address)
+    this.#refresh()
   }
 
   /** Our own addresses have changed: what was seen before says nothing of now. */
   forget(): void {
     this.#observed.clear()
     this.#verdicts.clear()
-    this.refresh()
+    this.#refresh()
   }
 
   /** A peer has said how it sees us, and by connecting perhaps that it reaches us. */
@@ -134,6 +136,9 @@ export class Reachability {
     const { transport, port, text } = seen
     const fromListenPort = isFromListenPort(connection)
     this.#observed.add({ reporter, reporterIp, transport, ip, port, fromListenPort })
+    // Whoever dialled us sees us where it dialled: only this side knows that a router forwards it.
+    const isDirect = connection.direction === 'inbound' && pathOf(connection) === 'direct'
+    if (isDirect && this.#mapped.includes(text)) notePath(connection, 'mapped')
     const isInvited = pathOf(connection) === 'punched' || this.#hasCircuit(reporter)
     if (connection.direction === 'inbound' && !isInvited && this.#candidates().includes(text)) {
       const evidence = { by: reporter, from: reporterIp, atMs: clock.now() }
@@ -142,9 +147,24 @@ export class Reachability {
     this.refresh()
   }
 
-  /** Judges anew, and has peers dial us where that is not settled. */
+  /** Judges anew, at once or soon. */
   refresh(): void {
+    const { clock } = this.#deps
+    const waitMs = Math.min(JUDGE_MS, this.#judgedAtMs + JUDGE_MS - clock.now())
+    if (waitMs <= 0) this.#refresh()
+    if (waitMs <= 0 || this.#isDue) return
+    this.#isDue = true
+    const due = () => {
+      this.#isDue = false
+      this.#refresh()
+    }
+    clock.sleep(waitMs, this.#stopped.signal).then(due, () => undefined)
+  }
+
+  /** Has peers dial us where it is not settled whether they reach us. */
+  #refresh(): void {
     if (this.#stopped.signal.aborted) return
+    this.#judgedAtMs = this.#deps.clock.now()
     this.#report = this.#judge()
     const said = JSON.stringify([this.#report.verdict, this.#report.nat, this.announced()])
     if (said !== this.#said) {
@@ -172,7 +192,7 @@ export class Reachability {
     const own = this.#ownIps()
     const [ip] = own.size === 0 ? [] : this.#observed.ips(4)
     const found = ip === undefined ? undefined : !own.has(ip.ip)
-    const networks = new Set(this.#servers().map(networkOf)).size
+    const networks = this.#servers.list().length
     const addresses = this.#candidates().map((address) => this.#verdicts.of(address, networks))
     const isPublic = addresses.some(({ verdict }) => verdict === 'public')
     const isMissed = addresses.length > 0 && addresses.every((one) => one.verdict === 'private')
@@ -214,27 +234,17 @@ export class Reachability {
       .map(({ text }) => text)
   }
 
-  /** Direct connections to peers in networks that are not ours: one of each network. */
-  #servers(): readonly Connection[] {
-    const byNetwork = new Map<string, Connection>()
-    for (const connection of this.#deps.connections()) {
-      if (isRelayed(connection) || connection.status !== 'open') continue
-      if (!reaches(addressOfConnection(connection), this.#deps.scope)) continue
-      const network = networkOf(connection)
-      if (!byNetwork.has(network)) byNetwork.set(network, connection)
-    }
-    return [...byNetwork.values()]
-  }
-
   async #ask(): Promise<void> {
     const sinceMs = this.#deps.clock.now() - STALE_MS
     // At the same time: each that is not reached takes seconds to say so.
-    await Promise.all(this.#candidates().map((address) => this.#askAbout(address, sinceMs)))
+    const servers = this.#servers.list()
+    const asking = this.#candidates().map((address) => this.#askAbout(address, servers, sinceMs))
+    await Promise.all(asking)
   }
 
-  async #askAbout(address: string, sinceMs: number): Promise<void> {
+  async #askAbout(address: string, servers: readonly Connection[], sinceMs: number): Promise<void> {
     let asked = 0
-    for (const server of this.#servers()) {
+    for (const server of servers) {
       const from = ipOfConnection(server)
       if (asked >= ASKED_PER_ADDRESS_MAX || this.#stopped.signal.aborted) break
       if (from === undefined || this.#isBesideUs(from, address)) continue
@@ -276,10 +286,6 @@ export class Reachability {
       return isRelayed(one) && one.remotePeer.toString() === peer
     })
   }
-}
-
-function networkOf(connection: Connection): string {
-  return groupOf(ipOfConnection(connection) ?? '0.0.0.0', NETWORK_BITS)
 }
 
 function tryParse(text: string): Address | undefined {

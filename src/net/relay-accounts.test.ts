@@ -64,6 +64,41 @@ test('circuits are counted, and leave but once', () => {
   assert.ok(typeof accounts.open([client(4), client(5)]) !== 'string')
 })
 
+test('one host asks for eight circuits, whatever its peers, and others are asked for still', () => {
+  const { accounts } = setup({ relayCircuitsMax: 100 })
+  const all = Array.from({ length: 40 }, (_, i) => {
+    return accounts.open([client(i, '8.8.8.8'), client(100 + i)])
+  })
+  assert.equal(all.filter((one) => typeof one !== 'string').length, 8)
+  assert.equal(all[8], 'circuits of this host')
+  assert.ok(typeof accounts.open([client(60, '8.8.8.9'), client(61, '8.8.8.8')]) !== 'string')
+  for (const one of all.slice(0, 2)) opened(one).leave()
+  opened(all[0] ?? '').leave()
+  const more = [50, 51, 52].map((i) => accounts.open([client(i, '8.8.8.8'), client(100 + i)]))
+  assert.deepEqual(
+    more.map((one) => typeof one),
+    ['object', 'object', 'string'],
+  )
+})
+
+test('circuits of one IPv6 /56 are one host’s; those of this machine are nobody’s', () => {
+  const { accounts } = setup({ relayCircuitsMax: 100 })
+  const open = (ip: (i: number) => string) => {
+    const all = Array.from({ length: 12 }, (_, i) => {
+      return accounts.open([client(i, ip(i)), client(100 + i)])
+    })
+    return all.filter((one) => typeof one !== 'string').length
+  }
+  assert.equal(
+    open((i) => `2a00:1:1:${i}::1`),
+    8,
+  )
+  assert.equal(
+    open(() => '127.0.0.1'),
+    12,
+  )
+})
+
 test('bytes are bounded for a peer, a network and in all, by the hour', async () => {
   const { accounts, clock } = setup()
   const one = opened(accounts.open([client(1), client(2)]))

@@ -9,7 +9,7 @@
 
 import { type Clock, TtlMap } from '../base/index.ts'
 import type { PeerId } from '../identity/index.ts'
-import { groupOf } from '../ip/index.ts'
+import { groupOf, scopeOf } from '../ip/index.ts'
 import type { NetConfig } from './config.ts'
 
 export type RelayLimits = Pick<
@@ -24,6 +24,7 @@ export type RelayRefusal =
   | 'reservations in all'
   | 'attempts of this host'
   | 'circuits of this peer'
+  | 'circuits of this host'
   | 'circuits in all'
   | 'bytes of this peer'
   | 'bytes of this network'
@@ -40,6 +41,8 @@ export const RESERVATION_MS = 3_600_000
 const RESERVATIONS_PER_HOST_MAX = 4
 const RESERVATIONS_PER_SITE_MAX = 8
 const CIRCUITS_PER_PEER_MAX = 16
+/** Of the one that asks for them: who is asked for cannot help it. */
+const CIRCUITS_PER_HOST_MAX = 8
 const ATTEMPTS_PER_HOST_MAX = 60
 const ATTEMPTS_WINDOW_MS = 60_000
 const HOUR_MS = 3_600_000
@@ -73,6 +76,8 @@ export class RelayAccounts {
   #windowEndsAtMs = 0
   /** One entry for each peer with a circuit: bounded by twice the number of circuits. */
   readonly #circuits = new Map<PeerId, number>()
+  /** The same for the hosts of those that asked. */
+  readonly #circuitsAsked = new Map<string, number>()
   #circuitsOpen = 0
 
   constructor(limits: RelayLimits, clock: Clock) {
@@ -114,15 +119,19 @@ export class RelayAccounts {
     return this.#reservations.has(peer)
   }
 
-  /** Opens a circuit between two, or says which bound is reached. */
+  /** Opens a circuit from the first to the second, or says which bound is reached. */
   open(ends: readonly [Client, Client]): Circuit | RelayRefusal {
     if (this.#circuitsOpen >= this.#limits.relayCircuitsMax) return 'circuits in all'
     const full = ends.some(({ peer }) => this.#circuitsOf(peer) >= CIRCUITS_PER_PEER_MAX)
     if (full) return 'circuits of this peer'
+    const host = boundedHost(ends[0].ip)
+    const asked = host === undefined ? 0 : (this.#circuitsAsked.get(host) ?? 0)
+    if (asked >= CIRCUITS_PER_HOST_MAX) return 'circuits of this host'
     const refusal = this.#over(ends, 0)
     if (refusal !== undefined) return refusal
     this.#circuitsOpen += 1
     for (const { peer } of ends) this.#circuits.set(peer, this.#circuitsOf(peer) + 1)
+    if (host !== undefined) this.#circuitsAsked.set(host, asked + 1)
     let isOpen = true
     return {
       charge: (bytes) => this.#charge(ends, bytes),
@@ -184,6 +193,11 @@ export class RelayAccounts {
       if (left > 0) this.#circuits.set(peer, left)
       else this.#circuits.delete(peer)
     }
+    const host = boundedHost(ends[0].ip)
+    if (host === undefined) return
+    const asked = (this.#circuitsAsked.get(host) ?? 0) - 1
+    if (asked > 0) this.#circuitsAsked.set(host, asked)
+    else this.#circuitsAsked.delete(host)
   }
 
   #circuitsOf(peer: PeerId): number {
@@ -201,6 +215,11 @@ export class RelayAccounts {
 function keysOf({ peer, ip }: Client): readonly string[] {
   const site = groupName(ip, SITE_BITS)
   return site === '' ? [`p ${peer}`] : [`p ${peer}`, `s ${site}`]
+}
+
+/** Where circuits are counted: not where addresses are no lack, as among nodes of one machine. */
+function boundedHost(ip: string | undefined): string | undefined {
+  return ip === undefined || scopeOf(ip) === 'loopback' ? undefined : groupOf(ip, HOST_BITS)
 }
 
 function groupName(ip: string | undefined, bits: { v4: number; v6: number }): string {

@@ -50,12 +50,17 @@ export type FindRelays = (options: CallOptions) => AsyncIterable<PeerId>
 
 const RELAYS_WANTED = 2
 const CHECK_MS = 15_000
+/** A relay that comes and goes, or says so, must not make us ask as fast as it does. */
+const ROUND_MS_MIN = 1_000
 /** A relay that refused, or was not there, is not asked again so soon. */
 const PAUSE_MS = 60_000
 const FOUND_PER_ROUND_MAX = 8
 const FIND_TIMEOUT_MS = 20_000
 const LIFE_MS_MAX = 24 * 3_600_000
+/** Shorter ones end before they are known to those who are to use them. */
+const LIFE_MS_MIN = 4 * CHECK_MS
 const CANDIDATES_MAX = 256
+const GONE = 'the connection to it is gone'
 
 export class RelayClient {
   readonly #deps: RelayClientDeps
@@ -94,6 +99,10 @@ export class RelayClient {
     await this.#running
   }
 
+  get wanted(): boolean {
+    return this.#wanted
+  }
+
   /** From now on relays are kept, or let go. */
   want(wanted: boolean): void {
     if (wanted === this.#wanted) return
@@ -126,7 +135,10 @@ export class RelayClient {
   async #run(): Promise<void> {
     const { clock } = this.#deps
     while (!this.#stopped.signal.aborted) {
-      if (this.#wanted) await this.#round()
+      if (this.#wanted) {
+        await this.#round()
+        await clock.sleep(ROUND_MS_MIN, this.#stopped.signal).catch(() => undefined)
+      }
       using pause = clock.deadline(CHECK_MS, this.#stopped.signal)
       const over = Promise.withResolvers<void>()
       pause.signal.addEventListener('abort', () => over.resolve(), { once: true })
@@ -137,9 +149,9 @@ export class RelayClient {
 
   async #round(): Promise<void> {
     const now = this.#deps.clock.now()
-    for (const { relay, renewAtMs, expiresAtMs } of [...this.#reserved.values()]) {
+    for (const { relay, renewAtMs } of [...this.#reserved.values()]) {
       if (renewAtMs <= now) await this.#try(relay, () => this.#connected(relay))
-      if (expiresAtMs <= now) this.#lose(relay)
+      if ((this.#reserved.get(relay)?.expiresAtMs ?? now) <= now) this.#lose(relay)
     }
     for (const address of this.#config.relays) {
       if (!this.#isShort()) return
@@ -200,7 +212,7 @@ export class RelayClient {
       const isNew = !this.#reserved.has(relay)
       if (!isNew && candidate !== relay) return
       await this.#reserve(connection, relay, signal)
-      if (isNew) log.info('a relay relays for us', { relay })
+      if (isNew && this.isRelay(relay)) log.info('a relay relays for us', { relay })
     } catch (error) {
       const reason = reasonOf(error)
       this.#paused.set(candidate, { reason })
@@ -215,12 +227,16 @@ export class RelayClient {
     const { status, reservation } = decodeHop(
       await askOnce(connection, protocol, { request, signal }),
     )
+    const refused = (reason: string) => NetError.RELAY_REFUSED({ relay, reason })
     if (status !== RELAY_STATUS.ok || reservation === undefined) {
-      throw NetError.RELAY_REFUSED({ relay, reason: relayStatusText(status) })
+      throw refused(relayStatusText(status))
     }
     const now = clock.now()
     const lifeMs = Math.min(LIFE_MS_MAX, reservation.expiresAtMs - now)
-    if (lifeMs <= 0) throw NetError.RELAY_REFUSED({ relay, reason: 'its reservation is over' })
+    if (lifeMs < LIFE_MS_MIN) throw refused('its reservation ends too soon')
+    // Meanwhile we may be reached without it, and it may have gone.
+    if (!this.#wanted) return
+    if (connection.status !== 'open') throw refused(GONE)
     const addresses = relayAddresses(connection.remoteAddr.toString(), relay, reservation)
     const before = this.#reserved.get(relay)?.addresses.join(' ')
     this.#reserved.set(relay, {
@@ -246,7 +262,7 @@ export class RelayClient {
   async #connected(relay: PeerId): Promise<Connection> {
     const connection = this.#connectionTo(relay)
     if (connection === undefined) {
-      throw NetError.RELAY_REFUSED({ relay, reason: 'the connection to it is gone' })
+      throw NetError.RELAY_REFUSED({ relay, reason: GONE })
     }
     return connection
   }

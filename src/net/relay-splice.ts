@@ -41,7 +41,10 @@ export async function splice(a: Stream, b: Stream, limits: SpliceLimits): Promis
 
 type Cut = (reason: string) => void
 
+const GONE = 'the connection of one side has ended'
+
 function pass(from: Stream, to: Stream, limits: SpliceLimits, cut: Cut): void {
+  if (isOver(from)) cut(GONE)
   let left = limits.bytesMax
   from.addEventListener('message', ({ data }) => {
     left -= data.byteLength
@@ -59,7 +62,9 @@ function pass(from: Stream, to: Stream, limits: SpliceLimits, cut: Cut): void {
   to.addEventListener('drain', () => {
     if (from.readStatus === 'paused') from.resume()
   })
+  let isFinished = false
   const finish = () => {
+    isFinished = true
     to.close().catch((error: unknown) => {
       cut(reasonOf(error))
     })
@@ -68,6 +73,8 @@ function pass(from: Stream, to: Stream, limits: SpliceLimits, cut: Cut): void {
   if (from.remoteWriteStatus === 'closed') finish()
   from.addEventListener('close', ({ error }) => {
     if (error !== undefined) cut(reasonOf(error))
+    // A connection that ends without an error ends its streams without a goodbye.
+    else if (!isFinished) cut(GONE)
   })
 }
 

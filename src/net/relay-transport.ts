@@ -75,13 +75,16 @@ export class RelayTransport implements Transport, Startable {
   readonly #deps: RelayTransportDeps
   /** Dials of relays that are under way: bounded by the dials that want them. */
   readonly #toRelays = new Map<PeerId, Promise<Connection>>()
+  #stopped = new AbortController()
 
   constructor(components: RelayComponents, deps: RelayTransportDeps) {
     this.#components = components
     this.#deps = deps
   }
 
-  start(): void {}
+  start(): void {
+    this.#stopped = new AbortController()
+  }
 
   /** Once the registrar is there: libp2p starts transports before it. */
   async afterStart(): Promise<void> {
@@ -91,6 +94,7 @@ export class RelayTransport implements Transport, Startable {
   }
 
   async stop(): Promise<void> {
+    this.#stopped.abort(NetError.CONNECTION_DROPPED({ reason: 'the node is stopping' }))
     await this.#components.registrar.unhandle(STOP_PROTOCOL)
   }
 
@@ -140,7 +144,8 @@ export class RelayTransport implements Transport, Startable {
       const reason = 'we are not connected to it, and know no address of it'
       throw NetError.RELAY_REFUSED({ relay, reason })
     }
-    const deadline = this.#deps.clock.deadline(this.#deps.negotiationTimeoutMs)
+    const { clock, negotiationTimeoutMs } = this.#deps
+    const deadline = clock.deadline(negotiationTimeoutMs, this.#stopped.signal)
     const { signal } = deadline
     const dial = transportManager.dial(multiaddr(address), { signal }).finally(() => {
       deadline[Symbol.dispose]()

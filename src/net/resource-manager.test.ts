@@ -192,3 +192,24 @@ test('whatever is opened and closed in whichever order, nothing is left in the e
     }),
   )
 })
+
+test('a host whose connections have ended counts none of them', () => {
+  const { manager, open } = setup({ connectionsMax: 1 })
+  for (const host of ['9.0.0.1/32', '9.0.0.1/32', '9.0.0.1/32']) {
+    const account = open('a', host)
+    manager.prove(account, A)
+    account.close()
+  }
+  manager.prove(open('b', '9.0.0.2/32'), B)
+  assert.equal(manager.hasPlaceFor('9.0.0.3/32'), false)
+})
+
+test('keep() counts for a peer without a connection, up to what one may have', () => {
+  const { manager } = setup({ peerMemoryBytes: MIB })
+  assert.ok(manager.keep(A, MIB))
+  assert.equal(manager.keep(A, 1), false)
+  assert.equal(manager.system.used('memoryBytes'), MIB)
+  assert.ok(manager.keep(A, -MIB))
+  assert.deepEqual(manager.report().peers, [])
+  assert.equal(manager.system.used('memoryBytes'), 0)
+})

@@ -11,7 +11,7 @@
 import type { PeerId } from '../identity/index.ts'
 import type { NetConfig } from './config.ts'
 import { type Crowded, victimOf } from './crowd.ts'
-import { ConnectionAccount, type Direction, type Ledger } from './resource-accounts.ts'
+import { ConnectionAccount, change, type Direction, type Ledger } from './resource-accounts.ts'
 import { Scope, type ScopeLimits, type ScopeReport, type Shortage } from './resource-scopes.ts'
 
 export type ResourceLimits = Pick<
@@ -155,17 +155,26 @@ export class ResourceManager implements Ledger {
     return { scope: 'system', resource: 'memoryBytes', used, limit }
   }
 
+  /**
+   * Counts what is kept for a peer beyond its connections, or less where `bytes` is negative;
+   * false, and nothing is counted, where it is too much.
+   */
+  keep(peer: PeerId, bytes: number): boolean {
+    const shortage = change([this.peer(peer), this.system], bytes)
+    if (shortage !== undefined) this.refused(shortage)
+    this.#forgetIdle(peer)
+    return shortage === undefined
+  }
+
   refused(shortage: Shortage): void {
     this.#deps.refused?.(shortage)
   }
 
   closed(account: ConnectionAccount): void {
-    this.#seats.delete(account)
     const { peer } = account
     if (peer !== undefined) this.#countProven(account, -1)
     this.#seats.delete(account)
-    if (peer === undefined) return
-    if (this.#peers.get(peer)?.isIdle === true) this.#peers.delete(peer)
+    if (peer !== undefined) this.#forgetIdle(peer)
   }
 
   /** Cuts up to `count` connections on which nothing is done, those idle longest first. */
@@ -211,6 +220,10 @@ export class ResourceManager implements Ledger {
     victim.seat.cut()
     this.#deps.displaced?.()
     return undefined
+  }
+
+  #forgetIdle(peer: PeerId): void {
+    if (this.#peers.get(peer)?.isIdle === true) this.#peers.delete(peer)
   }
 
   #countProven(account: ConnectionAccount, change: 1 | -1): void {

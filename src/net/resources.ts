@@ -64,6 +64,11 @@ export class Resources {
     )
   }
 
+  /** Counts what is kept for a peer beyond its connections; false where that is too much. */
+  keep(peer: PeerId, bytes: number): boolean {
+    return this.manager.keep(peer, bytes)
+  }
+
   report(): ResourceReport {
     return this.manager.report()
   }

@@ -138,7 +138,18 @@ export class ReuseTcp implements TcpPunching {
       throw nothingListens(to.toString())
     }
     const fd = this.#bound(syscalls, server, { host: local.address, port: local.port })
-    return connected(fd, remote, signal)
+    return connected(this.#socketOf(syscalls, fd), remote, signal)
+  }
+
+  /** Reading begins when it is connected: before, the system refuses it. */
+  #socketOf(syscalls: Syscalls, fd: number): Socket {
+    const options = { fd, manualStart: true, allowHalfOpen: false }
+    try {
+      return new Socket(options)
+    } catch (cause) {
+      syscalls.close(fd)
+      throw NetError.PUNCH_UNAVAILABLE({ reason: reasonOf(cause) }, cause)
+    }
   }
 
   #bound(syscalls: Syscalls, server: Server, local: UdpEndpoint): number {
@@ -196,10 +207,7 @@ function asServer(options: DialOptions): DialOptions {
 }
 
 /** Connects a bound socket; it is closed when that fails or is given up. */
-async function connected(fd: number, to: UdpEndpoint, signal: AbortSignal): Promise<Socket> {
-  // Reading begins when it is connected: before, the system refuses it.
-  const options = { fd, manualStart: true, allowHalfOpen: false }
-  const socket = new Socket(options)
+async function connected(socket: Socket, to: UdpEndpoint, signal: AbortSignal): Promise<Socket> {
   try {
     const up = once(socket, 'connect', { signal })
     socket.connect({ host: to.host, port: to.port })

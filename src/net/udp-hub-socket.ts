@@ -35,6 +35,8 @@ export async function openHubSocket(at: UdpEndpoint, arrived: Arrived): Promise<
   // What ICMP tells anybody may have sent.
   socket.on('error', ignore)
   socket.on('message', (bytes, { address, port }) => {
+    // Nobody can be answered there (RFC 768), and Node throws where it is asked to.
+    if (port === 0) return
     const zone = address.indexOf('%')
     arrived(bytes, { host: zone < 0 ? address : address.slice(0, zone), port })
   })
@@ -43,7 +45,8 @@ export async function openHubSocket(at: UdpEndpoint, arrived: Arrived): Promise<
 
 /** Sends, or drops as any router may: false when it was dropped. */
 export function sendFrom(socket: Socket, bytes: Uint8Array, to: UdpEndpoint): boolean {
-  if (socket.getSendQueueSize() > QUEUED_BYTES_MAX) return false
+  // Peers may name port 0, where nobody is, and Node throws.
+  if (to.port === 0 || socket.getSendQueueSize() > QUEUED_BYTES_MAX) return false
   // The callback keeps a refusal by the system from being an `error` of the whole socket.
   socket.send(bytes, to.port, to.host, ignore)
   return true

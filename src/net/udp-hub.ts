@@ -44,6 +44,8 @@ export interface HubArrival {
 export interface HubStats {
   readonly gates: number
   readonly dropped: Readonly<Record<string, number>>
+  /** From the network, whosever they are, and to it. */
+  readonly packets: { readonly in: number; readonly out: number }
 }
 
 /** A gate's own socket, and where the addon is. */
@@ -82,6 +84,7 @@ export class UdpHub {
     queue: 0,
     spoofed: 0,
   }
+  readonly #packets = { in: 0, out: 0 }
   #public: Socket | undefined
   #address: UdpEndpoint = { host: '', port: 0 }
   #listenerPort = 0
@@ -114,9 +117,9 @@ export class UdpHub {
     return this.#listenerPort
   }
 
-  /** Gates that are open, and packets that nobody got, by reason. */
+  /** Gates that are open, packets that nobody got, by reason, and packets in all. */
   stats(): HubStats {
-    return { gates: this.#core.size, dropped: { ...this.#dropped } }
+    return { gates: this.#core.size, dropped: { ...this.#dropped }, packets: { ...this.#packets } }
   }
 
   /** A path to dial `remote` by, held until it is released; `undefined` where there is no room. */
@@ -152,7 +155,7 @@ export class UdpHub {
 
   /** Sends from the public socket. Throws `NET_UDP_UNSENT` when nothing was sent. */
   send(bytes: Uint8Array, to: UdpEndpoint): void {
-    if (this.#public !== undefined && sendFrom(this.#public, bytes, to)) return
+    if (this.#public !== undefined && this.#out(this.#public, bytes, to)) return
     const reason = this.#public === undefined ? 'the port is closed' : 'too much waits to be sent'
     throw NetError.UDP_UNSENT({ ...to, reason })
   }
@@ -181,6 +184,7 @@ export class UdpHub {
   }
 
   #fromNet(bytes: Uint8Array, from: UdpEndpoint): void {
+    this.#packets.in += 1
     const { gates, isOther, dropped } = this.#core.fromNet(bytes, from)
     for (const gate of gates) this.#toAddon(gate, bytes)
     if (isOther) this.#other(bytes, from)
@@ -206,9 +210,15 @@ export class UdpHub {
     }
     opening.addonPort = from.port
     this.#core.fromAddon(bytes, opening.gate)
-    if (this.#public !== undefined && !sendFrom(this.#public, bytes, opening.gate.remote)) {
+    if (this.#public !== undefined && !this.#out(this.#public, bytes, opening.gate.remote)) {
       this.#dropped.queue += 1
     }
+  }
+
+  #out(socket: Socket, bytes: Uint8Array, to: UdpEndpoint): boolean {
+    const isSent = sendFrom(socket, bytes, to)
+    if (isSent) this.#packets.out += 1
+    return isSent
   }
 
   #open(gate: HubGate): Opening {

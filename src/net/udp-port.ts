@@ -143,8 +143,9 @@ class RealUdpPort implements UdpPort {
 
   send(bytes: Uint8Array, to: UdpEndpoint): void {
     const socket = this.#socketTo(to.host)
-    if (socket === undefined) {
-      const reason = this.#closed ? 'the port is closed' : 'no socket speaks its version of IP'
+    if (socket === undefined || to.port === 0) {
+      const none = this.#closed ? 'the port is closed' : 'no socket speaks its version of IP'
+      const reason = socket === undefined ? none : 'nobody listens on port 0'
       throw NetError.UDP_UNSENT({ host: to.host, port: to.port, reason })
     }
     // The callback keeps a refusal by the system from being an `error` of the whole socket.
@@ -162,7 +163,8 @@ class RealUdpPort implements UdpPort {
   }
 
   #receive(bytes: Uint8Array, from: RemoteInfo): void {
-    if (this.#closed) return
+    // Nobody can be answered at port 0 (RFC 768), and Node throws where it is asked to.
+    if (this.#closed || from.port === 0) return
     const zone = from.address.indexOf('%')
     const host = zone < 0 ? from.address : from.address.slice(0, zone)
     // Views of a plain array cost a fifth of a Buffer's, and a packet is read through several.

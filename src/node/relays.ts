@@ -4,7 +4,7 @@
  * Siblings do not know each other, so here the network's news reach those who keep streams open.
  */
 
-import type { Logger, Service } from '../base/index.ts'
+import type { Clock, Logger, Service } from '../base/index.ts'
 import type { Sessions } from '../mcp/index.ts'
 import type { Libp2pHost } from '../net/index.ts'
 import type { RpcClient } from '../rpc/index.ts'
@@ -15,16 +15,20 @@ export interface RelaysDeps {
   readonly dht: Pick<NodeDht, 'provide' | 'unprovide' | 'findProviders'> | null
   readonly rpc: Pick<RpcClient, 'renew'>
   readonly sessions: Pick<Sessions, 'renew'> | null
+  readonly clock: Clock
   readonly log: Logger
 }
 
 /** What relays are found under. */
 export const RELAY_NAME = 'relay'
+/** Where the DHT did not take it. */
+const RETRY_MS = 60_000
 
 export class Relays implements Service {
   readonly name = 'relays'
   readonly #deps: RelaysDeps
   readonly #unsubscribe: (() => void)[] = []
+  readonly #stopped = new AbortController()
   #provides = false
   #telling: Promise<void> = Promise.resolve()
 
@@ -51,25 +55,31 @@ export class Relays implements Service {
 
   async stop(): Promise<void> {
     for (const unsubscribe of this.#unsubscribe.splice(0)) unsubscribe()
+    this.#stopped.abort()
     await this.#telling
   }
 
   /** Says that we relay once somebody has reached us, and no longer when nobody does. */
   #tell(): void {
-    const { host, dht, log } = this.#deps
-    if (dht === null) return
+    const { host, dht, clock, log } = this.#deps
+    const { signal } = this.#stopped
+    if (dht === null || signal.aborted) return
     const { verdict, relaying } = host.reachability()
     const provides = relaying.serving && verdict === 'public'
     if (provides === this.#provides) return
     this.#provides = provides
     this.#telling = this.#telling
       .then(async () => {
-        if (provides) await dht.provide(RELAY_NAME)
+        if (provides) await dht.provide(RELAY_NAME, { signal })
         else dht.unprovide(RELAY_NAME)
       })
       .catch((error: unknown) => {
         this.#provides = false
         log.debug('relaying not told', { error })
+        clock.sleep(RETRY_MS, signal).then(
+          () => this.#tell(),
+          () => undefined,
+        )
       })
   }
 }

@@ -4,12 +4,14 @@ import { networkInterfaces } from 'node:os'
 import { join } from 'node:path'
 import type { Dht } from '../dht/index.ts'
 import type { PeerId } from '../identity/index.ts'
+import { scopeOf } from '../ip/index.ts'
 import {
   Bootstrap,
   type CallOptions,
   LastingChannels,
   type Libp2pHost,
   Mdns,
+  type NetworkChange,
   NetworkWatch,
   WantedPeers,
 } from '../net/index.ts'
@@ -69,17 +71,27 @@ export function composeStaying(config: ResolvedConfig, given: Given, below: Belo
   const find = (target: string, options: CallOptions) => reach(target, below, options)
   const connect = (peer: PeerId, options: CallOptions) => host.connect(peer, options)
   const { network } = config
-  const channels = new LastingChannels({ ...room, find, connect, network }, config.channel)
+  const keep = (peer: PeerId, bytes: number) => host.resources.keep(peer, bytes)
+  const channels = new LastingChannels({ ...room, find, connect, keep, network }, config.channel)
   host.events.on('improved', ({ peer }) => channels.pathImproved(peer))
   const wanted = new WantedPeers({ ...room, find }, config.bootstrap.wanted)
   if (given.machine !== undefined) return { channels, wanted, watch: null }
   const watch = new NetworkWatch({ ...room, addresses: ownAddresses })
-  watch.events.on('changed', () => {
+  watch.events.on('changed', (change) => {
+    if (hasLeft(change)) host.reach.moved()
     bootstrap.retryNow()
     wanted.retryNow()
     channels.networkChanged()
   })
   return { channels, wanted, watch }
+}
+
+/**
+ * Whether what others saw of us may be over: an address that came makes nothing untrue, and those
+ * of the link alone nobody saw.
+ */
+export function hasLeft({ vanished }: Pick<NetworkChange, 'vanished'>): boolean {
+  return vanished.some((address) => scopeOf(address) !== 'link')
 }
 
 function ownAddresses(): readonly string[] {

@@ -54,3 +54,21 @@ test('who is behind a NAT is private, keeps a relay, and announces it', async ()
   assert.deepEqual([seen.found, seen.ip], [true, '127.0.0.9'])
   assert.equal(said.at(-1), 'private')
 })
+
+test('who is dialled where a router forwards says so, and elsewhere not', async () => {
+  await using net = await hosts({ autonat: false }, { autonat: false }, { autonat: false })
+  const [host, outside, neighbour] = net.all
+  assert.ok(host !== undefined && outside !== undefined && neighbour !== undefined)
+  const port = Number(/tcp\/(\d+)/.exec(String(host.addresses()))?.[1])
+  await using router = await natProxy(port, '127.0.0.9')
+  host.reach.mapped([`/ip4/127.0.0.1/tcp/${router.port}`])
+  await outside.connect(`/ip4/127.0.0.1/tcp/${router.port}/p2p/${host.self}`)
+  await neighbour.connect(String(host.addresses()[0]))
+  const pathFrom = (who: Libp2pHost) => {
+    return host.connections().find(({ peer }) => peer === who.self)?.path
+  }
+  await eventually(async () => (pathFrom(outside) === 'mapped' ? true : undefined))
+  assert.equal(pathFrom(neighbour), 'direct')
+  // Who dialled an address cannot know what stands behind it.
+  assert.equal(outside.connections().find(({ peer }) => peer === host.self)?.path, 'direct')
+})

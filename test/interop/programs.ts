@@ -17,11 +17,18 @@ export interface Program {
 const BUILD_MS = 20 * 60_000
 const folder = join(tmpdir(), 'p2p-foundation-interop')
 
+/** The libraries and their versions, for the table. */
+export const MAKERS: Readonly<Record<Program['name'], string>> = {
+  go: 'go-libp2p 0.47',
+  rust: 'rust-libp2p 0.56',
+  js: 'js-libp2p 3.3',
+}
+
 /** The program, or why there is none. Built once: a second call finds the build. */
 export function programOf(name: Program['name']): Program | string {
   if (name === 'js') {
     const command = [process.execPath, join(import.meta.dirname, 'js', 'probe.ts')]
-    return { name, what: 'js-libp2p 3.3', command }
+    return { name, what: MAKERS.js, command }
   }
   return name === 'go' ? goProgram() : rustProgram()
 }
@@ -29,14 +36,14 @@ export function programOf(name: Program['name']): Program | string {
 function goProgram(): Program | string {
   const out = join(folder, 'go-probe')
   const why = built('go', ['build', '-trimpath', '-o', out, '.'], {}, 'go')
-  return why ?? { name: 'go', what: 'go-libp2p 0.47', command: [out] }
+  return why ?? { name: 'go', what: MAKERS.go, command: [out] }
 }
 
 function rustProgram(): Program | string {
   const target = join(folder, 'rust')
   const why = built('cargo', ['build', '--locked'], { CARGO_TARGET_DIR: target }, 'rust')
   const command = [join(target, 'debug', 'rust-probe')]
-  return why ?? { name: 'rust', what: 'rust-libp2p 0.56', command }
+  return why ?? { name: 'rust', what: MAKERS.rust, command }
 }
 
 function built(

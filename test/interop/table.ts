@@ -1,10 +1,11 @@
 /** What passed, as the tables of `docs/interop.md`; run by hand it makes that page anew. */
 
 import { spawnSync } from 'node:child_process'
-import { appendFileSync, readFileSync, writeFileSync } from 'node:fs'
+import { appendFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { CHECKS } from './checks.ts'
+import { MAKERS } from './programs.ts'
 import { RELAY_CHECKS } from './relay-checks.ts'
 
 /** How a connection is carried and secured. */
@@ -20,6 +21,9 @@ export const WAYS: readonly Way[] = [
   { way: 'TCP, Noise', kind: 'tcp', security: 'noise', listen: '/ip4/127.0.0.1/tcp/0' },
   { way: 'TCP, TLS', kind: 'tcp', security: 'tls', listen: '/ip4/127.0.0.1/tcp/0' },
 ]
+
+/** Those with which both leave the relay in the lab. */
+export const PUNCH_WAYS = ['QUIC', 'TCP, Noise'] as const
 
 /** Rows of the lab in which both leave the relay: who was called takes the first step. */
 export const PUNCHES = {
@@ -39,16 +43,23 @@ export function note(one: Passed): void {
   if (file !== undefined) appendFileSync(file, `${JSON.stringify(one)}\n`)
 }
 
-function tableOf(all: readonly Passed[], checks: readonly string[]): string {
-  const here = all.filter(({ check }) => checks.includes(check))
-  const makers = [...new Set(here.map(({ maker }) => maker))]
-  const ways = [...new Set(here.map(({ way }) => way))]
+/** Columns stand there whatever passed: one of which nothing did is full of `NO`. */
+export interface Columns {
+  readonly makers: readonly string[]
+  readonly ways: readonly string[]
+}
+
+export function tableOf(
+  all: readonly Passed[],
+  checks: readonly string[],
+  { makers, ways }: Columns,
+): string {
   const columns = makers.flatMap((maker) => ways.map((way) => ({ maker, way })))
   const head = ['', ...columns.map(({ maker, way }) => `${maker}, ${way}`)]
   const rows = checks.map((name) => [
     name,
     ...columns.map(({ maker, way }) =>
-      here.some((one) => one.maker === maker && one.way === way && one.check === name)
+      all.some((one) => one.maker === maker && one.way === way && one.check === name)
         ? 'yes'
         : 'NO',
     ),
@@ -63,8 +74,10 @@ function tableOf(all: readonly Passed[], checks: readonly string[]): string {
   return [line(head), line(rule), ...rows.map(line)].join('\n')
 }
 
-function pageOf(all: readonly Passed[]): string {
+export function pageOf(all: readonly Passed[]): string {
   const names = (checks: readonly { readonly name: string }[]) => checks.map(({ name }) => name)
+  const { go, rust, js } = MAKERS
+  const columns = { makers: [go, rust, js], ways: WAYS.map(({ way }) => way) }
   return [
     '# Who we speak with',
     '',
@@ -74,20 +87,20 @@ function pageOf(all: readonly Passed[]): string {
     '',
     '## Protocols',
     '',
-    tableOf(all, names(CHECKS)),
+    tableOf(all, names(CHECKS), columns),
     '',
     '## Relays (circuit relay v2)',
     '',
     'Ping runs through the circuit, which is encrypted between its ends.',
     '',
-    tableOf(all, names(RELAY_CHECKS)),
+    tableOf(all, names(RELAY_CHECKS), columns),
     '',
     '## Leaving the relay (DCUtR)',
     '',
     'Both sides behind NATs that filter by address and port. js-libp2p is not here: its own peers do',
     'not punch with each other over either transport.',
     '',
-    tableOf(all, Object.values(PUNCHES)),
+    tableOf(all, Object.values(PUNCHES), { makers: [go, rust], ways: PUNCH_WAYS }),
     '',
   ].join('\n')
 }
@@ -101,7 +114,7 @@ if (import.meta.main) {
     stdio: 'inherit',
     env: { ...process.env, CI: 'true', INTEROP_NOTES: file },
   })
-  const lines = readFileSync(file, 'utf8').trimEnd().split('\n')
+  const lines = existsSync(file) ? readFileSync(file, 'utf8').trimEnd().split('\n') : []
   const all = lines.map((line) => JSON.parse(line) as Passed)
   writeFileSync(join(import.meta.dirname, '..', '..', 'docs', 'interop.md'), pageOf(all))
 }

@@ -15,8 +15,8 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import type { Facility } from '../../src/net/index.ts'
 import type { PortMapping } from '../../src/net/portmap-mapping.ts'
-import type { NodeStatus } from '../../src/node/index.ts'
-import { startNode } from '../support/cli.ts'
+import type { NodeStatus, PeerStatus } from '../../src/node/index.ts'
+import { type CliNode, startNode } from '../support/cli.ts'
 import { Gateway, type GatewayOptions, gatewayUnavailable } from './gateway.ts'
 import { labUnavailable, type Machine } from './namespaces.ts'
 import { Internet } from './topology.ts'
@@ -139,9 +139,22 @@ test('a whole node has its ports mapped, is dialled by them, and gives them back
   const address = `/ip4/${PUBLIC}/udp/9001/quic-v1/p2p/${peer}`
   assert.ok(listen.includes(address), listen.join(' '))
   await outside.json('connect', address)
+  await saysMapped(node, outside.ready.peerId)
   await node.kill('SIGTERM')
   assert.deepEqual(lab.gateway.forwards(), [])
 })
+
+/** Whose port it is knows how a connection came, once the other side told where it dialled. */
+async function saysMapped(node: CliNode, from: string): Promise<void> {
+  const began = performance.now()
+  for (;;) {
+    const peers = (await node.json('peers')) as readonly PeerStatus[]
+    const paths = peers.find(({ peer }) => peer === from)?.connections.map(({ path }) => path)
+    if (paths?.includes('mapped') === true) return
+    assert.ok(performance.now() - began < WITHIN_MS, JSON.stringify(peers))
+    await wait(200)
+  }
+}
 
 /** The site, its router, and somebody outside. */
 async function open(options: GatewayOptions | undefined) {

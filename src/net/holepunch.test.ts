@@ -1,0 +1,122 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { Connection } from '@libp2p/interface'
+import { peerIdFromString } from '@libp2p/peer-id'
+import { streamPair } from '@libp2p/utils'
+import { multiaddr } from '@multiformats/multiaddr'
+import { signerOf } from '../../test/support/dht-fixture.ts'
+import { FakeClock } from '../../test/support/fake-clock.ts'
+import { Registry, silentLog } from '../base/index.ts'
+import type { PeerId } from '../identity/index.ts'
+import { DCUTR_MESSAGE_BYTES_MAX, decodeHolePunch, encodeHolePunch } from './dcutr-protocol.ts'
+import { framesOf } from './frames.ts'
+import { HolePunch, type HolePunchDeps } from './holepunch.ts'
+import { netMetrics } from './metrics.ts'
+import { type Path, pathOf } from './paths.ts'
+
+const THEM = signerOf(2).peer
+const RELAY = signerOf(3).peer
+const OUR_PORT = '/ip4/81.2.69.1/tcp/9000'
+const THEIR_PORT = '/ip4/91.2.69.2/tcp/9000'
+const { signal } = new AbortController()
+
+function connectionAt(address: string, rest: Partial<Connection> = {}): Connection {
+  return {
+    remoteAddr: multiaddr(address),
+    remotePeer: peerIdFromString(THEM),
+    direction: 'inbound',
+    status: 'open',
+    ...rest,
+  } as unknown as Connection
+}
+
+/** A node that is called through a relay, and the far ends of what it opens. */
+async function called() {
+  const clock = new FakeClock()
+  const events = new EventTarget()
+  const open: Connection[] = []
+  const improved: { peer: PeerId; path: Path }[] = []
+  const never = () => new Promise<never>(() => undefined)
+  const libp2p = Object.assign(events, {
+    handle: async () => undefined,
+    getConnections: () => open,
+  }) as unknown as HolePunchDeps['libp2p']
+  const punching: HolePunchDeps['punching'] = {
+    hub: undefined,
+    tcp: { facility: { state: 'active' }, punch: never },
+  }
+  const punch = new HolePunch({
+    ...{ libp2p, clock, punching, log: silentLog, scope: 'global', dial: never },
+    metrics: netMetrics(new Registry()),
+    punchable: () => [OUR_PORT],
+    addressesOf: async () => [],
+    improved: (peer, path) => void improved.push({ peer, path }),
+  })
+  await punch.start()
+  const opens = (connection: Connection) => {
+    open.push(connection)
+    events.dispatchEvent(new CustomEvent('connection:open', { detail: connection }))
+    return connection
+  }
+  const streams: Awaited<ReturnType<typeof streamPair>>[] = []
+  opens(
+    connectionAt(`/ip4/5.9.77.10/tcp/9000/p2p/${RELAY}/p2p-circuit`, {
+      newStream: async () => {
+        const pair = await streamPair()
+        streams.push(pair)
+        return pair[0]
+      },
+    }),
+  )
+  await clock.advance(300)
+  /** Answers the newest question for addresses, up to the moment when both begin. */
+  const agree = async () => {
+    const far = streams.at(-1)?.[1]
+    assert.ok(far !== undefined)
+    const frames = framesOf(far, DCUTR_MESSAGE_BYTES_MAX)
+    const asked = decodeHolePunch(await frames.read(signal))
+    await frames.write(encodeHolePunch({ type: 'connect', addresses: [THEIR_PORT] }), signal)
+    assert.equal(decodeHolePunch(await frames.read(signal)).type, 'sync')
+    await clock.advance(1)
+    return asked.addresses
+  }
+  return { clock, punch, opens, agree, improved, streams }
+}
+
+test('both connections that come through a hole are punched, and later ones are not', async () => {
+  const { clock, opens, agree, improved, punch } = await called()
+  assert.deepEqual(await agree(), [OUR_PORT])
+  const first = opens(connectionAt(THEIR_PORT))
+  await clock.advance(1)
+  const second = opens(connectionAt('/ip4/91.2.69.2/tcp/40000', { direction: 'outbound' }))
+  assert.deepEqual([first, second].map(pathOf), ['punched', 'punched'])
+  assert.deepEqual(improved, [{ peer: THEM, path: 'punched' }])
+  assert.equal(punch.attempts()[0]?.outcome, 'connected')
+  await clock.advance(6_000)
+  assert.equal(pathOf(opens(connectionAt('/ip4/91.2.69.2/tcp/40001'))), 'direct')
+  await punch.stop()
+})
+
+test('who is met at home meanwhile is met directly', async () => {
+  const { clock, opens, agree, improved, punch } = await called()
+  await agree()
+  assert.equal(pathOf(opens(connectionAt('/ip4/192.168.1.7/tcp/9000'))), 'direct')
+  await clock.advance(1)
+  assert.deepEqual(improved, [{ peer: THEM, path: 'direct' }])
+  await punch.stop()
+})
+
+test('a node that has TCP alone has three tries by it', async () => {
+  const { clock, agree, punch, streams } = await called()
+  for (let tries = 1; tries <= 3; tries += 1) {
+    assert.equal(streams.length, tries)
+    await agree()
+    await clock.advance(3_000)
+  }
+  assert.equal(streams.length, 3)
+  assert.deepEqual(
+    punch.attempts().map(({ kind, outcome }) => `${kind} ${outcome}`),
+    ['tcp failed', 'tcp failed', 'tcp failed'],
+  )
+  await punch.stop()
+})
