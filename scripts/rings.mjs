@@ -43,6 +43,13 @@ export const RINGS = {
     options: ['--test-timeout=1800000'],
     needs: [],
   },
+  conformance: {
+    what: 'the official MCP conformance suite and servers of others, through nodes',
+    files: ['test/conformance/*.test.ts'],
+    // Installed by the ring, then each revision of the suite three times.
+    options: ['--test-timeout=900000', '--test-concurrency=1'],
+    needs: [],
+  },
   lab: {
     what: 'network namespaces',
     files: ['test/lab/**/*.test.ts'],
@@ -53,6 +60,12 @@ export const RINGS = {
     what: 'what is published, installed and run on Node 22, 24 and 26',
     files: ['test/package/**/*.test.ts'],
     options: ['--test-timeout=300000'],
+    needs: [],
+  },
+  inference: {
+    what: 'models run by plug-ins and servers that nobody here wrote',
+    files: ['test/inference/**/*.test.ts'],
+    options: ['--test-timeout=300000', '--test-concurrency=1'],
     needs: [],
   },
   fuzz: {

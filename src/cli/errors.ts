@@ -1,6 +1,10 @@
 import { defineErrors } from '../base/index.ts'
 
 export const CliError = defineErrors('CLI', {
+  NO_GATEWAY: {
+    says: (f: { node: string }) =>
+      `Cannot serve MCP: the node of "${f.node}" has no gateway; set [mcp] enabled = true`,
+  },
   USAGE: {
     says: (f: { command: string; expected: string }) =>
       `Cannot run "p2p ${f.command}": expected ${f.expected}. See: p2p ${f.command} --help`,
@@ -41,6 +45,27 @@ export const CliError = defineErrors('CLI', {
       `Cannot put "${f.key}": none of the ${f.wanted} peers asked stored it. ` +
       'See "p2p status" for what is wrong, then try again',
     retryable: true,
+  },
+  NAME_NOT_FOUND: {
+    says: (f: { name: string; answered: number }) =>
+      `Cannot find "${f.name}": none of the ${f.answered} peers that answered knows who claims ` +
+      'it. Check the name, or ask for the peer id',
+  },
+  NAME_UNCERTAIN: {
+    says: (f: { name: string; answered: number; failed: number }) =>
+      `Cannot find "${f.name}": ${f.answered} peers know nobody who claims it, and ${f.failed} ` +
+      'did not answer, so somebody may. Try again',
+    retryable: true,
+  },
+  NAME_AMBIGUOUS: {
+    says: (f: { name: string; peers: readonly string[]; more: boolean }) =>
+      `Cannot connect to "${f.name}": ${f.more ? 'more than ' : ''}${f.peers.length} peers claim ` +
+      `it, ${f.peers.join(', ')}. Say with --peer which one is meant`,
+  },
+  NAME_UNCLAIMED: {
+    says: (f: { name: string; peer: string; peers: readonly string[] }) =>
+      `Cannot connect to "${f.name}": peer ${f.peer} does not claim it, ` +
+      `${f.peers.join(', ')} does. Check the name and the peer id`,
   },
   NODE_GONE: {
     says: (f: { service: string }) =>

@@ -24,6 +24,7 @@ const WANTED: Readonly<Record<number, readonly string[]>> = {
   ],
   3: [
     'CLI_NOT_BUILT_YET',
+    'CLI_NO_GATEWAY',
     'NODE_NOT_BUILT_YET',
     'NODE_CONFIG_INVALID',
     'NODE_CONFIG_KEY_UNKNOWN',
@@ -34,6 +35,7 @@ const WANTED: Readonly<Record<number, readonly string[]>> = {
     'NET_ADDRESS_INVALID',
     'MCP_SERVICE_START_FAILED',
     'MCP_SERVICES_FILE',
+    'MCP_APPROVALS_FILE',
     'NODE_SECTION_OFF',
     'ACCESS_WORK_BITS',
   ],

@@ -34,6 +34,8 @@ const ROWS: readonly (readonly [pattern: string, code: ExitCode])[] = [
 
   ['CLI_USAGE', EXIT.usage],
   ['CLI_COMMAND_LINE', EXIT.usage],
+  ['CLI_NAME_AMBIGUOUS', EXIT.usage],
+  ['CLI_NAME_UNCLAIMED', EXIT.notFound],
   ['CONTROL_REQUEST_INVALID', EXIT.usage],
   ['DHT_KEY_INVALID', EXIT.usage],
   ['DHT_NAMESPACE_UNKNOWN', EXIT.usage],
@@ -54,6 +56,7 @@ const ROWS: readonly (readonly [pattern: string, code: ExitCode])[] = [
   ['PUBSUB_VALUE_REFUSED', EXIT.usage],
 
   ['CLI_NOT_BUILT_YET', EXIT.configuration],
+  ['CLI_NO_GATEWAY', EXIT.configuration],
   ['CLI_DOCTOR_FAILED', EXIT.configuration],
   ['CLI_SERVICE_FAILED', EXIT.configuration],
   ['MCP_SERVICE_START_FAILED', EXIT.configuration],
@@ -62,12 +65,14 @@ const ROWS: readonly (readonly [pattern: string, code: ExitCode])[] = [
   ['ACCESS_WORK_BITS', EXIT.configuration],
   ['CONTROL_ADDRESS_UNUSABLE', EXIT.configuration],
   ['MCP_SERVICES_FILE', EXIT.configuration],
+  ['MCP_APPROVALS_FILE', EXIT.configuration],
   ['NET_ADDRESS_INVALID', EXIT.configuration],
 
   ['CLI_NODE_GONE', EXIT.unreachable],
   ['CLI_NODE_STOPPED', EXIT.unreachable],
   ['CONTROL_NODE_UNPROVEN', EXIT.unreachable],
   ['CLI_RECORD_UNCERTAIN', EXIT.unreachable],
+  ['CLI_NAME_UNCERTAIN', EXIT.unreachable],
   ['CLI_NOT_STORED', EXIT.unreachable],
   ['*_UNREACHABLE', EXIT.unreachable],
   ['*_CONNECT_FAILED', EXIT.unreachable],
@@ -106,6 +111,7 @@ const ROWS: readonly (readonly [pattern: string, code: ExitCode])[] = [
   ['DHT_STORE_*', EXIT.resource],
   ['DHT_TOO_MANY', EXIT.resource],
   ['MCP_SERVICES_NOT_KEPT', EXIT.resource],
+  ['MCP_APPROVALS_NOT_KEPT', EXIT.resource],
   ['NET_LISTEN_FAILED', EXIT.resource],
 
   ['ACCESS_*', EXIT.refused],
@@ -115,6 +121,8 @@ const ROWS: readonly (readonly [pattern: string, code: ExitCode])[] = [
   ['DHT_NOT_PUBLISHER', EXIT.refused],
   ['DHT_NEWER_EXISTS', EXIT.refused],
   ['NODE_PEER_IDENTITY_BROKEN', EXIT.refused],
+  ['MCP_TOOL_CHANGED', EXIT.refused],
+  ['MCP_TOOL_UNAPPROVED', EXIT.refused],
 
   ['NODE_CONFIG_*', EXIT.configuration],
   ['NODE_SECTION_OFF', EXIT.configuration],

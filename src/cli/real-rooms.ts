@@ -1,6 +1,7 @@
 /** The rooms below as commands use them, each loaded when it is first needed. */
 
 import { createLog, dataDirFrom } from '../base/index.ts'
+import { CliError } from './errors.ts'
 import { systemProbes } from './probes.ts'
 import type { Rooms } from './rooms.ts'
 
@@ -40,6 +41,17 @@ export const realRooms: Rooms = {
   async serveStdio(catalog, version) {
     const { serveStdioFace } = await import('../mcp/index.ts')
     return serveStdioFace(catalog, { version, log: createLog({ level: 'warn' }) })
+  },
+
+  async pipeStdio({ dataDir, start }, { service, peer }, signal) {
+    const [{ findLocalNode }, { pipeStdio }] = await Promise.all([
+      import('../control/index.ts'),
+      import('../mcp/index.ts'),
+    ])
+    const { mcp, token, name } = await findLocalNode(dataDir, start)
+    if (mcp === null) throw CliError.NO_GATEWAY({ node: name })
+    const at = peer === undefined ? service : `${service}@${peer}`
+    await pipeStdio({ url: `${mcp}/${at}`, token }, signal)
   },
 
   async portHolder(kind, port) {

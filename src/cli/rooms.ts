@@ -25,13 +25,25 @@ export type NodeClient = AsyncDisposable &
     | 'call'
     | 'expose'
     | 'exposeAttached'
+    | 'invitation'
     | 'unexpose'
     | 'dhtPut'
     | 'dhtGet'
+    | 'nameClaim'
+    | 'nameFind'
     | 'config'
     | 'reconfigure'
     | 'catalogList'
     | 'catalogCall'
+    | 'catalogWithheld'
+    | 'catalogApprove'
+    | 'catalogPin'
+    | 'grant'
+    | 'grants'
+    | 'grantAccept'
+    | 'grantDelegate'
+    | 'grantRevoke'
+    | 'audit'
   >
 
 /** A start, or a look at what one would use; flags win over the environment, that over the file. */
@@ -90,6 +102,12 @@ export interface Rooms {
     catalog: Catalog,
     version: string,
   ): Promise<{ readonly done: Promise<void>; close(): Promise<void> }>
+  /** Serves one service of the node of a data folder, whole, on standard input and output. */
+  pipeStdio(
+    node: { readonly dataDir: string; readonly start: string },
+    place: { readonly service: string; readonly peer?: string },
+    signal: AbortSignal,
+  ): Promise<void>
   /** Who holds a port, where that can be seen. */
   portHolder(kind: 'tcp' | 'udp', port: number): Promise<string | undefined>
   /** Whether this machine can speak QUIC. */

@@ -21,11 +21,14 @@ import {
   serviceStatus,
   spec,
   streamEvent,
-  toolEntry,
   toolInfo,
   toolResult,
   VALUE_MAX,
 } from './shapes/api.ts'
+import { catalogOperations } from './shapes/catalog/api.ts'
+import { grantOperations, tokens } from './shapes/grants/api.ts'
+import { nameOperations } from './shapes/names/api.ts'
+import { invited, toolEntry, toolsQuery } from './shapes/tools/api.ts'
 
 const ADDRESS_MAX = 1_024
 const TIMEOUT_MS_MAX = 3_600_000
@@ -60,6 +63,7 @@ const remove = { method: 'DELETE', bodyBytesMax: BODY_BYTES_MAX } as const
 const target = z.string().min(1).max(ADDRESS_MAX).describe('A peer id, a multiaddr, or words')
 const peerParams = z.strictObject({ peer })
 const key = z.string().min(1).max(ADDRESS_MAX)
+const idempotencyKey = z.string().regex(/^[A-Za-z0-9_-]{16,64}$/)
 const waits = z.strictObject({ timeoutMs: timeoutMs.exactOptional() })
 
 const text = z.string()
@@ -170,7 +174,7 @@ export const operations = {
     ...get,
     path: '/v1/tools',
     summary: 'Find tools on this node and its peers',
-    query: z.strictObject({ tool: name.exactOptional(), service: name.exactOptional() }),
+    query: toolsQuery,
     response: z.array(toolEntry).readonly(),
   },
   call: {
@@ -182,7 +186,14 @@ export const operations = {
       args: json.default({}),
       service: name.exactOptional(),
       peer: peer.exactOptional(),
+      key: idempotencyKey.exactOptional().describe('The same each time this call is repeated'),
+      hedge: z
+        .union([z.literal(true), z.int().min(1).max(60_000)])
+        .exactOptional()
+        .describe('Ask a second peer after so many ms, or after thrice the usual time'),
+      explain: z.boolean().exactOptional().describe('Say who was considered, and why'),
       timeoutMs: timeoutMs.exactOptional(),
+      grants: tokens.exactOptional(),
     }),
     response: callResult,
   },
@@ -224,6 +235,13 @@ export const operations = {
     response: text,
     contentTypes: ['application/x-ndjson'],
   },
+  invitation: {
+    ...get,
+    path: '/v1/services/:name/invitation',
+    summary: 'What somebody needs to find a blinded service of this node; as secret as a password',
+    params: z.strictObject({ name }),
+    response: invited,
+  },
   unexpose: {
     ...remove,
     path: '/v1/services/:name',
@@ -231,6 +249,8 @@ export const operations = {
     params: z.strictObject({ name }),
     response: done,
   },
+  ...catalogOperations,
+  ...grantOperations,
   dhtPut: {
     ...put,
     path: '/v1/dht',
@@ -250,6 +270,7 @@ export const operations = {
     query: z.strictObject({ key, encoding: encoding.default('text') }),
     response: getReport,
   },
+  ...nameOperations,
 } as const satisfies Record<string, Operation>
 
 export type Operations = typeof operations

@@ -39,6 +39,9 @@ test('every method of the client asks its operation and gives back the answer', 
   assert.equal((await client.dhtPut('/word/a', 'hi')).wanted, 20)
   assert.deepEqual((await client.dhtGet('/word/ä b')).value, 'hi')
   assert.equal(control.asked.findLast(({ name }) => name === 'dht.get')?.args[0], '/word/ä b')
+  assert.equal((await client.nameClaim('alice')).wanted, 20)
+  assert.deepEqual((await client.nameFind('alice')).claims, [{ peer: PEER }])
+  assert.equal(control.asked.findLast(({ name }) => name === 'dht.findName')?.args[0], 'alice')
 })
 
 const TestError = defineErrors('TEST', {

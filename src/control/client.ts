@@ -17,8 +17,10 @@ import type {
 } from '../mcp/index.ts'
 import type {
   Changes,
+  ClaimReport,
   GetReport,
   HealthReport,
+  NameReport,
   PeerStatus,
   PutReport,
   Reconfigured,
@@ -46,6 +48,10 @@ export interface RemoteCall {
   readonly service?: string
   readonly peer?: string
   readonly timeoutMs?: number
+  readonly key?: string
+  readonly hedge?: number | true
+  readonly explain?: boolean
+  readonly grants?: readonly string[]
 }
 
 /** One node, asked over its API; dispose of it to let go of its connections. */
@@ -113,10 +119,7 @@ export class ControlClient implements AsyncDisposable {
     return this.#ask('debugDht', {}, options)
   }
 
-  tools(
-    query: { tool?: string; service?: string } = {},
-    options: Waits = {},
-  ): Promise<readonly ToolEntry[]> {
+  tools(query: Sent<'tools'> = {}, options: Waits = {}): Promise<readonly ToolEntry[]> {
     return this.#ask('tools', query, options) as Promise<readonly ToolEntry[]>
   }
 
@@ -131,6 +134,19 @@ export class ControlClient implements AsyncDisposable {
   /** Calls a tool by the unique name that `catalogList` gave it. */
   catalogCall(name: string, args: ToolArgs, options: Waits = {}): Promise<ToolResult> {
     return this.#ask('catalogCall', { name, args }, options) as Promise<ToolResult>
+  }
+
+  /** Tools that assistants are not shown, and why. */
+  catalogWithheld(options: Waits = {}): Promise<Answer<'catalogWithheld'>> {
+    return this.#ask('catalogWithheld', {}, options)
+  }
+
+  catalogApprove(name: string, options: Waits = {}): Promise<Answer<'catalogApprove'>> {
+    return this.#ask('catalogApprove', { name }, options)
+  }
+
+  catalogPin(name: string, pinned: boolean, options: Waits = {}): Promise<Answer<'catalogPin'>> {
+    return this.#ask('catalogPin', { name, pinned }, options)
   }
 
   services(options: Waits = {}): Promise<readonly ServiceStatus[]> {
@@ -149,8 +165,41 @@ export class ControlClient implements AsyncDisposable {
     }
   }
 
+  /** What somebody needs to find a blinded service of the node. */
+  async invitation(name: string, options: Waits = {}): Promise<string> {
+    return (await this.#ask('invitation', { name }, options)).invitation
+  }
+
   async unexpose(name: string, options: Waits = {}): Promise<void> {
     await this.#ask('unexpose', { name }, options)
+  }
+
+  /** Lets a peer call tools of a service; the answer has the token to give to it. */
+  grant(options: Sent<'grant'>, waits: Waits = {}): Promise<Answer<'grant'>> {
+    return this.#ask('grant', options, waits)
+  }
+
+  grants(options: Waits = {}): Promise<Answer<'grants'>> {
+    return this.#ask('grants', {}, options)
+  }
+
+  /** Keeps a token of another node. */
+  grantAccept(token: string, options: Waits = {}): Promise<Answer<'grantAccept'>> {
+    return this.#ask('grantAccept', { token }, options)
+  }
+
+  /** Hands on less of a token; resolves with the new one. */
+  async grantDelegate(options: Sent<'grantDelegate'>, waits: Waits = {}): Promise<string> {
+    return (await this.#ask('grantDelegate', options, waits)).token
+  }
+
+  async grantRevoke(id: string, options: Waits = {}): Promise<void> {
+    await this.#ask('grantRevoke', { id }, options)
+  }
+
+  /** The last calls of peers, the newest first. */
+  audit(limit: number, options: Waits = {}): Promise<Answer<'audit'>> {
+    return this.#ask('audit', { limit }, options)
   }
 
   dhtPut(
@@ -168,6 +217,16 @@ export class ControlClient implements AsyncDisposable {
   ): Promise<ReadReport> {
     const { encoding = 'text' } = options
     return this.#ask('dhtGet', { key, encoding }, options) as Promise<ReadReport>
+  }
+
+  /** Claims a name for the node, as others may as well. */
+  nameClaim(name: string, options: Waits = {}): Promise<ClaimReport> {
+    return this.#ask('nameClaim', { name }, options) as Promise<ClaimReport>
+  }
+
+  /** Who claims a name; which of them is meant, only a peer id says. */
+  nameFind(name: string, options: Waits = {}): Promise<NameReport> {
+    return this.#ask('nameFind', { name }, options) as Promise<NameReport>
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -79,9 +79,14 @@ async function openFaces(
   { config, version }: Settings,
   running: Running,
 ): Promise<ControlServer> {
-  const { createHttpFace } = await import('../mcp/index.ts')
+  const { createHttpFace, ServiceFaces } = await import('../mcp/index.ts')
   const log = node.log.child('control')
-  const face = config.mcp.enabled ? createHttpFace(node.catalog, { version, log }) : null
+  const facesOf = ({ links }: Node['catalog']) => {
+    return new ServiceFaces({ links, clock: systemClock, random: secureRandom, log })
+  }
+  const face = config.mcp.enabled
+    ? createHttpFace(node.catalog, { version, log, services: facesOf(node.catalog) })
+    : null
   const control = new ControlServer(
     {
       node,

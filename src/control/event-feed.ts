@@ -45,7 +45,7 @@ export class EventFeed implements Service {
   async start(): Promise<void> {
     const { node } = this.#deps
     this.#services = new Set(node.services.list().map(({ name }) => name))
-    const { net, mcp } = node.events
+    const { net, mcp, tools } = node.events
     const subscriptions = [
       net.on('connected', ({ peer }) => this.#tell({ event: 'peer-connected', peer })),
       net.on('disconnected', ({ peer }) => this.#tell({ event: 'peer-disconnected', peer })),
@@ -54,6 +54,12 @@ export class EventFeed implements Service {
       }),
       mcp?.on('servicesChanged', () => this.#compareServices()),
       mcp?.on('callServed', (call) => this.#tell({ event: 'call-served', ...call })),
+      tools?.on('message', ({ receivedAtMs: _, ...message }) => {
+        this.#tell({ event: 'message', ...message })
+      }),
+      tools?.on('configured', ({ correlationId: _, ...audit }) => {
+        this.#tell({ event: 'configured', ...audit })
+      }),
     ]
     this.#unsubscribe.push(...subscriptions.filter((off) => off !== undefined))
   }

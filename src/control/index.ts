@@ -18,6 +18,7 @@ export { ControlServer, type ControlServerDeps } from './control-server.ts'
 export { type Daemon, type DaemonOptions, startDaemon } from './daemon.ts'
 export { ControlError } from './errors.ts'
 export type { LeaseEvent } from './lease.ts'
+export { findLocalNode, type LocalNode } from './local-node.ts'
 export type { McpFace } from './mcp-gateway.ts'
 export type {
   CallServed,

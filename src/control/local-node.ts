@@ -7,6 +7,8 @@ import { runFile } from './shapes/api.ts'
 
 export interface LocalNode {
   readonly url: string
+  /** Of its MCP gateway; null where it has none. */
+  readonly mcp: string | null
   readonly token: string
   readonly peerId: string
   /** The data folder: what errors call this node. */
@@ -29,8 +31,8 @@ export async function findLocalNode(dataDir: string, start: string): Promise<Loc
   if (!/^[\x21-\x7e]+$/.test(token)) {
     throw unreachable('its api.token holds no token; remove the file, so that a start makes one')
   }
-  const { api, peerId } = written.data
-  return { url: reachable(api), token, peerId, name: dataDir, start }
+  const { api, mcp, peerId } = written.data
+  return { url: reachable(api), mcp: mcp && reachable(mcp), token, peerId, name: dataDir, start }
 }
 
 /** A node that listens at every address of its host is asked over the loopback one. */

@@ -52,3 +52,22 @@ test('a node without MCP has no gateway', async () => {
   await using control = await startControl({ face: null })
   assert.equal(control.server.mcpUrl, undefined)
 })
+
+test('a path names one service, and its peer where somebody chose one', async () => {
+  const seen: unknown[] = []
+  await using control = await startControl({
+    face: {
+      async handle(_request, response, _body, place) {
+        seen.push(place)
+        response.end('{}')
+      },
+    },
+  })
+  const peer = '12D3KooWDpJ7As7BWAwRMfu1VU2WCqNjvq387JEYKDBj4kx6nXTN'
+  for (const path of ['', '/calc', `/calc@${peer}`]) await ask(`${control.mcp}${path}`)
+  assert.deepEqual(seen, [undefined, { service: 'calc' }, { service: 'calc', peer }])
+  for (const path of ['/', '/Calc', '/a/b', '/calc@', '/..', '/calc@no-peer']) {
+    assert.ok((await ask(`${control.mcp}${path}`)).status >= 400, path)
+  }
+  assert.equal(seen.length, 3)
+})

@@ -6,8 +6,11 @@ import type { ToolArgs } from '../mcp/index.ts'
 import { ipv6EndpointsOf, type PeerIdentity } from '../node/index.ts'
 import { activityOf } from './activity.ts'
 import type { Answer, Given, OperationName } from './api.ts'
+import { catalogRoutes } from './catalog-routes.ts'
 import { ControlError } from './errors.ts'
+import { grantRoutes } from './grant-routes.ts'
 import type { FoundRecord, ServedNode } from './served-node.ts'
+import { wantedIn } from './tools-query.ts'
 
 /** Operations whose answer is more than a JSON document; `http.ts` mounts these by hand. */
 export const SPECIAL = [
@@ -46,6 +49,9 @@ export function createRoutes({ node, registry, clock }: RoutesDeps, waitMs: numb
   return {
     ...infoRoutes(node, registry),
     ...serviceRoutes(node),
+    ...nameRoutes(node, within),
+    ...catalogRoutes(node),
+    ...grantRoutes(node),
     async connect({ target, timeoutMs }, signal) {
       const limits = { ...(timeoutMs !== undefined && { timeoutMs }), signal }
       return { peer: await within(limits, (ended) => node.connect(target, { signal: ended })) }
@@ -62,17 +68,14 @@ export function createRoutes({ node, registry, clock }: RoutesDeps, waitMs: numb
       return { peer, ms }
     },
     tools: (query, signal) => {
-      return within({ signal }, (ended) => node.tools.find(query, { signal: ended }))
+      return within({ signal }, (ended) => node.tools.find(wantedIn(query), { signal: ended }))
     },
-    call({ tool, args, peer, service, timeoutMs }, signal) {
-      const target = {
-        ...(service !== undefined && { service }),
-        ...(peer !== undefined && { peer: peerId(peer) }),
-        ...(timeoutMs !== undefined && { timeoutMs }),
-      }
+    call({ tool, args, peer, ...limits }, signal) {
+      const target = { ...limits, ...(peer !== undefined && { peer: peerId(peer) }) }
+      const { timeoutMs } = limits
       // The node ends the call itself and says what it tried; we only see to it that it does.
-      const limits = timeoutMs === undefined ? {} : { timeoutMs: timeoutMs + VERDICT_MS }
-      return within({ ...limits, signal }, (ended) => {
+      const longer = timeoutMs === undefined ? {} : { timeoutMs: timeoutMs + VERDICT_MS }
+      return within({ ...longer, signal }, (ended) => {
         return node.tools.call(tool, args as ToolArgs, { ...target, signal: ended })
       })
     },
@@ -125,7 +128,23 @@ function infoRoutes(node: ServedNode, registry: RoutesDeps['registry']): Pick<Ro
   }
 }
 
-type ServiceName = 'services' | 'expose' | 'unexpose'
+type Within = <T>(
+  limits: { readonly signal: AbortSignal },
+  work: (signal: AbortSignal) => Promise<T>,
+) => Promise<T>
+
+function nameRoutes({ dht }: ServedNode, within: Within): Pick<Routes, 'nameClaim' | 'nameFind'> {
+  return {
+    nameClaim: ({ name }, signal) => {
+      return within({ signal }, (ended) => dht.claimName(name, { signal: ended }))
+    },
+    nameFind: ({ name }, signal) => {
+      return within({ signal }, (ended) => dht.findName(name, { signal: ended }))
+    },
+  }
+}
+
+type ServiceName = 'services' | 'expose' | 'unexpose' | 'invitation'
 
 function serviceRoutes(node: ServedNode): Pick<Routes, ServiceName> {
   return {
@@ -133,6 +152,7 @@ function serviceRoutes(node: ServedNode): Pick<Routes, ServiceName> {
     // Its own start has a deadline. With ours before it, a service could come up after its caller
     // was told that it had not.
     expose: (spec, signal) => node.services.expose(spec, { detached: true, signal }),
+    invitation: async ({ name }) => ({ invitation: await node.services.invitation(name) }),
     async unexpose({ name }) {
       await node.services.unexpose(name)
       return { done: true }

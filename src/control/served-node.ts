@@ -1,27 +1,35 @@
 /** What the API needs of a node; `node.ts` has all of it, a test fakes it. */
 
+import type { AuditEntry, HeldGrant, IssuedGrant } from '../access/index.ts'
 import type { Emitter } from '../base/index.ts'
 import type { TableBucket } from '../dht/index.ts'
 import type { PeerId } from '../identity/index.ts'
 import type {
   CallResult,
+  CatalogTool,
   ServiceSpec,
   ServiceStatus,
   ToolArgs,
   ToolEntry,
   ToolInfo,
   ToolResult,
+  WithheldTool,
 } from '../mcp/index.ts'
 import type { NetEvents, ResourceReport } from '../net/index.ts'
 import type {
   Changes,
+  ClaimReport,
+  DelegateOptions,
   GetReport,
+  GrantOptions,
   HealthReport,
   IdentityReport,
+  NameReport,
   NodeStatus,
   PeerStatus,
   PutReport,
   Reconfigured,
+  ToolsEvents,
 } from '../node/index.ts'
 import type { Activity } from './activity.ts'
 
@@ -34,6 +42,11 @@ export interface Waits {
 export interface ToolQuery {
   readonly tool?: string
   readonly service?: string
+  readonly peer?: PeerId
+  readonly tag?: string
+  readonly text?: string
+  readonly accepts?: Readonly<Record<string, string>>
+  readonly invitation?: string
 }
 
 /** Where a call goes: to whoever offers the tool, or only to this service or this peer. */
@@ -42,6 +55,8 @@ export interface CallTarget extends Waits {
   readonly peer?: PeerId
   /** For the whole call; the node's own limit unless given. */
   readonly timeoutMs?: number
+  /** Tokens to show besides those that the node holds. */
+  readonly grants?: readonly string[]
 }
 
 /** A record of the DHT with its value as bytes; how to write them down is the API's question. */
@@ -65,6 +80,8 @@ export interface ServedEvents {
     Emitter<{ readonly servicesChanged: unknown; readonly callServed: CallServed }>,
     'on'
   > | null
+  /** Of the standard tools; null or absent where there are none. */
+  readonly tools?: Pick<Emitter<ToolsEvents>, 'on'> | null
 }
 
 /** The status of a node with what it did since it started. */
@@ -99,6 +116,10 @@ export interface ServedNode {
   readonly catalog: {
     list(options: Waits): Promise<readonly ToolInfo[]>
     call(name: string, args: ToolArgs, options: Waits): Promise<ToolResult>
+    /** What assistants are not shown until a person approves it. */
+    withheld(options: Waits): Promise<readonly WithheldTool[]>
+    approve(name: string, options: Waits): Promise<CatalogTool>
+    pin(name: string, pinned: boolean, options: Waits): Promise<CatalogTool>
   }
   readonly services: {
     list(): readonly ServiceStatus[]
@@ -107,10 +128,25 @@ export interface ServedNode {
       options: { readonly detached: boolean; readonly signal?: AbortSignal },
     ): Promise<ServiceStatus>
     unexpose(name: string): Promise<void>
+    /** What somebody needs to find a blinded service of this node. */
+    invitation(name: string): Promise<string>
+  }
+  /** Who may call what here, and what this node may call at others. */
+  readonly grants: {
+    issue(options: GrantOptions): Promise<IssuedGrant & { readonly token: string }>
+    list(): readonly IssuedGrant[]
+    revoke(id: string): Promise<void>
+    accept(token: string): Promise<HeldGrant>
+    held(): readonly HeldGrant[]
+    delegate(options: DelegateOptions): Promise<string>
+    audit(limit: number): readonly AuditEntry[]
   }
   readonly dht: {
     put(key: string, value: Uint8Array, options: Waits): Promise<PutReport>
     get(key: string, options: Waits): Promise<FoundRecord>
+    claimName(name: string, options: Waits): Promise<ClaimReport>
+    /** Who claims a name; which of them is meant, only a peer id says. */
+    findName(name: string, options: Waits): Promise<NameReport>
     /** The routing table, the farthest peers first. */
     buckets(): readonly TableBucket[]
   }

@@ -50,6 +50,7 @@ export function aggregateFactory({ services, version, peer }: AggregateDeps): Mc
 function toolsOf(services: Pick<Services, 'list'>) {
   return services
     .list()
+    .filter(({ visibility }) => visibility !== 'blinded')
     .flatMap(({ name, tools }) => tools.map((tool) => describe(`${name}_${tool.name}`, tool)))
 }
 

@@ -6,13 +6,18 @@
  * and after a while the stream is dropped. Nothing of one stream is seen by another.
  */
 
-import { type Clock, type Deadline, every, type Logger, withCorrelation } from '../base/index.ts'
+import { type Clock, every, type Logger, race, withCorrelation } from '../base/index.ts'
 import type { Channel } from '../net/index.ts'
 import { McpError } from './errors.ts'
-import type { StreamGate } from './gate.ts'
+import type { StreamExposure } from './exposure-stream.ts'
+import type { StreamGate, Turn } from './gate.ts'
+import type { OutcomeText } from './journal.ts'
+import type { KeyedCalls } from './keyed-calls.ts'
 import type { Pipe } from './pipe.ts'
 import {
+  answerFrame,
   calledTool,
+  cancelledId,
   correlationOf,
   encodeMessage,
   parseFrame,
@@ -22,6 +27,8 @@ import {
   refusalFrame,
   timeoutOf,
 } from './protocol.ts'
+import { refusedCall, servicePrefix } from './refused-call.ts'
+import { WriteWatch } from './write-watch.ts'
 
 /** How long a peer or a service may leave a frame unread. */
 const WRITE_TIMEOUT_MS = 30_000
@@ -30,6 +37,10 @@ const IDLE_CHECKS = 10
 export interface BridgeDeps {
   readonly channel: Channel
   readonly gate: StreamGate
+  /** Calls that must not run twice; absent where nobody keeps a journal of them. */
+  readonly calls?: KeyedCalls
+  /** Who may call what; absent where all that is served is for everybody. */
+  readonly exposure?: StreamExposure
   readonly clock: Clock
   readonly log: Logger
   readonly idleMs: number
@@ -40,15 +51,18 @@ export class Bridge {
   readonly #ended = new AbortController()
   #backend: Pipe | undefined
   #lastFrameMs: number
-  /** When each write that has not ended began, oldest first; and the one timer that looks. */
-  readonly #writes = new Set<{ readonly sinceMs: number }>()
-  #stall: Deadline | undefined
+  readonly #writes: WriteWatch
+  #peerGone = false
   readonly #stuck = Promise.withResolvers<never>()
   #lastWrite: Promise<void> = Promise.resolve()
+  #service: string | undefined
 
   constructor(deps: BridgeDeps) {
     this.#deps = deps
     this.#lastFrameMs = deps.clock.now()
+    this.#writes = new WriteWatch(deps.clock, WRITE_TIMEOUT_MS, (cause) => {
+      this.#stuck.reject(McpError.NOT_READ({ afterMs: WRITE_TIMEOUT_MS }, cause))
+    })
     this.#stuck.promise.catch(() => {})
   }
 
@@ -58,12 +72,15 @@ export class Bridge {
     const { channel, clock, idleMs } = this.#deps
     const { signal } = this.#ended
     try {
-      await Promise.race([this.#toBackend(first), this.#stuck.promise])
+      const value = parseFrame(first)
+      const sent = this.#deps.exposure?.rewritten(first, value) ?? first
+      await Promise.race([this.#toBackend(sent, readMessage(value)), this.#stuck.promise])
       const watch = every(clock, idleMs / IDLE_CHECKS, () => this.#endWhenIdle(), signal)
       const answers = this.#fromBackend(backend)
-      const left = [this.#fromPeer(), watch, aborted(channel.closed)]
-      const how = await Promise.race([...left, answers, this.#stuck.promise])
-      if (how !== undefined) await this.#sayEnded(how)
+      const left = Promise.race([this.#fromPeer(), aborted(channel.closed)])
+      const gone = left.finally(() => this.#linger(answers))
+      const how = await Promise.race([gone, watch, answers, this.#stuck.promise])
+      if (how !== undefined && !this.#peerGone) await this.#sayEnded(how)
     } catch (error) {
       // Ending it ourselves stops the reads that wait, which is no failure.
       if (!signal.aborted) throw error
@@ -73,28 +90,50 @@ export class Bridge {
     }
   }
 
-  /** Whether the message may pass; a request that may not is answered here. */
-  async admits(message: RpcMessage): Promise<boolean> {
-    const id = correlationOf(message)
-    return id === undefined
-      ? this.#decide(message)
-      : withCorrelation(id, () => this.#decide(message))
+  /** The service that the stream selected; without it, the name of each tool begins with one. */
+  selected(service: string | undefined): void {
+    this.#service = service
   }
 
-  async #decide(message: RpcMessage): Promise<boolean> {
+  /** Whether the message may pass, after its turn; a request that may not is answered here. */
+  async admits(message: RpcMessage, bytes: number): Promise<boolean> {
+    const passes = await this.#check(message, bytes)
+    return typeof passes === 'boolean' ? passes : await passes.comes
+  }
+
+  #check(message: RpcMessage, bytes: number): Promise<boolean | Turn> {
+    const id = correlationOf(message)
+    return id === undefined
+      ? this.#decide(message, bytes)
+      : withCorrelation(id, () => this.#decide(message, bytes))
+  }
+
+  async #decide(message: RpcMessage, bytes: number): Promise<boolean | Turn> {
     const { gate, log, channel } = this.#deps
     if (message.kind === 'answer') return gate.wasAsked(message.id)
+    const cancelled = cancelledId(message)
+    // What was not handed on yet is taken out of the queue, and nobody else need know of it.
+    if (cancelled !== undefined && gate.withdraw(cancelled)) return false
+    if (cancelled !== undefined) this.#deps.calls?.cancelled(cancelled)
+    let entered = false
     try {
+      let turn: Turn | undefined
       if (message.kind === 'request') {
-        gate.enter(message.id, message.method, timeoutOf(message))
         const tool = calledTool(message)
-        if (tool !== undefined) gate.calls(message.id, tool)
+        const facts = { service: this.#service ?? servicePrefix(tool), tool, bytes }
+        turn = gate.enter(message.id, message.method, timeoutOf(message), facts)
+        entered = true
+        const right = this.#deps.exposure?.check(message)
+        if (tool !== undefined) gate.calls(message.id, tool, right)
       } else gate.admit()
       log.debug('request of a peer', { peer: channel.peer, method: message.method })
-      return true
+      return turn ?? true
     } catch (error) {
       log.debug('request refused', { peer: channel.peer, method: message.method, error })
-      if (message.kind === 'request') await this.refuse(message.id, error)
+      if (message.kind === 'request') {
+        if (entered) gate.refuse(message.id, ...refusedCall(message, this.#service, error))
+        await this.refuse(message.id, error)
+      }
       return false
     }
   }
@@ -118,7 +157,7 @@ export class Bridge {
   /** Nothing more is carried, and no timer stays behind. */
   end(): void {
     this.#ended.abort()
-    this.#stall?.[Symbol.dispose]()
+    this.#writes.stop()
   }
 
   async #fromPeer(): Promise<void> {
@@ -126,14 +165,66 @@ export class Bridge {
     for (;;) {
       const frame = await channel.read({ signal: this.#ended.signal })
       if (frame === undefined) return
-      const message = readMessage(parseFrame(frame))
-      if (await this.admits(message)) await this.#toBackend(frame)
+      const value = parseFrame(frame)
+      const message = readMessage(value)
+      const passes = await this.#check(message, frame.length)
+      if (passes === false) continue
+      const sent = this.#deps.exposure?.rewritten(frame, value) ?? frame
+      if (passes === true) await this.#toBackend(sent, message)
+      else await this.#later(passes, sent, message)
     }
   }
 
-  async #toBackend(frame: Uint8Array): Promise<void> {
+  /** Hands the request on in its turn, and holds the peer back while too much of it waits. */
+  async #later(turn: Turn, frame: Uint8Array, message: RpcMessage): Promise<void> {
+    const { channel, gate } = this.#deps
+    const isCounted = channel.reserve?.(frame.length) !== false
+    const handed = turn.comes
+      .finally(() => isCounted && channel.reserve?.(-frame.length))
+      .then((comes) => (comes ? this.#toBackend(frame, message) : undefined))
+      .catch((cause: unknown) => this.#drop(cause))
+    // What its accounts have no room for is all that is held of this stream.
+    await race(isCounted ? (gate.room() ?? Promise.resolve()) : handed, this.#ended.signal)
+  }
+
+  async #toBackend(frame: Uint8Array, message: RpcMessage): Promise<void> {
     this.#lastFrameMs = this.#deps.clock.now()
+    if (this.#isKnown(message)) return
     await this.#write(this.#backend, frame)
+  }
+
+  /** Whether the call was made before: it is then answered with what came of it. */
+  #isKnown(message: RpcMessage): boolean {
+    const { calls } = this.#deps
+    if (calls === undefined || message.kind !== 'request') return false
+    try {
+      const known = calls.take(message)
+      if (known === undefined) return false
+      void this.#answer(message.id, known)
+    } catch (error) {
+      void this.#turnAway(message.id, error)
+    }
+    return true
+  }
+
+  async #answer(id: RpcId, outcome: Promise<OutcomeText>): Promise<void> {
+    const { gate } = this.#deps
+    try {
+      const frame = await outcome.then((text) => answerFrame(id, text))
+      if (gate.answered(id, false)) await this.#toPeer(frame)
+    } catch (error) {
+      await this.#turnAway(id, error)
+    }
+  }
+
+  async #turnAway(id: RpcId, error: unknown): Promise<void> {
+    if (this.#deps.gate.answered(id, true)) await this.refuse(id, error).catch(() => {})
+  }
+
+  /** The peer is gone, but what must not run twice is carried to its end, to be asked for later. */
+  async #linger(answers: Promise<unknown>): Promise<void> {
+    this.#peerGone = true
+    if ((this.#deps.calls?.inWork ?? 0) > 0) await answers.catch(() => {})
   }
 
   /** Resolves with the reason when what serves the stream is gone. */
@@ -143,11 +234,18 @@ export class Bridge {
       const frame = await this.#readFrom(backend)
       if (!(frame instanceof Uint8Array)) return frame.reason
       this.#lastFrameMs = this.#deps.clock.now()
-      const message = readMessage(parseFrame(frame))
+      const value = parseFrame(frame)
+      const message = readMessage(value)
       if (message.kind === 'request') gate.ask(message.id)
+      if (message.kind === 'answer') this.#deps.calls?.answered(message.id, value)
+      if (this.#peerGone) {
+        if (this.#deps.calls === undefined || this.#deps.calls.inWork === 0) return 'its peer left'
+        continue
+      }
       // The answer to a request that was given up, or was never made, is nobody's.
       if (message.kind === 'answer' && !gate.answered(message.id, message.failed)) continue
-      await this.#toPeer(frame)
+      const id = message.kind === 'answer' ? message.id : null
+      await this.#toPeer(this.#deps.exposure?.filtered(id, value) ?? frame)
     }
   }
 
@@ -177,30 +275,7 @@ export class Bridge {
 
   async #write(pipe: Pick<Pipe, 'write'> | undefined, frame: Uint8Array): Promise<void> {
     this.#ended.signal.throwIfAborted()
-    const write = { sinceMs: this.#deps.clock.now() }
-    this.#writes.add(write)
-    if (this.#stall === undefined) this.#watchWrites(WRITE_TIMEOUT_MS)
-    try {
-      await pipe?.write(frame, { signal: this.#ended.signal })
-    } finally {
-      this.#writes.delete(write)
-    }
-  }
-
-  /** One timer for all writes, most of which end before it could be set. */
-  #watchWrites(ms: number): void {
-    const { clock } = this.#deps
-    const stall = clock.deadline(ms)
-    this.#stall = stall
-    const check = () => {
-      this.#stall = undefined
-      const [oldest] = this.#writes
-      if (oldest === undefined) return
-      const leftMs = oldest.sinceMs + WRITE_TIMEOUT_MS - clock.now()
-      if (leftMs > 0) this.#watchWrites(leftMs)
-      else this.#stuck.reject(stall.signal.reason)
-    }
-    stall.signal.addEventListener('abort', check, { once: true })
+    await this.#writes.during(pipe?.write(frame, { signal: this.#ended.signal }))
   }
 
   #endWhenIdle(): void {

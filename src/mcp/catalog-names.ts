@@ -21,6 +21,9 @@ export interface ToolPlace {
   readonly peer: PeerId
 }
 
+/** What the gateway calls its own two tools; see `tool-search.ts`. */
+export const RESERVED: ReadonlySet<string> = new Set(['find_tools', 'call_tool'])
+
 const NAME_CHARS_MAX = 64
 const PEER_CHARS = 6
 const HASH_CHARS = 10
@@ -37,7 +40,11 @@ export function nameTools(
 ): Map<string, ToolPlace> {
   const named = new Map<string, ToolPlace>()
   const isFree = (name: string, place: ToolPlace) => {
-    return !named.has(name) && (given(name) ?? placeKey(place)) === placeKey(place)
+    return (
+      !named.has(name) &&
+      !RESERVED.has(name) &&
+      (given(name) ?? placeKey(place)) === placeKey(place)
+    )
   }
   const own = places.filter(({ peer }) => peer === self)
   const others = places.filter(({ peer }) => peer !== self)

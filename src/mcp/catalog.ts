@@ -1,28 +1,25 @@
 /**
- * What an assistant is offered: the tools of this node and of the peers it can find, each under a
- * name of its own, in one list that never waits long.
+ * What an assistant is offered: the tools of this node and of the peers it can find, in one list
+ * that never waits long and never grows beyond what a reader can use. Where there are more tools
+ * than that, the list holds our own, the pinned ones, and two that find and call the others.
  *
- * A description of a stranger is data. It says in front whose it is, so that neither a person nor
- * a model takes it for a word of this node.
+ * A tool of another peer is held to what it said of itself when it was approved (`approvals.ts`).
  */
 
-import { every, type Service, TtlMap } from '../base/index.ts'
-import type { PeerId } from '../identity/index.ts'
+import { every, type Service } from '../base/index.ts'
 import type { CallOptions, Host } from '../net/index.ts'
-import { nameTools, placeKey } from './catalog-names.ts'
+import type { Approvals, Verdict } from './approvals.ts'
+import { type CatalogTool, type Listed, Listings } from './catalog-listing.ts'
+import type { McpConfig } from './config.ts'
 import { McpError } from './errors.ts'
-import { type PlacedTool, RemoteTools, type RemoteToolsDeps } from './remote-tools.ts'
+import type { RemoteToolsDeps } from './remote-tools.ts'
 import type { Router } from './router.ts'
+import type { ServiceLinks } from './service-link.ts'
 import type { Services } from './services.ts'
 import type { SessionCallOptions } from './session.ts'
 import type { ToolArgs, ToolInfo, ToolResult } from './tool.ts'
-
-/** A tool as an assistant sees it: `name` is the catalog's, the rest says where it is. */
-export interface CatalogTool extends ToolInfo {
-  readonly service: string
-  readonly tool: string
-  readonly peer: PeerId
-}
+import { CALL_TOOL, FIND_TOOLS, isAt, readWanted, readWantedCall, search } from './tool-search.ts'
+import { Watchers } from './watchers.ts'
 
 /** Tools to list and to call, wherever the node is that has them. */
 export interface Catalog {
@@ -38,46 +35,48 @@ export interface CatalogDeps extends RemoteToolsDeps {
   readonly services: Pick<Services, 'list' | 'events'>
   readonly router: Pick<Router, 'call'>
   readonly host: Pick<Host, 'self' | 'events'>
+  readonly approvals: Approvals
+  /** Lines to single services, for a face that presents one of them whole. */
+  readonly links: Pick<ServiceLinks, 'open'>
 }
 
-const TOOLS_MAX = 1_000
-/** A list is made in at most this time; peers that have not answered by then are left out. */
-const LIST_TIMEOUT_MS = 3_000
-const FRESH_MS = 10_000
+export type CatalogConfig = Pick<McpConfig, 'gatewayToolsMax'>
+
+/** A tool that assistants are not shown: never approved, or other now than it was then. */
+export interface WithheldTool {
+  readonly tool: CatalogTool
+  readonly why: Exclude<Verdict, 'approved'>
+}
+
 /** While somebody watches: how often to look whether there is reason to, and when to anyway. */
 const WATCH_MS = 5_000
 const REFRESH_MS = 60_000
-const NAMES = { entriesMax: 20_000, ttlMs: 7 * 24 * 3_600_000 }
-
-interface Listing {
-  readonly tools: readonly CatalogTool[]
-  readonly atMs: number
-}
 
 /** The catalog of the node in this process. */
 export class LocalCatalog implements Catalog, Service {
   readonly name = 'mcp catalog'
+  readonly links: CatalogDeps['links']
   readonly #deps: CatalogDeps
-  readonly #remote: RemoteTools
-  /** Whose each name is, also while its owner is away. */
-  readonly #owners: TtlMap<string, string>
-  readonly #watchers = new Set<() => void>()
+  readonly #config: CatalogConfig
+  readonly #listings: Listings
+  readonly #watchers: Watchers
   readonly #life = new AbortController()
   readonly #unsubscribe: (() => void)[] = []
   #watching: Promise<void> = Promise.resolve()
-  #listing: Listing | undefined
-  #making: Promise<Listing> | undefined
   /** Peers came or went since the list was made. */
   #peersMoved = true
 
-  constructor(deps: CatalogDeps) {
+  constructor(deps: CatalogDeps, config: CatalogConfig) {
+    this.links = deps.links
     this.#deps = deps
-    this.#remote = new RemoteTools(deps)
-    this.#owners = new TtlMap({ ...NAMES, clock: deps.clock })
+    this.#config = config
+    this.#listings = new Listings({ ...deps, life: this.#life.signal })
+    this.#watchers = new Watchers(deps.clock, this.#life.signal)
   }
 
   async start(): Promise<void> {
-    const { services, host, clock } = this.#deps
+    const { services, host, clock, approvals } = this.#deps
+    await approvals.load()
     const moved = () => {
       this.#peersMoved = true
     }
@@ -85,8 +84,8 @@ export class LocalCatalog implements Catalog, Service {
       host.events.on('identified', moved),
       host.events.on('disconnected', moved),
       services.events.on('servicesChanged', () => {
-        this.#listing = undefined
-        this.#tellWatchers()
+        this.#listings.forget()
+        this.#watchers.tell()
       }),
     )
     this.#watching = every(clock, WATCH_MS, () => this.#look(), this.#life.signal)
@@ -96,25 +95,84 @@ export class LocalCatalog implements Catalog, Service {
     for (const unsubscribe of this.#unsubscribe.splice(0)) unsubscribe()
     this.#life.abort()
     await this.#watching
-    await this.#making?.catch(() => undefined)
+    await this.#listings.settled()
+    await this.#deps.approvals.stop()
   }
 
-  async list({ signal }: CallOptions = {}): Promise<readonly CatalogTool[]> {
-    const { tools } = await abortable(this.#current(), signal)
-    return tools
+  /** All tools where they are few; else our own, the pinned ones, and two for the others. */
+  async list({ signal }: CallOptions = {}): Promise<readonly ToolInfo[]> {
+    const { tools } = await this.#listings.current(signal)
+    const { core, isAll } = this.#core(tools)
+    const shown = core.filter((tool) => this.#admits(tool)).map((tool) => tool.shown)
+    return isAll ? shown : [FIND_TOOLS, CALL_TOOL, ...shown]
   }
 
   async call(name: string, args: ToolArgs, options: SessionCallOptions = {}): Promise<ToolResult> {
-    const isWanted = (tool: CatalogTool) => tool.name === name
-    const known = this.#listing?.tools.find(isWanted)
-    const place = known ?? (await abortable(this.#make(), options.signal)).tools.find(isWanted)
-    if (place === undefined) throw McpError.CATALOG_UNKNOWN({ name: name.slice(0, 128) })
-    const { service, tool, peer } = place
-    const { content, structuredContent, isError } = await this.#deps.router.call(tool, args, {
-      ...options,
-      service,
-      peer,
+    const { signal } = options
+    if (name === FIND_TOOLS.name) return this.#find(args, signal)
+    if (name !== CALL_TOOL.name)
+      return this.#callOne(await this.#named(name, signal), args, options)
+    const { name: known, args: given, ...place } = readWantedCall(args)
+    if (known !== undefined) return this.#callOne(await this.#named(known, signal), given, options)
+    const is = ({ shown }: Listed) => isAt(shown, place)
+    const found = await this.#listings.need({ name: place.tool ?? '', is }, signal)
+    return this.#callOne(found, given, options)
+  }
+
+  watch(listener: () => void): () => void {
+    return this.#watchers.add(listener)
+  }
+
+  /** What assistants are not shown until a person approves it. */
+  async withheld({ signal }: CallOptions = {}): Promise<readonly WithheldTool[]> {
+    const { tools } = await this.#listings.current(signal)
+    return tools.flatMap((tool) => {
+      const why = this.#verdict(tool)
+      return why === 'approved' ? [] : [{ tool: tool.shown, why }]
     })
+  }
+
+  /** Takes what the tool says of itself now. */
+  async approve(name: string, { signal }: CallOptions = {}): Promise<CatalogTool> {
+    const { shown, placed } = await this.#named(name, signal)
+    await this.#deps.approvals.approve(placed)
+    this.#watchers.tell()
+    return shown
+  }
+
+  /** Has the tool in every list, or no longer. */
+  async pin(name: string, pinned: boolean, { signal }: CallOptions = {}): Promise<CatalogTool> {
+    const { approvals } = this.#deps
+    const { shown, placed } = await this.#named(name, signal)
+    await (pinned ? approvals.pin(placed) : approvals.unpin(placed))
+    this.#watchers.tell()
+    return shown
+  }
+
+  async #find(args: ToolArgs, signal: AbortSignal | undefined): Promise<ToolResult> {
+    const wanted = readWanted(args)
+    const { tools } = await this.#listings.current(signal)
+    const byName = new Map(tools.map((tool) => [tool.shown.name, tool]))
+    const visible = tools.filter((tool) => this.#verdict(tool) === 'approved')
+    const found = search(
+      visible.map(({ shown }) => shown),
+      wanted,
+    )
+    const shown = found.slice(0, wanted.limit).filter(({ name }) => {
+      const tool = byName.get(name)
+      return tool !== undefined && this.#admits(tool)
+    })
+    const structuredContent = { tools: shown.map((tool) => ({ ...tool })), matching: found.length }
+    const text = JSON.stringify(structuredContent)
+    return { content: [{ type: 'text', text }], structuredContent }
+  }
+
+  async #callOne(tool: Listed, args: ToolArgs, options: SessionCallOptions): Promise<ToolResult> {
+    const { service, tool: name, peer } = tool.shown
+    if (!this.#admits(tool)) throw this.#refusal(tool)
+    const { router } = this.#deps
+    const result = await router.call(name, args, { ...options, service, peer })
+    const { content, structuredContent, isError } = result
     return {
       content,
       ...(structuredContent === undefined ? {} : { structuredContent }),
@@ -122,100 +180,57 @@ export class LocalCatalog implements Catalog, Service {
     }
   }
 
-  watch(listener: () => void): () => void {
-    // One entry for each call, also when the same listener is given twice.
-    const watcher = () => listener()
-    this.#watchers.add(watcher)
-    return () => this.#watchers.delete(watcher)
+  #refusal({ shown, placed }: Listed): Error {
+    const { name, peer, service, tool } = shown
+    const facts = { name, peer, service, tool }
+    const isChanged = this.#deps.approvals.verdict(placed) === 'changed'
+    return isChanged ? McpError.TOOL_CHANGED(facts) : McpError.TOOL_UNAPPROVED(facts)
   }
 
-  #tellWatchers(): void {
-    for (const watcher of [...this.#watchers]) watcher()
+  #named(name: string, signal: AbortSignal | undefined): Promise<Listed> {
+    return this.#listings.need({ name, is: ({ shown }) => shown.name === name }, signal)
+  }
+
+  #isOwn({ shown }: Listed): boolean {
+    return shown.peer === this.#deps.host.self
+  }
+
+  /** Whether it may be shown or called now; under `first-use` that approves a new one. */
+  #admits(tool: Listed): boolean {
+    return this.#isOwn(tool) || this.#deps.approvals.admits(tool.placed)
+  }
+
+  /** The same without approving anything. */
+  #verdict(tool: Listed): Verdict {
+    return this.#isOwn(tool) ? 'approved' : this.#deps.approvals.outlook(tool.placed)
+  }
+
+  #core(tools: readonly Listed[]): { core: readonly Listed[]; isAll: boolean } {
+    const { approvals } = this.#deps
+    const visible = tools.filter((tool) => this.#verdict(tool) === 'approved')
+    if (visible.length <= this.#config.gatewayToolsMax) return { core: visible, isAll: true }
+    const core = visible.filter((tool) => this.#isOwn(tool) || approvals.isPinned(tool.placed))
+    return { core, isAll: false }
   }
 
   /** Looks anew for those who watch, when there is reason to. */
   async #look(): Promise<void> {
-    const ageMs = this.#deps.clock.now() - (this.#listing?.atMs ?? 0)
+    const { clock, log } = this.#deps
+    const before = this.#listings.latest
+    const ageMs = clock.now() - (before?.atMs ?? 0)
     if (this.#watchers.size === 0 || (!this.#peersMoved && ageMs < REFRESH_MS)) return
-    await this.#make().catch((error: unknown) => {
-      this.#deps.log.debug('tools not listed', { error })
-    })
+    try {
+      this.#peersMoved = false
+      const after = await this.#listings.make()
+      if (before === undefined) return
+      if (this.#coreText(before.tools) !== this.#coreText(after.tools)) this.#watchers.tell()
+    } catch (error) {
+      log.debug('tools not listed', { error })
+    }
   }
 
-  async #current(): Promise<Listing> {
-    const listing = this.#listing
-    const isFresh = listing !== undefined && this.#deps.clock.now() - listing.atMs < FRESH_MS
-    return isFresh ? listing : this.#make()
-  }
-
-  /** Whoever asks while a list is being made gets that one. */
-  #make(): Promise<Listing> {
-    this.#making ??= this.#makeOne().finally(() => {
-      this.#making = undefined
-    })
-    return this.#making
-  }
-
-  async #makeOne(): Promise<Listing> {
-    const { clock } = this.#deps
-    const before = this.#listing
-    this.#peersMoved = false
-    using deadline = clock.deadline(LIST_TIMEOUT_MS, this.#life.signal)
-    const others = await this.#remote.gather(deadline.signal)
-    const tools = this.#named([...this.#own(), ...others].slice(0, TOOLS_MAX))
-    const listing = { tools, atMs: clock.now() }
-    this.#listing = listing
-    if (before !== undefined && !isSame(before.tools, tools)) this.#tellWatchers()
-    return listing
-  }
-
-  #own(): PlacedTool[] {
-    const { services, host } = this.#deps
-    return services
-      .list()
-      .filter(({ state }) => state === 'ready')
-      .flatMap(({ name, tools }) => {
-        return tools.map((info) => ({ peer: host.self, service: name, info }))
-      })
-  }
-
-  #named(found: readonly PlacedTool[]): CatalogTool[] {
-    const { self } = this.#deps.host
-    const infos = new Map<string, ToolInfo>()
-    const places = found.map(({ peer, service, info }) => {
-      const place = { peer, service, tool: info.name }
-      infos.set(placeKey(place), info)
-      return place
-    })
-    const named = nameTools(places, self, (name) => this.#owners.get(name))
-    return [...named].flatMap(([name, place]) => {
-      const info = infos.get(placeKey(place))
-      if (info === undefined) return []
-      this.#owners.set(name, placeKey(place))
-      const label = place.peer === self ? '' : `[from peer ${shortPeer(place.peer)}] `
-      return { ...info, ...place, name, description: label + info.description }
-    })
-  }
-}
-
-function shortPeer(peer: PeerId): string {
-  return `${peer.slice(0, 4)}…${peer.slice(-6)}`
-}
-
-function isSame(a: readonly CatalogTool[], b: readonly CatalogTool[]): boolean {
-  return JSON.stringify(a) === JSON.stringify(b)
-}
-
-/** Lets one of several waiters go without ending what the others wait for. */
-async function abortable<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (signal === undefined) return work
-  const { promise, reject } = Promise.withResolvers<never>()
-  const giveUp = () => reject(signal.reason)
-  if (signal.aborted) giveUp()
-  signal.addEventListener('abort', giveUp, { once: true })
-  try {
-    return await Promise.race([work, promise])
-  } finally {
-    signal.removeEventListener('abort', giveUp)
+  #coreText(tools: readonly Listed[]): string {
+    const { core, isAll } = this.#core(tools)
+    return JSON.stringify([isAll, core.map(({ shown }) => shown)])
   }
 }

@@ -90,9 +90,16 @@ test('what a process started ends with it', async () => {
   assert.ok(await processGone(pid))
 })
 
-test('a line above the limit of a frame is refused', async () => {
-  const child = await start(`process.stdout.write('{'.repeat(17 * 1024 * 1024) + '\\n')`)
-  await assert.rejects(child.read(), coded('WIRE_TOO_LONG'))
+test('a line above the limit of a frame is refused to whoever asked, and the next is read', async () => {
+  const child = await start(`
+    const text = 'x'.repeat(17 * 1024 * 1024)
+    console.log('{'.repeat(17 * 1024 * 1024))
+    console.log(JSON.stringify({ jsonrpc: '2.0', result: { content: [{ type: 'text', text }] }, id: 7 }))
+    console.log('{"next":1}')`)
+  const refusal = text(await child.read())
+  assert.match(refusal, /"id":7/)
+  assert.match(refusal, /MCP_RESULT_TOO_LARGE/)
+  assert.equal(text(await child.read()), '{"next":1}')
   await child.close()
 })
 

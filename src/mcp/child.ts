@@ -9,9 +9,10 @@
 import { type ChildProcessByStdio, spawn } from 'node:child_process'
 import type { Readable, Writable } from 'node:stream'
 import type { Clock, Logger } from '../base/index.ts'
-import { encodeFrame, FrameSplitter } from '../wire/index.ts'
+import { encodeFrame } from '../wire/index.ts'
 import { McpError } from './errors.ts'
 import { LastLines } from './last-lines.ts'
+import { LongLines, type OpenWriter } from './long-lines.ts'
 import type { Pipe } from './pipe.ts'
 import { FRAME_BYTES_MAX } from './protocol.ts'
 import { clientSdk } from './sdk.ts'
@@ -22,6 +23,8 @@ export type StdioSource = Extract<ServiceSource, { kind: 'stdio' }>
 export interface ChildDeps {
   readonly clock: Clock
   readonly log: Logger
+  /** Where its answers above one frame go; without it, they are refused. */
+  readonly longAnswers?: OpenWriter | undefined
 }
 
 /** How the process ended. */
@@ -39,7 +42,7 @@ export class Child implements Pipe {
   readonly #process: ChildProcessByStdio<Writable, Readable, Readable>
   readonly #clock: Clock
   readonly #stderr: LastLines
-  readonly #splitter = new FrameSplitter('line', FRAME_BYTES_MAX)
+  readonly #lines: LongLines
   readonly #chunks: AsyncIterator<Uint8Array>
   /** Asked for ahead: Node throws away what nobody reads when the process exits. */
   #next: Promise<IteratorResult<Uint8Array>>
@@ -64,8 +67,10 @@ export class Child implements Pipe {
     return child
   }
 
-  private constructor(service: string, source: StdioSource, { clock, log }: ChildDeps) {
+  private constructor(service: string, source: StdioSource, deps: ChildDeps) {
+    const { clock, log } = deps
     this.#clock = clock
+    this.#lines = new LongLines(deps.longAnswers)
     this.#stderr = new LastLines((line) => log.debug('service said', { service, line }))
     this.#process = spawn(source.command, [...source.args], {
       cwd: source.cwd,
@@ -118,7 +123,7 @@ export class Child implements Pipe {
       const chunk = await settled(this.#next, options.signal)
       if (chunk.done === true) return undefined
       this.#next = this.#ahead()
-      this.#frames.push(...this.#splitter.push(chunk.value))
+      this.#frames.push(...(await this.#lines.push(chunk.value)))
     }
   }
 
@@ -154,6 +159,7 @@ export class Child implements Pipe {
     if (pid !== undefined) await this.#endGroup()
     await this.#exited.promise
     stdout.destroy()
+    await this.#lines.close()
     stderr.destroy()
   }
 

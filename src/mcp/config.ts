@@ -8,7 +8,9 @@ export const mcpConfig = z.strictObject({
     .min(1)
     .max(10_000)
     .default(100)
-    .describe('Requests of other peers in work at once, over all services; more are refused'),
+    .describe(
+      'Requests of other peers in work at once, over all services; more wait for a fair share',
+    ),
   requestTimeoutMs: z
     .int()
     .min(100)
@@ -46,6 +48,44 @@ export const mcpConfig = z.strictObject({
     .max(60_000)
     .default(5_000)
     .describe('How long finding who offers a tool may take; what is known by then is used'),
+  journalKeepMs: z
+    .int()
+    .min(1_000)
+    .max(86_400_000)
+    .default(3_600_000)
+    .describe('How long the outcome of a keyed call of a peer is kept, so that it runs once'),
+  outcomeWaitMs: z
+    .int()
+    .min(0)
+    .max(600_000)
+    .default(10_000)
+    .describe('How long a peer that fell silent in a call is asked what became of it; 0: not'),
+  announceServices: z
+    .boolean()
+    .default(true)
+    .describe('Whether our services are told over a topic, and those of others heard there'),
+  resultStoreBytes: z
+    .int()
+    .min(0)
+    .max(1024 ** 4)
+    .default(1024 ** 3)
+    .describe('Results of peers above one frame, on disk for minutes; 0: they are refused'),
+  resultBytesMax: z
+    .int()
+    .min(1_024)
+    .max(400 * 1024 ** 2)
+    .default(128 * 1024 ** 2)
+    .describe('How long a result may be that our own call reads into memory'),
+  approve: z
+    .enum(['first-use', 'ask'])
+    .default('first-use')
+    .describe('Whose definition of a remote tool counts: the first that was seen, or none unasked'),
+  gatewayToolsMax: z
+    .int()
+    .min(0)
+    .max(4_096)
+    .default(64)
+    .describe('Tools that assistants are listed; with more there are, peers’ are found by words'),
   descriptorRenewMs: z
     .int()
     .min(10_000)

@@ -6,27 +6,43 @@ import { testPeer, testTool } from '../../test/support/mcp-directory.ts'
 import { fromUtf8, hasCode, utf8 } from '../base/index.ts'
 import {
   DESCRIPTOR_BYTES_MAX,
-  type Described,
   decodeDescriptor,
   describe,
   encodeDescriptor,
+  hashOfTool,
   hashOfTools,
 } from './descriptor.ts'
 
 const peer = testPeer(1)
+const NONE = { count: 0, names: [] }
 const head = { service: 'calc', peer, version: '0.1.0', endpoints: ['/ip4/127.0.0.1/tcp/9000'] }
 const invalid = coded('MCP_DESCRIPTOR_INVALID')
 
-const described: fc.Arbitrary<Described> = fc.record({
+const listed = fc
+  .array(fc.string({ unit: 'binary', maxLength: 80 }), { maxLength: 40 })
+  .map((names) => ({ count: names.length, names }))
+const schema = fc.constantFrom(
+  { type: 'object' },
+  { type: 'object', properties: { a: { type: 'number' } }, required: ['a'] },
+  { type: 'object', properties: { 'not a name': {} } },
+  { anyOf: [] },
+)
+const described = fc.record({
   service: fc.stringMatching(/^[a-z0-9][a-z0-9-]{0,62}$/),
   peer: fc.constantFrom(peer, testPeer(2)),
   version: fc.stringMatching(/^[A-Za-z0-9.+-]{1,64}$/),
   endpoints: fc.array(fc.stringMatching(/^\/[a-z0-9/.:-]{1,60}$/), { maxLength: 12 }),
+  expires: fc.nat(2_000_000_000),
+  tags: fc.array(fc.stringMatching(/^[a-z0-9][a-z0-9-]{0,31}$/), { maxLength: 20 }),
+  price: fc.option(fc.nat(1_000_000_000)),
+  load: fc.option(fc.nat(100)),
+  resources: listed,
+  prompts: listed,
   tools: fc.uniqueArray(
     fc.record({
       name: fc.stringMatching(/^[A-Za-z0-9_./-]{1,128}$/),
       description: fc.string({ unit: 'binary', maxLength: 600 }),
-      inputSchema: fc.constant({ type: 'object' }),
+      inputSchema: schema,
       idempotent: fc.boolean(),
       readOnly: fc.boolean(),
     }),
@@ -79,7 +95,7 @@ const REFUSED: Record<string, Uint8Array> = {
   'what is no JSON': utf8('{"v":1'),
   'what is no UTF-8': Uint8Array.of(0x22, 0xff, 0x22),
   'what is no object': utf8('[]'),
-  'another version': bent((fields) => Object.assign(fields, { v: 2 })),
+  'another version': bent((fields) => Object.assign(fields, { v: 3 })),
   'a key more': bent((fields) => Object.assign(fields, { more: 1 })),
   'a key less': bent((fields) => delete fields.endpoints),
   'white space': utf8(`${fromUtf8(bent(() => undefined))} `),
@@ -93,6 +109,28 @@ const REFUSED: Record<string, Uint8Array> = {
   'half a tool': bent((fields) => Object.assign(fields, { tools: [], toolCount: 0.5 })),
   'too many tools': bent((fields) => Object.assign(fields, { tools: [], toolCount: 513 })),
   'a tool that is no object': bent((fields) => Object.assign(fields, { tools: ['add'] })),
+  'a tool of another form': bent((fields) => Object.assign(fields, { tools: [['add', 'x', 1]] })),
+  'a hint that there is not': bent((fields) => {
+    Object.assign(fields, { tools: [['add', 'x', 4, '', null]] })
+  }),
+  'a short hash of a tool': bent((fields) => {
+    Object.assign(fields, { tools: [['add', 'x', 1, 'ab', null]] })
+  }),
+  'an argument of no type': bent((fields) => {
+    Object.assign(fields, { tools: [['add', 'x', 1, '', ['a:float']]] })
+  }),
+  'seventeen tags': bent((fields) => {
+    Object.assign(fields, { tags: Array.from({ length: 17 }, (_, i) => `t${i + 10}`) })
+  }),
+  'tags out of order': bent((fields) => Object.assign(fields, { tags: ['b', 'a'] })),
+  'a tag twice': bent((fields) => Object.assign(fields, { tags: ['a', 'a'] })),
+  'a load above 100': bent((fields) => Object.assign(fields, { load: 101 })),
+  'a price below zero': bent((fields) => Object.assign(fields, { price: -1 })),
+  'an end that is no number': bent((fields) => Object.assign(fields, { expires: '1' })),
+  'resources without a count': bent((fields) => Object.assign(fields, { resources: [['a']] })),
+  'too many names': bent((fields) => {
+    Object.assign(fields, { prompts: [17, Array(17).fill('a')] })
+  }),
   'nine endpoints': bent((fields) => Object.assign(fields, { endpoints: Array(9).fill('/a') })),
   'an endpoint of 300 bytes': bent((fields) => {
     Object.assign(fields, { endpoints: [`/${'x'.repeat(300)}`] })
@@ -114,15 +152,16 @@ test('decodeDescriptor() refuses the same values in another order', () => {
 
 test('decodeDescriptor() cleans the texts of strangers', () => {
   const bytes = bent((fields) => {
-    const [tool] = fields.tools as Record<string, unknown>[]
-    Object.assign(tool ?? {}, { description: 'adds\u202e\u001b[2J' })
+    const [tool] = fields.tools as unknown[][]
+    Object.assign(tool ?? [], { 1: 'adds\u202e\u001b[2J' })
   })
   assert.equal(decodeDescriptor(bytes).tools[0]?.description, 'adds[2J')
 })
 
 test('encodeDescriptor() refuses what nobody could read', () => {
   const tools = Array.from({ length: 512 }, (_, i) => testTool(`tool-${i}`))
-  const huge = { ...describe({ ...head, tools: [] }), tools, toolCount: 512 }
+  const described = tools.map((tool) => ({ ...tool, hash: hashOfTool(tool), args: [] }))
+  const huge = { ...describe({ ...head, tools: [] }), tools: described, toolCount: 512 }
   assert.throws(() => encodeDescriptor(huge), invalid)
 })
 
@@ -136,6 +175,48 @@ test('hashOfTools() does not depend on order, and changes with any schema', () =
     hashOfTools([{ ...a, inputSchema: same }]),
   )
   assert.notEqual(hashOfTools([{ ...a, inputSchema: turned }]), hashOfTools([a]))
+})
+
+test('what the first version wrote is still read', () => {
+  const tools = [{ name: 'add', description: 'adds', idempotent: true, readOnly: false }]
+  const common = { schemaHash: 'a'.repeat(64), endpoints: ['/ip4/127.0.0.1/tcp/9000'] }
+  const { service, version } = head
+  const written = { v: 1, service, peer, version, tools, toolCount: 1, ...common }
+  const read = decodeDescriptor(utf8(JSON.stringify(written)))
+  const unsaid = { expires: 0, tags: [], price: null, load: null, resources: NONE, prompts: NONE }
+  const known = tools.map((tool) => ({ ...tool, hash: '', args: null }))
+  const now = { service, peer, version, tools: known, toolCount: 1, ...common, ...unsaid }
+  assert.deepEqual(read, now)
+  assert.throws(() => decodeDescriptor(utf8(JSON.stringify({ ...written, more: 1 }))), invalid)
+  const half = { ...written, tools: [{ name: 'add', description: 'adds' }] }
+  assert.throws(() => decodeDescriptor(utf8(JSON.stringify(half))), invalid)
+})
+
+test('describe() says of a tool which arguments it takes, and of all what its tags are', () => {
+  const inputSchema = {
+    type: 'object',
+    properties: { b: { type: 'integer' }, a: { type: 'number' }, c: {} },
+    required: ['a'],
+  }
+  const tools = [testTool('add', { inputSchema })]
+  const said = describe({ ...head, tools, tags: ['math', 'Not one', 'calc', 'math'] })
+  assert.deepEqual(said.tools[0]?.args, ['a:number!', 'b:integer', 'c:any'])
+  assert.deepEqual(said.tags, ['calc', 'math'])
+  assert.equal(said.tools[0].hash, hashOfTool(tools[0] ?? assert.fail()))
+})
+
+test('hashOfTool() changes with anything of the tool', () => {
+  const tool = testTool('a')
+  for (const over of [
+    { description: 'other' },
+    { inputSchema: { type: 'object', properties: {} } },
+    { outputSchema: { type: 'object' } },
+    { idempotent: false },
+    { readOnly: true },
+  ]) {
+    assert.notEqual(hashOfTool({ ...tool, ...over }), hashOfTool(tool))
+  }
+  assert.equal(hashOfTool({ ...tool }), hashOfTool(tool))
 })
 
 test('decodeDescriptor() answers noise with a coded error', () => {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { coded } from '../../test/support/expect.ts'
 import { FakeClock } from '../../test/support/fake-clock.ts'
 import {
   FakeDht,
@@ -10,9 +11,11 @@ import {
   testTool,
   untilAborted,
 } from '../../test/support/mcp-directory.ts'
-import { silentLog, utf8 } from '../base/index.ts'
+import { secureRandom as random, silentLog, utf8 } from '../base/index.ts'
 import type { PeerId } from '../identity/index.ts'
 import { Directory, type DirectoryDeps } from './directory.ts'
+import { encodeInvitation } from './invitation.ts'
+import { Scores } from './scores.ts'
 import type { Found } from './search.ts'
 import { ANY_SERVICE, descriptorKey, INDEX_NAME } from './service-index.ts'
 import type { ServiceStatus } from './tool.ts'
@@ -34,12 +37,13 @@ function network() {
     const services = new FakeServices()
     const host = new FakeHost(peer)
     const sessions = { listTools }
-    const own = { dht: dht.as(peer), services, host, sessions }
-    const directory = new Directory({ ...own, version: '1', clock, log: silentLog }, CONFIG)
+    const scores = new Scores(clock)
+    const own = { dht: dht.as(peer), services, host, sessions, scores }
+    const directory = new Directory({ ...own, version: '1', random, clock, log: silentLog }, CONFIG)
     services.set(...offered)
     await directory.start()
     await clock.advance(1_000)
-    return { directory, services, host }
+    return { directory, services, host, scores }
   }
   return { clock, dht, visits, join }
 }
@@ -68,6 +72,112 @@ test('find() finds a tool by its name, by its service, by both, and everything',
   const [add, sub] = all.entries
   assert.deepEqual([add?.idempotent, sub?.idempotent], [true, false])
   assert.equal(add?.description, 'Does add')
+})
+
+test('find() finds tools by tag, by words and by the arguments that they take', async () => {
+  const { join, dht } = network()
+  const { directory } = await join(SELF)
+  const inputSchema = { properties: { a: { type: 'number' } }, required: ['a'] }
+  const square = testTool('square', { inputSchema, description: 'Multiplies by itself' })
+  await join(BOB, { ...testService('calc', [square, testTool('pi')]), tags: ['math'], price: 2 })
+  await join(EVE, testService('echo', [testTool('say')]))
+  const byTag = await directory.find({ tag: 'math' })
+  assert.deepEqual(names(byTag), ['bob/calc/square', 'bob/calc/pi'])
+  assert.deepEqual([byTag.entries[0]?.tags, byTag.entries[0]?.price], [['math'], 2])
+  assert.deepEqual(names(await directory.find({ tag: 'physics' })), [])
+  assert.deepEqual(names(await directory.find({ accepts: { a: 'integer' } })), ['bob/calc/square'])
+  assert.deepEqual(names(await directory.find({ accepts: {} })).length, 2)
+  assert.deepEqual(names(await directory.find({ tag: 'math', text: 'multiplies' })), [
+    'bob/calc/square',
+  ])
+  const { gets } = dht
+  const byText = await directory.find({ text: 'itself' })
+  assert.deepEqual([names(byText), byText.cached], [['bob/calc/square'], true])
+  assert.equal(dht.gets, gets, 'what was seen before is found without asking')
+})
+
+test('find() looks for words in the network when nothing that was seen has them', async () => {
+  const { join } = network()
+  const { directory } = await join(SELF)
+  await join(BOB, calc)
+  const found = await directory.find({ text: 'does add' })
+  assert.deepEqual([names(found), found.cached], [['bob/calc/add'], false])
+})
+
+test('find() refuses a query that nothing can answer', async () => {
+  const { directory } = await network().join(SELF)
+  await assert.rejects(directory.find({ tag: 'Not a tag' }), coded('MCP_QUERY_INVALID'))
+  await assert.rejects(directory.find({ invitation: 'x' }), coded('MCP_INVITATION_INVALID'))
+})
+
+test('a blinded service is found with its invitation, and without it by no name of it', async () => {
+  const { join, clock } = network()
+  const { directory } = await join(SELF)
+  const secret = new Uint8Array(32).fill(5)
+  const bob = await join(BOB)
+  bob.services.secrets.set('calc', secret)
+  bob.services.set({ ...calc, visibility: 'blinded', tags: ['math'] })
+  await clock.advance(1_000)
+  const invitation = encodeInvitation({ service: 'calc', secret, peers: [BOB] })
+  const found = await directory.find({ invitation })
+  assert.deepEqual(names(found), ['bob/calc/add', 'bob/calc/sub'])
+  assert.deepEqual(names(await directory.find({ invitation, tool: 'sub' })), ['bob/calc/sub'])
+  for (const query of [
+    {},
+    { service: 'calc' },
+    { tool: 'add' },
+    { tag: 'math' },
+    { text: 'add' },
+  ]) {
+    assert.deepEqual(names(await directory.find(query)), [], JSON.stringify(query))
+  }
+  const forged = { service: 'calc', secret: new Uint8Array(32), peers: [BOB] }
+  const missed = await directory.find({ invitation: encodeInvitation(forged) })
+  assert.deepEqual(
+    [names(missed), missed.failed],
+    [[], [{ peer: BOB, code: 'MCP_DESCRIPTOR_MISSING' }]],
+  )
+})
+
+test('one who was invited cannot offer the service in place of who invited', async () => {
+  const { join, clock } = network()
+  const { directory } = await join(SELF)
+  const secret = new Uint8Array(32).fill(5)
+  const eve = await join(EVE)
+  eve.services.secrets.set('calc', secret)
+  eve.services.set({ ...calc, visibility: 'blinded' })
+  await clock.advance(1_000)
+  const invitation = encodeInvitation({ service: 'calc', secret, peers: [BOB] })
+  assert.deepEqual(names(await directory.find({ invitation })), [])
+})
+
+test('a peer is asked by name for what it does not publish', async () => {
+  const { join, visits } = network()
+  const { directory } = await join(SELF)
+  await join(BOB, calc)
+  assert.deepEqual(names(await directory.find({ peer: BOB })), ['bob/calc/add', 'bob/calc/sub'])
+  assert.deepEqual(visits, [])
+  assert.deepEqual(names(await directory.find({ peer: BOB, service: 'secret' })), [
+    'bob/secret/hidden',
+  ])
+  assert.deepEqual(visits, [BOB])
+  assert.deepEqual(names(await directory.find({ peer: EVE })), [])
+})
+
+test('what is found stands by distance; ranked() puts first what was measured to be best', async () => {
+  const { join } = network()
+  const { directory, scores } = await join(SELF)
+  await join(BOB, calc)
+  await join(EVE, calc)
+  const { entries } = await directory.find({ tool: 'add' })
+  const [near, far] = entries.map(({ peer }) => peer)
+  assert.ok(near && far)
+  scores.succeeded(near, 500)
+  scores.succeeded(far, 5)
+  assert.deepEqual(
+    directory.ranked(entries).map(({ peer }) => peer),
+    [far, near],
+  )
 })
 
 test('find() has our own tools first, and does not list them twice', async () => {
@@ -242,7 +352,7 @@ test('a visit that hangs ends with the search', async () => {
   const sessions: DirectoryDeps['sessions'] = {
     listTools: async (_peer, _service, options) => untilAborted(options?.signal),
   }
-  const deps = { ...own, sessions, version: '1', clock, log: silentLog }
+  const deps = { ...own, sessions, version: '1', random, clock, log: silentLog }
   const searching = new Directory(deps, CONFIG).find({ service: 'big' })
   await clock.advance(5_000)
   assert.deepEqual((await searching).failed, [{ peer: BOB, code: 'BASE_DEADLINE' }])

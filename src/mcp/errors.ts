@@ -67,6 +67,28 @@ export const McpError = defineErrors('MCP', {
       `Cannot answer "${f.method}": it was not done after ${f.afterMs} ms`,
     retryable: true,
   },
+  NOT_READ: {
+    says: (f: { afterMs: number }) =>
+      `Cannot keep what waits for the other side: it read nothing for ${f.afterMs} ms`,
+    retryable: true,
+  },
+  RESULT_LOST: {
+    says: (f: { peer: PeerId; tool: string; size: number; read: number; reason: string }) =>
+      `Cannot read the result of tool "${f.tool}": the tool ran, but of ${f.size} bytes only ` +
+      `${f.read} came from peer ${f.peer} (${f.reason})`,
+  },
+  RESULT_UNSENT: {
+    says: (f: { what: string; limit: number }) =>
+      `Cannot send the result: the tool ran, but ${f.what} is at its limit of ${f.limit}`,
+  },
+  RESULT_STORE_FAILED: {
+    says: (f: { found: string }) =>
+      `Cannot keep a result that is larger than one frame: ${f.found}; make room on the disk`,
+  },
+  RESULT_UNKNOWN: {
+    says: (f: { found: string }) =>
+      `Cannot give a part of a result: ${f.found}; call the tool again`,
+  },
   RESULT_TOO_LARGE: {
     says: (f: { size: number; limit: number }) =>
       `Cannot send a message of ${f.size} bytes: the limit is ${f.limit}; ask for less at once`,
@@ -96,6 +118,10 @@ export const McpError = defineErrors('MCP', {
     says: (f: { peer: PeerId; tool: string; code: string; message: string }) =>
       `Cannot call tool "${f.tool}": peer ${f.peer} refused with ${f.code}: ${f.message}`,
     retryable: true,
+  },
+  GRANT_REFUSED: {
+    says: (f: { peer: PeerId; tool: string; code: string; message: string }) =>
+      `Cannot call tool "${f.tool}": peer ${f.peer} wants a grant (${f.code}): ${f.message}`,
   },
   TOOL_ERROR: {
     says: (f: { tool: string; rpcCode: number; message: string }) =>
@@ -136,13 +162,85 @@ export const McpError = defineErrors('MCP', {
       `Cannot tell whether tool "${f.tool}" ran: peer ${f.peer} fell silent after it was asked, ` +
       `and the tool is not idempotent, so nobody else was; ${triesOf(f.attempts)}`,
   },
+  KEY_REUSED: {
+    says: (f: { key: string }) =>
+      `Cannot use idempotency key "${f.key}" again: it belongs to a call of another tool or with ` +
+      'other arguments; draw a new key for each call',
+  },
+  CALL_NEVER_RAN: {
+    says: (f: { key: string }) =>
+      `Cannot give the outcome of call "${f.key}": it never ran here, and will not any more`,
+    retryable: true,
+  },
+  CALL_RUNNING: {
+    says: (f: { key: string }) =>
+      `Cannot give the outcome of call "${f.key}" yet: it is in work; ask again`,
+    retryable: true,
+  },
+  CALL_LOST: {
+    says: (f: { reason: string }) => `Cannot tell what became of the call: ${f.reason}`,
+  },
+  RESULT_NOT_KEPT: {
+    says: (f: { found: string }) =>
+      `Cannot give the result of the call again: the tool ran, and its result was too large to ` +
+      `keep (${f.found}); ask the tool for what it changed`,
+  },
+  JOURNAL_FAILED: {
+    says: (f: { file: string; reason: string }) =>
+      `Cannot keep the journal of calls in "${f.file}": ${f.reason}; make room, mend or move it`,
+    retryable: true,
+  },
   DESCRIPTOR_INVALID: {
     says: (f: { found: string }) => `Cannot accept service descriptor: found ${f.found}`,
+  },
+  QUERY_INVALID: {
+    says: (f: { part: string; found: string; wanted: string }) =>
+      `Cannot look for tools: ${f.part} is ${JSON.stringify(f.found)}; wanted ${f.wanted}`,
+  },
+  INVITATION_INVALID: {
+    says: (f: { found: string }) =>
+      `Cannot use the invitation: found ${f.found}; ` +
+      'ask whoever gave it to you for the whole text that "p2p expose --invite" printed',
+  },
+  NOT_BLINDED: {
+    says: (f: { service: string }) =>
+      `Cannot invite to service "${f.service}": it is not blinded; expose it with --invite`,
   },
   DESCRIPTOR_MISSING: {
     says: (f: { key: string }) =>
       `Cannot read "${f.key}": nobody who answered has it; its peer may be gone`,
     retryable: true,
+  },
+  SERVICE_NOT_FOUND: {
+    says: (f: { service: string; asked: number; silent: number }) =>
+      `Cannot find service "${f.service}": none of ${f.asked} peers that answered offers it` +
+      (f.silent === 0 ? '' : `, and ${f.silent} did not answer`) +
+      '; see which there are with "p2p tools", or name the peer',
+    retryable: true,
+  },
+  TOOL_CHANGED: {
+    says: (f: { name: string; peer: PeerId; service: string; tool: string }) =>
+      `Cannot call "${f.name}": peer ${f.peer} describes tool "${f.tool}" of service ` +
+      `"${f.service}" otherwise than when it was approved; read what it says now and approve ` +
+      `it with "p2p tools approve ${f.name}"`,
+  },
+  TOOL_UNAPPROVED: {
+    says: (f: { name: string; peer: PeerId; service: string; tool: string }) =>
+      `Cannot call "${f.name}": tool "${f.tool}" of service "${f.service}" at peer ${f.peer} ` +
+      `was never approved, and mcp.approve is "ask"; approve it with "p2p tools approve ${f.name}"`,
+  },
+  PINS_FULL: {
+    says: (f: { limit: number }) =>
+      `Cannot pin another tool: ${f.limit} are pinned already; unpin one first`,
+  },
+  APPROVALS_FILE: {
+    says: (f: { path: string; found: string }) =>
+      `Cannot read approvals from "${f.path}": ${f.found}; mend the file, or move it away to ` +
+      'approve every tool anew',
+  },
+  APPROVALS_NOT_KEPT: {
+    says: (f: { path: string; found: string }) =>
+      `Cannot keep approvals in "${f.path}": ${f.found}; make the folder writable`,
   },
   CATALOG_UNKNOWN: {
     says: (f: { name: string }) =>

@@ -10,5 +10,11 @@ export interface McpEvents {
     readonly peer: PeerId
     readonly ms: number
     readonly code: string
+    readonly service?: string | null
+    /** The grant by which it was let through, and through whose hands that came. */
+    readonly grant?: string | null
+    readonly chain?: readonly PeerId[]
+    /** The code of the error that refused it. */
+    readonly reason?: string
   }
 }

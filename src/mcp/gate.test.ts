@@ -2,12 +2,13 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { coded } from '../../test/support/expect.ts'
 import { FakeClock } from '../../test/support/fake-clock.ts'
-import { ALICE } from '../../test/support/mcp-fixture.ts'
+import { ALICE, BOB } from '../../test/support/mcp-fixture.ts'
 import { AccessError } from '../access/index.ts'
 import { Registry } from '../base/index.ts'
 import { RequestGate } from './gate.ts'
 import { mcpMetrics } from './metrics.ts'
 import type { RpcId } from './protocol.ts'
+import { codeOf } from './verdict.ts'
 
 function setup({ concurrentMax = 2, admit = () => {} } = {}) {
   const clock = new FakeClock()
@@ -19,23 +20,95 @@ function setup({ concurrentMax = 2, admit = () => {} } = {}) {
     { concurrentMax, requestTimeoutMs: 1_000 },
   )
   const expired: RpcId[] = []
-  const stream = () => gate.forStream(ALICE, (id) => void expired.push(id))
+  const errors: Error[] = []
+  const stream = (peer = ALICE) => {
+    return gate.forStream(peer, (id, error) => {
+      expired.push(id)
+      errors.push(error)
+    })
+  }
   const counted = async (outcome: string) => {
     const { body } = await registry.prometheusText()
     return body.includes(`mcp_requests_total{direction="inbound",outcome="${outcome}"} 1`)
   }
-  return { gate, clock, stream, expired, counted, calls }
+  return { gate, clock, stream, expired, errors, counted, calls }
 }
 
-test('enter() refuses one request more than the node takes, over all streams', () => {
+test('enter() has a request wait that is above what the node takes, over all streams', async () => {
   const { gate, stream } = setup()
   const [a, b] = [stream(), stream()]
-  a.enter(1, 'm')
-  b.enter(1, 'm')
-  assert.throws(() => a.enter(2, 'm'), coded('MCP_BUSY'))
+  assert.equal(a.enter(1, 'm'), undefined)
+  const turn = b.enter(1, 'm')
+  assert.deepEqual([gate.inWork, gate.waiting], [1, 1])
+  assert.equal(b.answered(1, false), false, 'it was handed to nobody, so nobody can answer it')
+  assert.equal(a.answered(1, false), true)
+  assert.equal(await turn?.comes, true)
+  assert.deepEqual([gate.inWork, gate.waiting], [1, 0])
   assert.equal(b.answered(1, false), true)
-  a.enter(2, 'm')
+})
+
+test('a place is kept for the next peer', () => {
+  const { gate, stream } = setup()
+  const [a, b] = [stream(), stream(BOB)]
+  a.enter(1, 'm', 0, { service: 's', tool: 't' })
+  assert.notEqual(a.enter(2, 'm', 0, { service: 's', tool: 't' }), undefined)
+  assert.equal(b.enter(1, 'm', 0, { service: 'r', tool: 'u' }), undefined)
   assert.equal(gate.inWork, 2)
+})
+
+test('a request without a place in half its time is refused as busy: it did not run', async () => {
+  const { gate, clock, stream, expired, errors } = setup()
+  const a = stream()
+  a.enter(1, 'm')
+  const turn = a.enter(2, 'm')
+  await clock.advance(500)
+  assert.equal(await turn?.comes, false)
+  assert.deepEqual(expired, [2])
+  assert.deepEqual(errors.map(codeOf), ['MCP_BUSY'])
+  assert.deepEqual([gate.inWork, gate.waiting], [1, 0])
+})
+
+test('what a request waited is part of its time', async () => {
+  const { clock, stream, expired, errors } = setup()
+  const a = stream()
+  a.enter(1, 'm')
+  const turn = a.enter(2, 'm')
+  await clock.advance(400)
+  a.answered(1, false)
+  assert.equal(await turn?.comes, true)
+  await clock.advance(599)
+  assert.deepEqual(expired, [])
+  await clock.advance(1)
+  assert.deepEqual(expired, [2])
+  assert.deepEqual(errors.map(codeOf), ['MCP_REQUEST_TIMEOUT'])
+  assert.equal(clock.waiting, 0)
+})
+
+test('withdraw() takes back what waits, and nothing that is in work', async () => {
+  const { gate, stream } = setup()
+  const a = stream()
+  a.enter(1, 'm')
+  const turn = a.enter(2, 'm')
+  assert.equal(a.withdraw(1), false)
+  assert.equal(a.withdraw(2), true)
+  assert.equal(a.withdraw(2), false)
+  assert.equal(await turn?.comes, false)
+  assert.deepEqual([gate.inWork, gate.waiting], [1, 0])
+})
+
+test('room() holds a peer back that has too much waiting', async () => {
+  const { stream } = setup()
+  const a = stream()
+  a.enter('first', 'm')
+  for (let id = 0; id < 128; id += 1) {
+    assert.equal(a.room(), undefined)
+    a.enter(id, 'm')
+  }
+  const room = a.room()
+  assert.notEqual(room, undefined)
+  assert.equal(stream(BOB).room(), undefined)
+  a.withdraw(5)
+  await room
 })
 
 test('enter() asks the policy for every request', async () => {
@@ -68,7 +141,7 @@ test('a request that takes too long expires once, and its answer is not wanted',
 })
 
 test('a caller may ask for up to four times as long, and for no less than usual', async () => {
-  const { clock, stream, expired } = setup()
+  const { clock, stream, expired } = setup({ concurrentMax: 20 })
   const a = stream()
   a.enter('long', 'm', 2_500)
   await clock.advance(2_499)
@@ -128,7 +201,7 @@ test('wasAsked() lets each answer of the peer pass once, of the last 64 question
 })
 
 test('every call of a tool is told once it has ended, with how, and no other request is', async () => {
-  const { clock, stream, calls } = setup({ concurrentMax: 9 })
+  const { clock, stream, calls } = setup({ concurrentMax: 20 })
   const gate = stream()
   for (const id of [1, 2, 3, 4, 5]) gate.enter(id, 'tools/call')
   for (const id of [1, 2, 3, 4]) gate.calls(id, `tool-${id}`)

@@ -1,16 +1,19 @@
 /**
- * The requests of other peers that are in work: admitted by the policy, counted over the whole
- * node, ended by a deadline, and each answered once.
+ * The requests of other peers: admitted by the policy, each in work once it has a place among all
+ * of the node (`fair-queue.ts`), ended by a deadline, and answered once.
  */
 
 import type { Policy } from '../access/index.ts'
-import type { Clock, Deadline } from '../base/index.ts'
+import type { Clock, CodedError, Deadline } from '../base/index.ts'
 import type { PeerId } from '../identity/index.ts'
 import type { McpConfig } from './config.ts'
 import { McpError } from './errors.ts'
 import type { McpEvents } from './events.ts'
+import type { CallRight } from './exposure-stream.ts'
+import { FairQueue, type Place } from './fair-queue.ts'
 import type { McpMetrics } from './metrics.ts'
 import type { RpcId } from './protocol.ts'
+import { OTHER } from './tool-labels.ts'
 
 /** Stays open for as long as its client listens, so it has a count of its own and no deadline. */
 const LISTEN = 'subscriptions/listen'
@@ -19,11 +22,22 @@ const LISTENS_PER_STREAM_MAX = 8
 const ASKED_PER_STREAM_MAX = 64
 /** A caller may ask for this many times `requestTimeoutMs` and no more: places are few. */
 const TIMEOUTS_PER_REQUEST_MAX = 4
+/** Of a request's time, how much it may spend waiting for its place. */
+const WAITING_TIME = 0.5
+/** What waits for a place; a stream whose peer is above its bound is not read. */
+const WAITING = {
+  waitingMax: 4_096,
+  waitingPerPeerMax: 128,
+  bytesMax: 64 * 1_024 * 1_024,
+  bytesPerPeerMax: 1_024 * 1_024,
+}
 
 export interface GateDeps {
   readonly policy: Pick<Policy, 'admit'>
   readonly clock: Clock
   readonly metrics: Pick<McpMetrics, 'requests' | 'requestSeconds'>
+  /** What metrics call a tool; without it, each is `other`. */
+  readonly labelOf?: (tool: string | undefined) => string
   /** Is told of every call of a tool that was admitted and has ended. */
   readonly served?: (call: McpEvents['callServed']) => void
 }
@@ -31,52 +45,71 @@ export interface GateDeps {
 export class RequestGate {
   readonly #deps: GateDeps
   readonly #config: Pick<McpConfig, 'concurrentMax' | 'requestTimeoutMs'>
-  #inWork = 0
+  readonly #queue: FairQueue
 
   constructor(deps: GateDeps, config: Pick<McpConfig, 'concurrentMax' | 'requestTimeoutMs'>) {
     this.#deps = deps
     this.#config = config
+    this.#queue = new FairQueue({ ...WAITING, max: () => config.concurrentMax })
   }
 
-  /** Requests of all peers that have no answer yet. */
+  /** Requests of all peers that have a place and no answer yet. */
   get inWork(): number {
-    return this.#inWork
+    return this.#queue.inWork
+  }
+
+  /** Requests of all peers that wait for a place. */
+  get waiting(): number {
+    return this.#queue.waiting
   }
 
   /** For one stream of `peer`; `expired` is told of each request that took too long. */
-  forStream(peer: PeerId, expired: (id: RpcId, error: Error) => void): StreamGate {
+  forStream(peer: PeerId, expired: Expired): StreamGate {
     return new StreamGate(peer, {
       ...this.#deps,
       requestTimeoutMs: () => this.#config.requestTimeoutMs,
+      concurrentMax: () => this.#config.concurrentMax,
       expired,
-      enter: () => {
-        const { concurrentMax } = this.#config
-        if (this.#inWork >= concurrentMax) {
-          throw McpError.BUSY({ what: 'the number of requests in work', limit: concurrentMax })
-        }
-        this.#inWork += 1
-      },
-      leave: () => {
-        this.#inWork -= 1
-      },
+      queue: this.#queue,
     })
   }
 }
 
+type Expired = (id: RpcId, error: Error) => void
+
 interface StreamDeps extends GateDeps {
   /** Asked for at each request: a stream lives long, and the configuration may change. */
   readonly requestTimeoutMs: () => number
-  readonly expired: (id: RpcId, error: Error) => void
-  readonly enter: () => void
-  readonly leave: () => void
+  readonly concurrentMax: () => number
+  readonly expired: Expired
+  readonly queue: FairQueue
+}
+
+/** What of a request decides whose share it is counted in, and how much it holds as it waits. */
+export interface RequestFacts {
+  readonly service?: string | undefined
+  readonly tool?: string | undefined
+  readonly bytes?: number
+}
+
+/** Of whose service the refused call was, and the code of what refused it. */
+type Refused = Pick<McpEvents['callServed'], 'service' | 'reason'>
+
+/** A request that waits for its place: true once it has it, false if it is over before. */
+export interface Turn {
+  readonly comes: Promise<boolean>
 }
 
 interface InWork {
   readonly startedMs: number
-  /** A request that only listens has none. */
-  readonly deadline: Deadline | undefined
+  /** A request that only listens has neither. */
+  deadline: Deadline | undefined
+  readonly place: Place | undefined
+  /** Says to who waits for the place that it is not had any more. */
+  readonly over?: () => void
   /** Only where it is the call of a tool. */
   tool?: string
+  right?: CallRight | undefined
 }
 
 export class StreamGate {
@@ -93,21 +126,44 @@ export class StreamGate {
 
   /**
    * Admits a request and starts its deadline, a later one where the caller asks for it; throws the
-   * reason when the request must be refused.
+   * reason when the request must be refused. With a turn, it may not be handed on before.
    */
-  enter(id: RpcId, method: string, askedMs = 0): void {
+  enter(id: RpcId, method: string, askedMs = 0, facts: RequestFacts = {}): Turn | undefined {
     try {
-      this.#enter(id, method, askedMs)
+      return this.#enter(id, method, askedMs, facts)
     } catch (error) {
       this.#count('refused')
       throw error
     }
   }
 
-  /** Notes which tool the request calls, for whoever is told of its end. */
-  calls(id: RpcId, tool: string): void {
+  /** Resolves once the stream may be read on; `undefined` where that is so already. */
+  room(): Promise<void> | undefined {
+    return this.#deps.queue.room(this.#peer)
+  }
+
+  /** Takes back a request that still waits; whoever asks for that wants no answer. */
+  withdraw(id: RpcId): boolean {
+    if (this.#inWork.get(id)?.place?.started !== false) return false
+    this.#count('failed', this.#take(id))
+    return true
+  }
+
+  /** Takes back a request that was entered and is refused after all. */
+  refuse(id: RpcId, tool?: string, facts: Refused = {}): void {
+    const startedMs = this.#take(id)?.startedMs ?? this.#deps.clock.now()
+    this.#count('refused')
+    if (tool === undefined) return
+    const ms = this.#deps.clock.now() - startedMs
+    this.#deps.served?.({ tool, peer: this.#peer, ms, code: 'refused', ...facts })
+  }
+
+  /** Notes which tool the request calls and by what right, for whoever is told of its end. */
+  calls(id: RpcId, tool: string, right?: CallRight): void {
     const request = this.#inWork.get(id)
-    if (request !== undefined) request.tool = tool
+    if (request === undefined) return
+    request.tool = tool
+    request.right = right
   }
 
   /** Admits a message that wants no answer; the caller drops it when this throws. */
@@ -117,12 +173,15 @@ export class StreamGate {
 
   /** Whether the answer to `id` is still wanted; it is only once. */
   answered(id: RpcId | null, failed: boolean): boolean {
-    if (id === null) return false
+    // Nothing that still waits has been asked of anybody, so nobody can have answered it.
+    if (id === null || this.#inWork.get(id)?.place?.started === false) return false
     const request = this.#take(id)
     if (request === undefined) return false
-    this.#count(failed ? 'error' : 'ok', request)
+    const outcome = failed ? 'error' : 'ok'
+    this.#count(outcome, request)
     const seconds = (this.#deps.clock.now() - request.startedMs) / 1_000
-    this.#deps.metrics.requestSeconds.observe(seconds, { direction: 'inbound' })
+    const tool = this.#deps.labelOf?.(request.tool) ?? OTHER
+    this.#deps.metrics.requestSeconds.observe(seconds, { direction: 'inbound', tool, outcome })
     return true
   }
 
@@ -143,6 +202,11 @@ export class StreamGate {
     return [...this.#inWork.keys()]
   }
 
+  /** Takes back all that still waits. */
+  leaveQueue(): void {
+    for (const id of [...this.#inWork.keys()]) this.withdraw(id)
+  }
+
   /** The stream is gone: nothing of it is in work any more. */
   close(): void {
     for (const id of [...this.#inWork.keys()]) {
@@ -150,32 +214,63 @@ export class StreamGate {
     }
   }
 
-  #enter(id: RpcId, method: string, askedMs: number): void {
-    const { policy, clock, expired } = this.#deps
-    const requestTimeoutMs = this.#deps.requestTimeoutMs()
-    policy.admit(this.#peer, 'mcp.call')
+  #enter(id: RpcId, method: string, askedMs: number, facts: RequestFacts): Turn | undefined {
+    this.#deps.policy.admit(this.#peer, 'mcp.call')
     if (this.#inWork.has(id)) {
       throw McpError.REQUEST_INVALID({ found: 'the id of another request that is in work' })
     }
-    const startedMs = clock.now()
+    const startedMs = this.#deps.clock.now()
     if (method === LISTEN) {
       if (this.#listens >= LISTENS_PER_STREAM_MAX) {
         throw McpError.BUSY({ what: 'what one stream listens to', limit: LISTENS_PER_STREAM_MAX })
       }
       this.#listens += 1
-      this.#inWork.set(id, { startedMs, deadline: undefined })
-      return
+      this.#inWork.set(id, { startedMs, deadline: undefined, place: undefined })
+      return undefined
     }
-    this.#deps.enter()
+    const { service = '', tool = method, bytes = 0 } = facts
+    const timeoutMs = this.#timeoutMs(askedMs)
+    const turn = Promise.withResolvers<boolean>()
+    const start = () => {
+      const late = () => McpError.REQUEST_TIMEOUT({ method, afterMs: timeoutMs })
+      this.#limit(id, startedMs + timeoutMs, late)
+      turn.resolve(true)
+    }
+    const place = this.#deps.queue.enter({ peer: this.#peer, service, tool, bytes, start })
+    const over = () => turn.resolve(false)
+    this.#inWork.set(id, { startedMs, deadline: undefined, place, over })
+    if (place.started) {
+      start()
+      return undefined
+    }
+    // Half its time is left to whoever gets a place, or to its caller to ask somebody else.
+    const waitMs = timeoutMs * WAITING_TIME
+    const what = `its share of the places, for ${waitMs} ms,`
+    const busy = () => McpError.BUSY({ what, limit: this.#deps.concurrentMax() })
+    this.#limit(id, startedMs + waitMs, busy)
+    return { comes: turn.promise }
+  }
+
+  #timeoutMs(askedMs: number): number {
+    const requestTimeoutMs = this.#deps.requestTimeoutMs()
     const longestMs = TIMEOUTS_PER_REQUEST_MAX * requestTimeoutMs
-    const timeoutMs = Math.max(requestTimeoutMs, Math.min(askedMs, longestMs))
-    const deadline = clock.deadline(timeoutMs)
-    this.#inWork.set(id, { startedMs, deadline })
+    return Math.max(requestTimeoutMs, Math.min(askedMs, longestMs))
+  }
+
+  /** The request is over at `dueMs` with `error`, in place of any time that it had before. */
+  #limit(id: RpcId, dueMs: number, over: () => CodedError): void {
+    const { clock, expired } = this.#deps
+    const request = this.#inWork.get(id)
+    if (request === undefined) return
+    request.deadline?.[Symbol.dispose]()
+    const deadline = clock.deadline(dueMs - clock.now())
+    request.deadline = deadline
     const expire = () => {
-      const request = this.#take(id)
-      if (request === undefined) return
-      this.#count('deadline', request)
-      expired(id, McpError.REQUEST_TIMEOUT({ method, afterMs: timeoutMs }))
+      if (this.#take(id) === undefined) return
+      const error = over()
+      if (error.code === 'MCP_BUSY') this.#count('refused')
+      else this.#count('deadline', request)
+      expired(id, error)
     }
     deadline.signal.addEventListener('abort', expire, { once: true })
   }
@@ -184,11 +279,10 @@ export class StreamGate {
     const request = this.#inWork.get(id)
     if (request === undefined) return undefined
     this.#inWork.delete(id)
-    if (request.deadline === undefined) this.#listens -= 1
-    else {
-      request.deadline[Symbol.dispose]()
-      this.#deps.leave()
-    }
+    request.over?.()
+    request.place?.leave()
+    request.deadline?.[Symbol.dispose]()
+    if (request.place === undefined) this.#listens -= 1
     return request
   }
 
@@ -196,7 +290,8 @@ export class StreamGate {
     const { clock, metrics, served } = this.#deps
     metrics.requests.add(1, { direction: 'inbound', outcome })
     if (request?.tool === undefined) return
-    const { tool, startedMs } = request
-    served?.({ tool, peer: this.#peer, ms: clock.now() - startedMs, code: outcome })
+    const { tool, startedMs, right } = request
+    const ms = clock.now() - startedMs
+    served?.({ tool, peer: this.#peer, ms, code: outcome, ...right })
   }
 }

@@ -16,7 +16,10 @@ import type {
 import { CodedError, type Logger } from '../base/index.ts'
 import type { JsonObject } from '../wire/index.ts'
 import type { Catalog } from './catalog.ts'
+import { McpError } from './errors.ts'
 import { type ServerSdk, serverSdk } from './sdk.ts'
+import type { ServiceFaces } from './service-face.ts'
+import type { ServicePlace } from './service-link.ts'
 import type { SessionCallOptions } from './session.ts'
 import type { ToolInfo, ToolResult } from './tool.ts'
 
@@ -24,6 +27,11 @@ export interface FaceOptions {
   /** Of this software; the assistant may show it. */
   readonly version: string
   readonly log: Logger
+}
+
+export interface HttpFaceOptions extends FaceOptions {
+  /** Serves single services whole, where this node can. */
+  readonly services?: Pick<ServiceFaces, 'handle' | 'close'>
 }
 
 export interface StdioOptions extends FaceOptions {
@@ -41,7 +49,12 @@ export interface StdioFace {
 /** A face over HTTP: one handler that `control` mounts behind its guard. */
 export interface HttpFace {
   /** Answers one request; `body` is its JSON where somebody has parsed it already. */
-  handle(request: IncomingMessage, response: ServerResponse, body?: unknown): Promise<void>
+  handle(
+    request: IncomingMessage,
+    response: ServerResponse,
+    body?: unknown,
+    place?: ServicePlace,
+  ): Promise<void>
   /** Ends the subscriptions that are open. */
   close(): Promise<void>
 }
@@ -81,7 +94,7 @@ function stdioFaceOf(sdk: ServerSdk, catalog: Catalog, options: StdioOptions): S
 }
 
 /** Serves Streamable HTTP, one request at a time; made when the first of them comes. */
-export function createHttpFace(catalog: Catalog, options: FaceOptions): HttpFace {
+export function createHttpFace(catalog: Catalog, options: HttpFaceOptions): HttpFace {
   let made: Promise<HttpFace> | undefined
   let closed = false
   const make = async () => {
@@ -93,7 +106,11 @@ export function createHttpFace(catalog: Catalog, options: FaceOptions): HttpFace
     }
   }
   return {
-    async handle(request, response, body) {
+    async handle(request, response, body, place) {
+      if (place !== undefined) {
+        if (options.services === undefined) throw McpError.SERVICE_UNKNOWN({ ...place, known: 0 })
+        return options.services.handle(place, request, response, body)
+      }
       made ??= make()
       const face = await made
       if (closed) await face.close()
@@ -103,6 +120,7 @@ export function createHttpFace(catalog: Catalog, options: FaceOptions): HttpFace
       closed = true
       const face = await made?.catch(() => undefined)
       await face?.close()
+      await options.services?.close()
     },
   }
 }

@@ -11,8 +11,12 @@ import { backoffMs, type Clock, either, every, type Logger, type Random } from '
 import type { PeerId } from '../identity/index.ts'
 import type { McpConfig } from './config.ts'
 import { McpError } from './errors.ts'
+import { type Exposure, PUBLIC } from './exposure.ts'
+import { withoutRights } from './exposure-meta.ts'
 import type { McpMetrics } from './metrics.ts'
+import { listOthers, type OtherLists } from './other-lists.ts'
 import type { Pipe } from './pipe.ts'
+import type { ResultStore } from './result-store.ts'
 import { SessionCount } from './session-count.ts'
 import { connectMain, type Main, openPipe } from './source.ts'
 import type { ServiceSpec, ServiceStatus, ToolArgs, ToolInfo, ToolResult } from './tool.ts'
@@ -31,6 +35,8 @@ export interface HostedDeps {
   readonly log: Logger
   readonly metrics: Pick<McpMetrics, 'serviceRestarts'>
   readonly changed: () => void
+  /** Where answers above one frame are kept for the peer that asked. */
+  readonly results?: Pick<ResultStore, 'open'> | undefined
 }
 
 export type HostedConfig = Pick<
@@ -51,6 +57,7 @@ export class HostedService {
   #reason: string | undefined
   #restarts = 0
   #tools: readonly ToolInfo[] = []
+  #others: OtherLists = {}
   #main: Main | undefined
   #life: Promise<void> = Promise.resolve()
 
@@ -71,10 +78,16 @@ export class HostedService {
       name: this.spec.name,
       state: this.#state,
       tools: this.#state === 'ready' ? this.#tools : [],
+      ...(this.#state === 'ready' && this.#others),
       restarts: this.#restarts,
       ...(this.#reason === undefined ? {} : { reason: this.#reason }),
       detached: this.detached,
+      ...(this.spec.exposure && { exposure: this.spec.exposure }),
     }
+  }
+
+  get exposure(): Exposure {
+    return this.spec.exposure ?? PUBLIC
   }
 
   /** Resolves when the service is ready; throws when its server does not come up at all. */
@@ -124,7 +137,10 @@ export class HostedService {
   /** A server, or a session, for one stream of `peer` alone. */
   async openSession(peer: PeerId): Promise<Pipe> {
     if (this.#state !== 'ready') throw this.#notReady(this.#state)
-    return this.#sessions.open(peer, () => openPipe(this.spec, this.#deps))
+    const { results } = this.#deps
+    const longAnswers = results && (() => results.open(peer))
+    const open = () => openPipe(this.spec, { ...this.#deps, longAnswers })
+    return this.#sessions.open(peer, async () => guarded(await open()))
   }
 
   #isStopped(): boolean {
@@ -177,6 +193,7 @@ export class HostedService {
     })
     try {
       this.#tools = await listTools(main.client, { signal, timeout: timeoutMs })
+      this.#others = await listOthers(main.client, { signal, timeout: timeoutMs })
     } catch (cause) {
       await main.close()
       const reason = `it did not list its tools (${String(cause)})`
@@ -236,5 +253,18 @@ export class HostedService {
     const { name } = this.spec
     const reason = this.#reason ?? 'try again in a moment'
     return McpError.SERVICE_NOT_READY({ service: name, state, reason })
+  }
+}
+
+/** What peers show us is none of the business of somebody else's server. */
+function guarded(pipe: Pipe): Pipe {
+  return {
+    read: (options) => pipe.read(options),
+    write: (frame, options) => pipe.write(withoutRights(frame), options),
+    close: () => pipe.close(),
+    abort: (error) => pipe.abort(error),
+    get bytesRead() {
+      return pipe.bytesRead ?? 0
+    },
   }
 }

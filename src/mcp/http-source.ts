@@ -6,6 +6,7 @@
  */
 
 import type { JSONRPCMessage, StreamableHTTPClientTransport } from '@modelcontextprotocol/client'
+import { utf8 } from '../base/index.ts'
 import { isJsonObject, type JsonObject } from '../wire/index.ts'
 import { McpError } from './errors.ts'
 import { type Pipe, pipePair } from './pipe.ts'
@@ -23,14 +24,21 @@ const LINE_FEED = 0x0a
 /** Messages that the server sends and the peer has not read yet. */
 const WAITING_MAX = 64
 
-export async function httpTransport(url: string): Promise<StreamableHTTPClientTransport> {
+export async function httpTransport(
+  url: string,
+  headers: Readonly<Record<string, string>> = {},
+): Promise<StreamableHTTPClientTransport> {
   const sdk = await clientSdk()
-  return new sdk.StreamableHTTPClientTransport(new URL(url), { fetch: boundedFetch })
+  const options = { fetch: boundedFetch, requestInit: { headers } }
+  return new sdk.StreamableHTTPClientTransport(new URL(url), options)
 }
 
 /** A session of its own with the server, for one stream of one peer. */
-export async function openHttpPipe(url: string): Promise<Pipe> {
-  const transport = await httpTransport(url)
+export async function openHttpPipe(
+  url: string,
+  headers: Readonly<Record<string, string>> = {},
+): Promise<Pipe> {
+  const transport = await httpTransport(url, headers)
   const [outer, inner] = pipePair()
   let waiting = 0
   const fail = (error: Error) => {
@@ -85,11 +93,25 @@ async function forward(
       inWork.delete(id)
       if (request.signal.aborted) return
       const reason = cause instanceof Error ? cause.message : 'it did not take the request'
-      inner.write(refusalFrame(id, McpError.SERVICE_ENDED({ reason }, cause))).catch(() => {})
+      const refusal = () => refusalFrame(id, McpError.SERVICE_ENDED({ reason }, cause))
+      inner.write(saidBy(cause, id) ?? refusal()).catch(() => {})
     })
   }
   await transport.terminateSession().catch(() => {})
   await transport.close()
+}
+
+/** An error that the server answered with, under an HTTP status that the SDK takes for its own. */
+function saidBy(cause: unknown, id: RpcId): Uint8Array | undefined {
+  const data = cause instanceof Error && 'data' in cause ? cause.data : undefined
+  const text = typeof data === 'object' && data !== null && 'text' in data ? data.text : undefined
+  if (typeof text !== 'string') return undefined
+  try {
+    const value = parseFrame(utf8(text))
+    return value.id === id && 'error' in value ? encodeMessage(value) : undefined
+  } catch {
+    return undefined
+  }
 }
 
 function cancelledId({ method, params }: { method: string; params: JsonObject }): RpcId {

@@ -6,21 +6,33 @@
  * Start reading at `server.ts` for calls we serve and at `router.ts` for calls we make.
  */
 
-export { type Catalog, type CatalogDeps, type CatalogTool, LocalCatalog } from './catalog.ts'
+export { ANNOUNCEMENTS, type AnnouncementTopic } from './announcements.ts'
+export { Approvals, type ApprovalsDeps } from './approvals.ts'
+export { type Catalog, type CatalogDeps, LocalCatalog, type WithheldTool } from './catalog.ts'
+export type { CatalogTool } from './catalog-listing.ts'
 export { type McpConfig, mcpConfig } from './config.ts'
 export { Directory, type DirectoryDeps } from './directory.ts'
 export { McpError } from './errors.ts'
 export type { McpEvents } from './events.ts'
+export type { Considered, Explanation, TimedAttempt } from './explain.ts'
+export { type Allow, type Exposure, readExposure } from './exposure.ts'
+export { type GuardedDeps, guardedLocal } from './exposure-local.ts'
+export type { GrantGate } from './exposure-stream.ts'
 export {
   createHttpFace,
   type FaceOptions,
   type HttpFace,
+  type HttpFaceOptions,
   type StdioFace,
   type StdioOptions,
   serveStdioFace,
 } from './gateway.ts'
-export { type McpMetrics, mcpMetrics } from './metrics.ts'
+export { INVITATION_CHARS_MAX } from './invitation.ts'
+export { Journal, type JournalDeps } from './journal.ts'
+export { type JournalStore, SqliteJournal } from './journal-store.ts'
+export { journalMetrics, type McpMetrics, mcpMetrics, queueMetrics } from './metrics.ts'
 export { Neighbours, type NeighboursDeps } from './neighbours.ts'
+export { Outcomes, type OutcomesDeps } from './outcomes.ts'
 export {
   type ArgsOf,
   type StandardSchema,
@@ -31,10 +43,20 @@ export {
   tool,
 } from './own-tool.ts'
 export { mcpProtocol } from './protocol.ts'
+export {
+  type LargeResult,
+  type OnLarge,
+  ResultReader,
+  type ResultReaderDeps,
+} from './result-reader.ts'
+export { ResultServer, type ResultServerDeps } from './result-server.ts'
+export { ResultStore, type ResultStoreDeps } from './result-store.ts'
 export { type RouteOptions, Router, type RouterDeps } from './router.ts'
 export { Scores } from './scores.ts'
 export type { Found, ToolQuery } from './search.ts'
 export { InboundStreams, type McpServerDeps } from './server.ts'
+export { ServiceFaces, type ServiceFacesDeps } from './service-face.ts'
+export { ServiceLinks, type ServiceLinksDeps, type ServicePlace } from './service-link.ts'
 export {
   type ExposeOptions,
   type LocalCallOptions,
@@ -49,9 +71,11 @@ export {
   type SessionsDeps,
 } from './session.ts'
 export { readServiceSpec } from './spec.ts'
+export { pipeStdio, type StdioPipeOptions } from './stdio-pipe.ts'
 export {
   type Attempt,
   type CallResult,
+  type Publicity,
   type ServiceSource,
   type ServiceSpec,
   type ServiceStatus,
@@ -59,5 +83,7 @@ export {
   type ToolEntry,
   type ToolInfo,
   type ToolResult,
+  type Visibility,
   z,
 } from './tool.ts'
+export { isArgumentType, type WantedArgs } from './tool-shape.ts'

@@ -12,6 +12,7 @@
 import type { JSONRPCMessage, RequestId, Transport } from '@modelcontextprotocol/server'
 import { isJsonObject, type JsonObject } from '../wire/index.ts'
 import { McpError } from './errors.ts'
+import type { ReportProgress } from './own-tool.ts'
 import { hasOnly, isText, withoutOwnMeta } from './plain-call.ts'
 import type { ToolArgs, ToolResult } from './tool.ts'
 
@@ -21,6 +22,8 @@ export interface OwnCall {
   readonly args: ToolArgs
   readonly meta: JsonObject
   readonly signal: AbortSignal
+  /** Absent where the caller did not ask to be told. */
+  readonly progress?: ReportProgress | undefined
 }
 
 interface PlainCall extends Omit<OwnCall, 'signal'> {
@@ -136,6 +139,8 @@ function plainCall(message: JSONRPCMessage): PlainCall | undefined {
   if (!hasOnly(MESSAGE_KEYS, message) || !hasOnly(PARAMS_KEYS, message.params ?? {})) {
     return undefined
   }
+  // Progress is told through the server, which knows how.
+  if ('progressToken' in meta) return undefined
   const form = JSON.stringify(withoutOwnMeta(meta))
   return { id: message.id, name, args, meta, form }
 }

@@ -63,7 +63,12 @@ export interface ToolOptions<Input> {
   readonly idempotent?: boolean
   /** It changes nothing anywhere. */
   readonly readOnly?: boolean
+  /** Listed with it as `_meta`, for programs. */
+  readonly meta?: JsonObject
 }
+
+/** Tells how far a call is: a number that grows, and a text such as a part of the answer. */
+export type ReportProgress = (progress: number, message?: string) => void
 
 /** Who calls a tool, and what a long call should watch. */
 export interface ToolContext {
@@ -74,6 +79,8 @@ export interface ToolContext {
   readonly log: Logger
   /** The id of the request in the logs of every node that it crosses. */
   readonly correlationId: string
+  /** Absent where the caller did not ask to be told. */
+  readonly progress?: ReportProgress
 }
 
 /**
@@ -211,6 +218,7 @@ function listedAs(
     inputSchema: drawn.input,
     ...(drawn.output === undefined ? {} : { outputSchema: drawn.output }),
     annotations: { readOnlyHint: readOnly, idempotentHint: idempotent || readOnly },
+    ...(options.meta === undefined ? {} : { _meta: options.meta }),
   }
 }
 

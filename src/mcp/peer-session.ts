@@ -4,10 +4,12 @@ import type { Client } from '@modelcontextprotocol/client'
 import type { Clock, Logger } from '../base/index.ts'
 import type { PeerId } from '../identity/index.ts'
 import type { Host } from '../net/index.ts'
+import type { JsonObject } from '../wire/index.ts'
 import type { ByteBudget } from './byte-budget.ts'
 import { McpError } from './errors.ts'
 import { PeerCalls } from './peer-calls.ts'
 import { mcpProtocol, SERVICE_META } from './protocol.ts'
+import type { ResultReader } from './result-reader.ts'
 import { clientSdk } from './sdk.ts'
 import type { ToolResult } from './tool.ts'
 import { callTool, cleanRefusal, type ToolCall, type ToolCallOptions } from './tool-call.ts'
@@ -22,6 +24,8 @@ export interface PeerSessionDeps {
   readonly clock: Clock
   readonly log: Logger
   readonly network: string
+  /** Reads results that a peer keeps because they are above one frame. */
+  readonly whole?: ResultReader['whole']
   /** Shared by all sessions: what they may hold back for peers that do not read. */
   readonly budget: ByteBudget
 }
@@ -42,17 +46,24 @@ export interface PeerSession {
   readonly lost: Error | undefined
 }
 
+/** Whose service, and what gives the right to it (`exposure-meta.ts`). */
+export interface PeerService {
+  readonly peer: PeerId
+  readonly service: string
+  readonly rights?: JsonObject
+}
+
 /** Opens a stream, selects the service and agrees on a protocol era. */
 export async function openSession(
-  { peer, service }: { readonly peer: PeerId; readonly service: string },
+  { peer, service, rights = {} }: PeerService,
   { host, log, network, budget }: PeerSessionDeps,
   signal: AbortSignal,
 ): Promise<PeerSession> {
   const sdk = await clientSdk()
   const channel = await host.open(peer, mcpProtocol(network), { signal })
   const transport = new ChannelTransport(channel, {
-    budget,
-    firstMeta: { [SERVICE_META]: service },
+    budget: budget.of(peer),
+    firstMeta: { [SERVICE_META]: service, ...rights },
   })
   const calls = new PeerCalls(transport)
   const client = new sdk.Client(CLIENT_INFO, {

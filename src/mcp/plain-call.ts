@@ -1,10 +1,10 @@
 /** What a plain call and a plain answer are, for both ends of a stream. Pure. */
 
 import { isJsonObject, type JsonObject } from '../wire/index.ts'
-import { CORRELATION_META, TIMEOUT_META } from './protocol.ts'
+import { CHAIN_META, CORRELATION_META, GRANT_META, KEY_META, TIMEOUT_META } from './protocol.ts'
 
 /** Differs from call to call, and is ours to read. */
-const OWN_META = new Set([CORRELATION_META, TIMEOUT_META])
+const OWN_META = new Set([CHAIN_META, CORRELATION_META, GRANT_META, KEY_META, TIMEOUT_META])
 
 /** What of `_meta` is the same in each call of a usual client. */
 export function withoutOwnMeta(meta: JsonObject): JsonObject {

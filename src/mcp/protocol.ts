@@ -18,6 +18,14 @@ export const CORRELATION_META = 'p2p-foundation/correlation'
 /** How long the caller waits, in milliseconds, where that is longer than usual. */
 export const TIMEOUT_META = 'p2p-foundation/timeout'
 
+/** The idempotency key of a call, the same for every try of it. */
+export const KEY_META = 'p2p-foundation/key'
+/** Tokens that give the right to a call, and those for whom it is made (`exposure-meta.ts`). */
+export const GRANT_META = 'p2p-foundation/grant'
+export const CHAIN_META = 'p2p-foundation/chain'
+/** Asks what became of a call, on a stream of its own; whoever does not know it refuses. */
+export const OUTCOME_METHOD = 'p2p-foundation/outcome'
+
 const STREAMS_MAX = 128
 const ID_CHARS_MAX = 256
 const METHOD_CHARS_MAX = 256
@@ -100,6 +108,29 @@ export function calledTool(message: RpcMessage): string | undefined {
 
 const TOOL_SHOWN_MAX = 128
 
+/** The request that a notification gives up. */
+export function cancelledId(message: RpcMessage): RpcId | undefined {
+  if (message.kind !== 'notification' || message.method !== 'notifications/cancelled') {
+    return undefined
+  }
+  const { requestId } = message.params
+  return typeof requestId === 'string' || typeof requestId === 'number' ? requestId : undefined
+}
+
+/** The idempotency key of a call; none where it has none. Throws where it is not of our form. */
+export function keyOf(message: RpcMessage): string | undefined {
+  if (message.kind !== 'request' || message.method !== 'tools/call') return undefined
+  const meta = message.params._meta
+  const key = isJsonObject(meta) ? meta[KEY_META] : undefined
+  return key === undefined ? undefined : readKey(key)
+}
+
+/** Drawn by the caller: 16 to 64 characters of base64url. */
+export function readKey(value: unknown): string {
+  if (typeof value === 'string' && /^[A-Za-z0-9_-]{16,64}$/.test(value)) return value
+  throw McpError.REQUEST_INVALID({ found: `a ${KEY_META} that is not 16–64 of A–Z a–z 0–9 - _` })
+}
+
 /** How long the caller says that it waits; none when it does not, or not in our form. */
 export function timeoutOf(message: RpcMessage): number | undefined {
   if (message.kind === 'answer') return undefined
@@ -122,6 +153,11 @@ export function readRefusal(data: unknown): Refusal | undefined {
   if (typeof code !== 'string' || !/^[A-Z][A-Z0-9]*_[A-Z0-9_]{1,60}$/.test(code)) return undefined
   if (typeof message !== 'string' || typeof retryable !== 'boolean') return undefined
   return { code, message, retryable }
+}
+
+/** An answer that is known already, as text: `{"result":…}` or `{"error":…}`. */
+export function answerFrame(id: RpcId, outcome: string): Uint8Array {
+  return utf8(`{"jsonrpc":"2.0","id":${JSON.stringify(id)},${outcome.slice(1)}`)
 }
 
 /** The answer to a request that we refuse. An error without a code tells a peer nothing. */

@@ -10,13 +10,15 @@ import {
   testTool,
   untilAborted,
 } from '../../test/support/mcp-directory.ts'
-import { silentLog } from '../base/index.ts'
+import { secureRandom as random, silentLog } from '../base/index.ts'
+import { blindedName, openDescriptor } from './blinded.ts'
 import { decodeDescriptor } from './descriptor.ts'
 import { Publisher } from './publisher.ts'
 import { decodeIndex } from './service-index.ts'
 
 const SELF = testPeer(1)
 const OTHER = testPeer(2)
+const SECRET = new Uint8Array(32).fill(9)
 const RENEW_MS = 1_200_000
 const KEY = `/mcp/calc/${SELF}`
 const INDEX = `/mcp/0-index/${SELF}`
@@ -27,8 +29,12 @@ function setup() {
   const dht = new FakeDht()
   const services = new FakeServices()
   const host = new FakeHost(SELF)
-  const deps = { dht: dht.as(SELF), services, host, version: '0.1.0', clock, log: silentLog }
-  const publisher = new Publisher(deps, { descriptorRenewMs: RENEW_MS })
+  const own = { dht: dht.as(SELF), services, host, version: '0.1.0', load: () => 20 }
+  const deps = { ...own, random, clock, log: silentLog }
+  const announced: string[] = []
+  const publisher = new Publisher(deps, { descriptorRenewMs: RENEW_MS }, (service, bytes) => {
+    announced.push(`${service} ${decodeDescriptor(bytes).toolCount}`)
+  })
   const described = (key = KEY) => {
     const record = dht.records.get(key)
     return record && decodeDescriptor(record.value)
@@ -42,7 +48,7 @@ function setup() {
     await stopped
     assert.equal(clock.waiting, 0, 'nothing waits any more')
   }
-  return { clock, dht, services, host, publisher, described, provided, stop }
+  return { clock, dht, services, host, publisher, described, provided, announced, stop }
 }
 
 test('a node without services publishes nothing', async () => {
@@ -190,6 +196,65 @@ test('a service that is being restarted stays published', async () => {
   await stop()
 })
 
+test('tags are announced, and what is said of a service stands in its descriptor', async () => {
+  const { clock, services, publisher, described, provided, stop } = setup()
+  services.set({ ...calc, tags: ['math'], price: 3, resources: ['table'], prompts: ['a', 'b'] })
+  publisher.start()
+  await clock.advance(1_000)
+  const { tags, price, load, resources, prompts, expires } = described() ?? assert.fail()
+  assert.deepEqual([tags, price, load], [['math'], 3, 20])
+  assert.deepEqual([resources, prompts.count], [{ count: 1, names: ['table'] }, 2])
+  assert.ok(expires * 1_000 > clock.now() + RENEW_MS * 2)
+  assert.ok(provided().includes('mcp:tag:math'))
+  await stop()
+})
+
+test('what is only for certain peers is not published at all', async () => {
+  const { clock, dht, services, publisher, provided, announced, stop } = setup()
+  services.set({ ...calc, visibility: 'peers' })
+  publisher.start()
+  await clock.advance(1_000)
+  assert.deepEqual([dht.puts, provided(), announced], [0, [], []])
+  await stop()
+  assert.equal(dht.puts, 0)
+})
+
+test('a blinded service stands where only who was invited looks, and is told to nobody', async () => {
+  const { clock, dht, services, publisher, provided, announced, stop } = setup()
+  services.set({ ...calc, visibility: 'blinded', tags: ['math'] })
+  services.secrets.set('calc', SECRET)
+  publisher.start()
+  await clock.advance(1_000)
+  const key = `/mcp/${blindedName(SECRET, 'calc')}/${SELF}`
+  assert.deepEqual([[...dht.records.keys()], provided(), announced], [[key], [], []])
+  const read = () => {
+    const { value } = dht.records.get(key) ?? assert.fail()
+    assert.doesNotMatch(Buffer.from(value).toString('latin1'), /calc|add|127/)
+    return decodeDescriptor(openDescriptor(value, { secret: SECRET, key }))
+  }
+  assert.deepEqual([read().service, read().toolCount], ['calc', 2])
+  services.set(calc)
+  await clock.advance(1_000)
+  assert.equal(read().toolCount, 0, 'withdrawn when it is no more blinded')
+  assert.ok(dht.records.has(KEY))
+  await stop()
+})
+
+test('a service is announced each time that its descriptor is written, and when it goes', async () => {
+  const { clock, services, publisher, announced, stop } = setup()
+  services.set(calc)
+  publisher.start()
+  await clock.advance(1_000)
+  assert.deepEqual(announced, ['calc 2'])
+  services.set(calc)
+  await clock.advance(1_000)
+  assert.deepEqual(announced, ['calc 2'], 'it is as it was')
+  await clock.advance(RENEW_MS)
+  assert.deepEqual(announced, ['calc 2', 'calc 2'])
+  await stop()
+  assert.deepEqual(announced, ['calc 2', 'calc 2', 'calc 0'])
+})
+
 test('stop() takes everything back', async () => {
   const { clock, dht, services, publisher, described, provided, stop } = setup()
   services.set(calc)
@@ -216,7 +281,15 @@ test('writes begin anew only when all those of a failed round have ended', async
     })
     return { stored: [], wanted: 1 }
   }
-  const deps = { dht: { ...real, put }, services, host, version: '1', clock, log: silentLog }
+  const deps = {
+    dht: { ...real, put },
+    services,
+    host,
+    version: '1',
+    random,
+    clock,
+    log: silentLog,
+  }
   const publisher = new Publisher(deps, { descriptorRenewMs: RENEW_MS })
   services.set(calc)
   publisher.start()
@@ -237,7 +310,15 @@ test('a failed write is tried again and harms nobody', async () => {
   const put: typeof real.put = (...args) => {
     return broken ? Promise.reject(new RangeError('disk')) : real.put(...args)
   }
-  const deps = { dht: { ...real, put }, services, host, version: '1', clock, log: silentLog }
+  const deps = {
+    dht: { ...real, put },
+    services,
+    host,
+    version: '1',
+    random,
+    clock,
+    log: silentLog,
+  }
   const other = new Publisher(deps, { descriptorRenewMs: RENEW_MS })
   services.set(calc)
   other.start()

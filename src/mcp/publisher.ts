@@ -11,24 +11,24 @@ import {
   type Clock,
   type Emitter,
   either,
-  equalBytes,
   type Logger,
+  type Random,
   WorkQueue,
 } from '../base/index.ts'
 import type { PeerId } from '../identity/index.ts'
 import type { CallOptions, ConnectionInfo, NetEvents } from '../net/index.ts'
 import type { McpConfig } from './config.ts'
-import { describe, encodeDescriptor, isServiceName } from './descriptor.ts'
 import type { McpEvents } from './events.ts'
 import {
-  ANY_SERVICE,
-  descriptorKey,
-  encodeIndex,
-  INDEX_NAME,
-  SERVICES_MAX,
-  serviceProvider,
-  toolProvider,
-} from './service-index.ts'
+  type Offered,
+  offeredOf,
+  type Publication,
+  providersOf,
+  publicationOf,
+  type Standing,
+  standingId,
+} from './publication.ts'
+import { Standings } from './standings.ts'
 import type { ServiceStatus } from './tool.ts'
 
 /** What a write came to: who holds the record, and how many were asked to. */
@@ -50,6 +50,8 @@ export interface PublisherDeps {
   readonly services: {
     readonly events: Pick<Emitter<McpEvents>, 'on'>
     list(): readonly ServiceStatus[]
+    /** Of a blinded service; without it that is not published at all. */
+    secretOf?(name: string): Uint8Array | undefined
   }
   readonly host: {
     readonly self: PeerId
@@ -59,6 +61,9 @@ export interface PublisherDeps {
   }
   /** The version of this software, for whoever reads our descriptors. */
   readonly version: string
+  /** How busy this node is, in percent. */
+  readonly load?: () => number
+  readonly random: Random
   readonly clock: Clock
   readonly log: Logger
 }
@@ -86,12 +91,11 @@ export class Publisher {
   readonly #deps: PublisherDeps
   readonly #config: Pick<McpConfig, 'descriptorRenewMs'>
   readonly #life = new AbortController()
+  readonly #announce: (service: string, descriptor: Uint8Array) => void
   readonly #unsubscribe: (() => void)[] = []
   /** What stands in the DHT under our name. */
-  readonly #services = new Set<string>()
+  readonly #standings: Standings
   readonly #providers = new Set<string>()
-  /** What was last written under each key. */
-  readonly #written = new Map<string, Uint8Array>()
   #running: Promise<void> = Promise.resolve()
   #nap = new AbortController()
   /** A service or an address is not what it was. */
@@ -102,9 +106,16 @@ export class Publisher {
   #short = true
   #holders = 0
 
-  constructor(deps: PublisherDeps, config: Pick<McpConfig, 'descriptorRenewMs'>) {
+  /** `announce` tells those who listen, each time that a descriptor is written. */
+  constructor(
+    deps: PublisherDeps,
+    config: Pick<McpConfig, 'descriptorRenewMs'>,
+    announce: (service: string, descriptor: Uint8Array) => void = () => undefined,
+  ) {
     this.#deps = deps
     this.#config = config
+    this.#announce = announce
+    this.#standings = new Standings(deps.host.self)
   }
 
   start(): void {
@@ -126,10 +137,10 @@ export class Publisher {
     await this.#running
     using deadline = this.#deps.clock.deadline(WITHDRAW_TIMEOUT_MS)
     try {
-      if (this.#services.size === 0) return
-      await this.#withdraw([...this.#services], deadline.signal)
-      const { key, value } = this.#index()
-      await this.#put(key, value, { ttlSeconds: WITHDRAWN_TTL_SECONDS, signal: deadline.signal })
+      if (this.#standings.all().length === 0) return
+      await this.#withdraw(this.#standings.all(), deadline.signal)
+      const options = { ttlSeconds: WITHDRAWN_TTL_SECONDS, signal: deadline.signal }
+      for (const index of this.#standings.index()) await this.#put(index, options)
       await this.#unprovide([...this.#providers])
     } catch (error) {
       this.#deps.log.debug('services not withdrawn', { error })
@@ -173,17 +184,22 @@ export class Publisher {
   async #publish(whole: boolean): Promise<number | undefined> {
     const { clock, log } = this.#deps
     const { descriptorRenewMs } = this.#config
-    const offered = this.#offered()
-    const names = providersOf(offered)
+    const offered = offeredOf(this.#deps.services, (name) => this.#standings.has(name))
+    const names = providersOf(offered.map(({ status }) => status))
     const timeoutMs = PUBLISH_TIMEOUT_MS + names.size * PACE_MS
     using deadline = clock.deadline(timeoutMs, this.#life.signal)
-    const gone = [...this.#services].filter((known) => offered.every(({ name }) => name !== known))
+    const ids = new Set(offered.map(({ standing }) => standingId(standing)))
+    const gone = this.#standings.all().filter((known) => !ids.has(standingId(known)))
     if (offered.length + gone.length === 0) return descriptorRenewMs
     try {
       await this.#withdraw(gone, deadline.signal)
       await this.#unprovide([...this.#providers].filter((name) => !names.has(name)))
       await this.#write(offered, { whole, names, signal: deadline.signal })
-      log.info('services published', { services: offered.length, gone, holders: this.#holders })
+      log.info('services published', {
+        services: offered.length,
+        gone: gone.length,
+        holders: this.#holders,
+      })
       if (this.#short && this.#holders === 0 && this.#hasPeers()) return RETRY_MS
       return whole ? descriptorRenewMs : undefined
     } catch (error) {
@@ -194,14 +210,18 @@ export class Publisher {
   }
 
   async #write(
-    offered: readonly ServiceStatus[],
+    offered: readonly Offered[],
     { whole, names, signal }: { whole: boolean; names: ReadonlySet<string>; signal: AbortSignal },
   ): Promise<void> {
-    for (const { name } of offered) this.#services.add(name)
-    const records = [...offered.map((service) => this.#descriptorOf(service)), this.#index()]
+    for (const { standing } of offered) this.#standings.add(standing)
+    const about = this.#about(TTL_SECONDS)
+    const records = [
+      ...offered.map(({ status, standing }) => publicationOf(status, standing, about)),
+      ...this.#standings.index(),
+    ]
     const writes = records
-      .filter(({ key, value }) => whole || !this.#stands(key, value))
-      .map(({ key, value }) => this.#put(key, value, { ttlSeconds: TTL_SECONDS, signal }))
+      .filter((record) => whole || !this.#standings.stands(record))
+      .map((record) => this.#put(record, { ttlSeconds: TTL_SECONDS, signal }))
     const provides = new WorkQueue(PROVIDES)
     const announced = [...names]
       .filter((name) => whole || !this.#providers.has(name))
@@ -225,42 +245,31 @@ export class Publisher {
     return this.#deps.dht.provide(name, { signal })
   }
 
-  #stands(key: string, value: Uint8Array): boolean {
-    const written = this.#written.get(key)
-    return written !== undefined && equalBytes(written, value)
-  }
-
-  async #put(
-    key: string,
-    value: Uint8Array,
-    options: CallOptions & { ttlSeconds: number },
-  ): Promise<Stored> {
-    this.#written.delete(key)
+  async #put(record: Publication, options: CallOptions & { ttlSeconds: number }): Promise<Stored> {
+    this.#standings.writing(record)
+    const { key, value, announced } = record
+    if (announced !== null) this.#announce(announced, value)
     const report = await this.#deps.dht.put(key, value, options)
-    this.#written.set(key, value)
+    this.#standings.wrote(record)
     return report
   }
 
-  #index(): { key: string; value: Uint8Array } {
-    const { self } = this.#deps.host
-    return { key: descriptorKey(INDEX_NAME, self), value: encodeIndex(self, [...this.#services]) }
-  }
-
   /** Writes over each descriptor with one that has no tools: older copies lose against it. */
-  async #withdraw(services: readonly string[], signal: AbortSignal): Promise<void> {
-    const puts = services.map((name) => {
-      this.#services.delete(name)
-      const { key, value } = this.#descriptorOf({ name, tools: [] })
-      return this.#put(key, value, { ttlSeconds: WITHDRAWN_TTL_SECONDS, signal })
+  async #withdraw(services: readonly Standing[], signal: AbortSignal): Promise<void> {
+    const about = this.#about(WITHDRAWN_TTL_SECONDS)
+    const puts = services.map((standing) => {
+      this.#standings.remove(standing)
+      const record = publicationOf({ tools: [] }, standing, about)
+      return this.#put(record, { ttlSeconds: WITHDRAWN_TTL_SECONDS, signal })
     })
     await allDone(puts)
   }
 
-  #descriptorOf({ name, tools }: Pick<ServiceStatus, 'name' | 'tools'>) {
-    const { host, version } = this.#deps
-    const endpoints = tools.length === 0 ? [] : host.addresses()
-    const descriptor = describe({ service: name, peer: host.self, version, tools, endpoints })
-    return { key: descriptorKey(name, host.self), value: encodeDescriptor(descriptor) }
+  #about(ttlSeconds: number) {
+    const { host, version, load, random, clock } = this.#deps
+    const endpoints = host.addresses()
+    const own = { self: host.self, version, endpoints, load: load === undefined ? null : load() }
+    return { ...own, nowMs: clock.now(), ttlSeconds, random }
   }
 
   async #unprovide(names: readonly string[]): Promise<void> {
@@ -268,15 +277,6 @@ export class Publisher {
       this.#providers.delete(name)
       await this.#deps.dht.unprovide(name)
     }
-  }
-
-  /** Ready services, and those that are only being restarted: they will be back. */
-  #offered(): ServiceStatus[] {
-    const offered = this.#deps.services.list().filter(({ name, state, tools }) => {
-      if (name === INDEX_NAME || !isServiceName(name) || tools.length === 0) return false
-      return state === 'ready' || (state === 'restarting' && this.#services.has(name))
-    })
-    return offered.slice(0, SERVICES_MAX)
   }
 
   #hasPeers(): boolean {
@@ -288,12 +288,4 @@ export class Publisher {
 async function allDone(works: readonly Promise<unknown>[]): Promise<void> {
   await Promise.allSettled(works)
   await Promise.all(works)
-}
-
-function providersOf(services: readonly ServiceStatus[]): Set<string> {
-  const names = services.flatMap(({ name, tools }) => [
-    serviceProvider(name),
-    ...tools.map((tool) => toolProvider(tool.name)),
-  ])
-  return new Set(names.length === 0 ? [] : [ANY_SERVICE, ...names])
 }

@@ -56,6 +56,19 @@ test('rank() puts a connected peer before one that must be dialled, unless it fa
   assert.equal(order([A, B, C], view(failed, [C]))[2], C)
 })
 
+test('rank() counts how busy a peer says it is, and how often it did not answer', () => {
+  const known = new Map([
+    [A, { latencyMs: 20, failures: 0, success: 1 }],
+    [B, { latencyMs: 18, failures: 0, success: 0.5 }],
+    [C, { latencyMs: 15, failures: 0, success: 1 }],
+  ])
+  const offers = [{ peer: A }, { peer: B }, { peer: C, load: 100 }]
+  assert.deepEqual(
+    rank(offers, view(known)).map(({ peer }) => peer),
+    [A, C, B],
+  )
+})
+
 test('rank() falls back on the distance from this node', () => {
   const sorted = [A, B, C].sort((a, b) =>
     Buffer.compare(peerDistance(SELF, a), peerDistance(SELF, b)),

@@ -8,6 +8,12 @@ import type { Score } from './scores.ts'
 /** A peer that never answered: behind those that did well, ahead of those that are slow. */
 const UNKNOWN_LATENCY_MS = 1_000
 
+export interface RankedOffer {
+  readonly peer: PeerId
+  /** How busy the peer says it is, in percent. */
+  readonly load?: number
+}
+
 /** What the order depends on besides the offers themselves. */
 export interface RankingView {
   readonly self: PeerId
@@ -16,15 +22,21 @@ export interface RankingView {
   isConnected(peer: PeerId): boolean
 }
 
+/** Who rarely answers is no better for answering fast; below this it makes no difference. */
+const SUCCESS_MIN = 0.05
+
 /**
  * Orders `offers` best first: this node itself, then fewest recent failures, then peers that are
- * connected already, then lowest latency, then XOR distance from this node.
+ * connected already, then the time that an answer is to be expected in, then XOR distance from
+ * this node. The time is what was measured, longer by how busy the peer says it is and by how often
+ * it did not answer. A peer that says nothing of its load is taken to be idle: saying so wins
+ * nothing.
  */
-export function rank<Offer extends { readonly peer: PeerId }>(
+export function rank<Offer extends RankedOffer>(
   offers: readonly Offer[],
   view: RankingView,
 ): Offer[] {
-  const scored = offers.map((offer) => ({ offer, key: keyOf(offer.peer, view) }))
+  const scored = offers.map((offer) => ({ offer, key: keyOf(offer, view) }))
   scored.sort((a, b) => compareKeys(a.key, b.key))
   return scored.map(({ offer }) => offer)
 }
@@ -42,14 +54,16 @@ interface RankKey {
   readonly local: boolean
   readonly failures: number
   readonly connected: boolean
-  readonly latencyMs: number
+  readonly expectedMs: number
   readonly distance: Uint8Array
 }
 
-function keyOf(peer: PeerId, { self, scoreOf, isConnected }: RankingView): RankKey {
-  const { latencyMs = UNKNOWN_LATENCY_MS, failures = 0 } = scoreOf(peer) ?? {}
+function keyOf({ peer, load = 0 }: RankedOffer, view: RankingView): RankKey {
+  const { self, scoreOf, isConnected } = view
+  const { latencyMs = UNKNOWN_LATENCY_MS, failures = 0, success = 1 } = scoreOf(peer) ?? {}
+  const expectedMs = (latencyMs * (1 + load / 100)) / Math.max(SUCCESS_MIN, success)
   const distance = peerDistance(self, peer)
-  return { local: peer === self, failures, connected: isConnected(peer), latencyMs, distance }
+  return { local: peer === self, failures, connected: isConnected(peer), expectedMs, distance }
 }
 
 function compareKeys(a: RankKey, b: RankKey): number {
@@ -57,7 +71,7 @@ function compareKeys(a: RankKey, b: RankKey): number {
     Number(b.local) - Number(a.local) ||
     a.failures - b.failures ||
     Number(b.connected) - Number(a.connected) ||
-    a.latencyMs - b.latencyMs ||
+    a.expectedMs - b.expectedMs ||
     compareBytes(a.distance, b.distance)
   )
 }

@@ -25,17 +25,24 @@ export interface RemoteToolsDeps {
 const TOOLS_PER_PEER_MAX = 256
 const FIND_TIMEOUT_MS = 2_000
 /** A tool list is kept by its hash: a changed one is another list. */
-const LISTS = { entriesMax: 64, ttlMs: 600_000 }
-/** Of one service; with `LISTS` this bounds what strangers can make us keep to 32 MiB. */
+const LISTS = { entriesMax: 2_048, ttlMs: 600_000 }
+/** Of one service. */
 const LIST_CHARS_MAX = 512 * 1_024
+/** Of all lists together: what strangers can make us keep. */
+const LISTS_CHARS_MAX = 32 * 1_024 * 1_024
 /** Peers that did not answer are not asked again for a while. */
 const SILENT = { entriesMax: 1_024, ttlMs: 30_000 }
 const ASKS = { name: 'mcp-remote-tools', concurrentMax: 16, waitingMax: 4_096 }
 
+interface KeptList {
+  readonly tools: readonly ToolInfo[]
+  readonly chars: number
+}
+
 export class RemoteTools {
   readonly #deps: RemoteToolsDeps
   readonly #asks = new WorkQueue(ASKS)
-  readonly #lists: TtlMap<string, readonly ToolInfo[]>
+  readonly #lists: TtlMap<string, KeptList>
   readonly #silent: TtlMap<PeerId, true>
 
   constructor(deps: RemoteToolsDeps) {
@@ -72,16 +79,28 @@ export class RemoteTools {
     const { peer, service, schemaHash } = remote
     const key = `${peer}/${service}/${schemaHash}`
     try {
-      const tools = this.#lists.get(key) ?? (await this.#ask(remote, signal))
-      this.#lists.set(key, tools)
-      return tools.map((info) => ({ peer, service, info }))
+      const list = this.#lists.get(key) ?? (await this.#ask(remote, signal))
+      this.#keep(key, list)
+      return list.tools.map((info) => ({ peer, service, info }))
     } catch (error) {
       this.#deps.log.debug('tools of a peer not listed', { peer, service, error })
       return []
     }
   }
 
-  async #ask({ peer, service }: RemoteService, signal: AbortSignal): Promise<readonly ToolInfo[]> {
+  /** The least recently used lists make room. */
+  #keep(key: string, list: KeptList): void {
+    this.#lists.set(key, list)
+    const entries = this.#lists.entries()
+    let chars = entries.reduce((sum, [, kept]) => sum + kept.chars, 0)
+    while (chars > LISTS_CHARS_MAX && entries.length > 1) {
+      const [oldest, kept] = entries.pop() ?? [key, list]
+      this.#lists.delete(oldest)
+      chars -= kept.chars
+    }
+  }
+
+  async #ask({ peer, service }: RemoteService, signal: AbortSignal): Promise<KeptList> {
     const tools = await this.#asks.run(async () => {
       signal.throwIfAborted()
       try {
@@ -97,10 +116,13 @@ export class RemoteTools {
 }
 
 /** As many tools as fit; what one service may make us keep is bounded. */
-function withinBudget(tools: readonly ToolInfo[]): readonly ToolInfo[] {
-  let left = LIST_CHARS_MAX
-  return tools.filter((tool) => {
-    left -= JSON.stringify(tool).length
-    return left >= 0
+function withinBudget(tools: readonly ToolInfo[]): KeptList {
+  let chars = 0
+  const fitting = tools.filter((tool) => {
+    const size = JSON.stringify(tool).length
+    if (chars + size > LIST_CHARS_MAX) return false
+    chars += size
+    return true
   })
+  return { tools: fitting, chars }
 }

@@ -1,20 +1,25 @@
 /** The way of one call: which peers were tried, what each said, and how much time is left. */
 
-import type { Clock, CodedError, Logger } from '../base/index.ts'
+import { type Clock, type CodedError, hasCode, type Logger } from '../base/index.ts'
 import type { PeerId } from '../identity/index.ts'
 import type { Host } from '../net/index.ts'
 import type { McpConfig } from './config.ts'
 import { McpError } from './errors.ts'
+import { type Considered, considered, type Explanation, type TimedAttempt } from './explain.ts'
+import { hedged } from './hedge.ts'
 import type { McpMetrics } from './metrics.ts'
+import type { Outcomes } from './outcomes.ts'
 import { rank } from './ranking.ts'
 import type { Scores } from './scores.ts'
 import type { LocalCalls } from './services.ts'
 import type { SessionCallOptions, Sessions } from './session.ts'
 import type { Attempt, CallResult, ToolArgs, ToolEntry, ToolResult } from './tool.ts'
-import { codeOf, judge } from './verdict.ts'
+import { codeOf, isUngranted, judge } from './verdict.ts'
 
 export interface RouteDeps {
   readonly sessions: Pick<Sessions, 'callTool'>
+  /** Asks a peer that fell silent; without it, its silence is the outcome. */
+  readonly outcomes?: Pick<Outcomes, 'settle'>
   /** The services of this node. */
   readonly local: LocalCalls
   readonly host: Pick<Host, 'self' | 'connections'>
@@ -36,26 +41,47 @@ export interface Wanted extends SessionCallOptions {
   readonly dueMs: number
   /** The caller's own signal: giving up is nobody's failure. */
   readonly caller: AbortSignal | undefined
+  /** Drawn by the caller; the same for each try. */
+  readonly key: string | undefined
+  readonly newKey: () => string
+  /** Whether what the ranking saw is kept. */
+  readonly explain: boolean
+  /** How long a peer is asked alone, where a second one may be asked as well. */
+  readonly hedge: number | true | undefined
   /** Is told that what was known of the tool led to a failure. */
   readonly onfailure: () => void
 }
+
+/** A peer that takes so many times as long as usual is slow enough to ask another. */
+const HEDGE_AFTER = 3
+const HEDGE_MS = { min: 20, usual: 250, max: 2_000 }
 
 export class Route {
   readonly #deps: RouteDeps
   readonly #config: RouteConfig
   readonly #wanted: Wanted
   readonly #tried = new Set<PeerId>()
-  readonly #attempts: Attempt[] = []
+  readonly #attempts: TimedAttempt[] = []
+  readonly #considered: Considered[] = []
+  readonly #beganMs: number
+  #key: string | undefined
   readonly #failures: unknown[] = []
 
   constructor(deps: RouteDeps, config: RouteConfig, wanted: Wanted) {
     this.#deps = deps
     this.#config = config
     this.#wanted = wanted
+    this.#beganMs = deps.clock.now()
+    this.#key = wanted.key
   }
 
   get attempts(): readonly Attempt[] {
-    return this.#attempts
+    return this.#attempts.map(({ peer, path, ms, code }) => ({ peer, path, ms, code }))
+  }
+
+  /** Who was looked at and who was asked, so far. */
+  get explanation(): Pick<Explanation, 'considered' | 'tried'> {
+    return { considered: [...this.#considered], tried: [...this.#attempts] }
   }
 
   /**
@@ -67,47 +93,82 @@ export class Route {
     const untried = new Map(offers.toReversed().map((offer) => [offer.peer, offer]))
     for (const peer of this.#tried) untried.delete(peer)
     const ranked = this.#ranked([...untried.values()]).slice(0, this.#config.attemptsMax)
-    for (const [i, offer] of ranked.entries()) {
-      if (this.#wanted.signal.aborted) return undefined
-      const result = await this.#attempt(offer, i + 1 < ranked.length)
-      if (result !== undefined) {
-        return { ...result, peer: offer.peer, attempts: [...this.#attempts] }
-      }
-    }
-    return undefined
+    const { signal, hedge } = this.#wanted
+    const tries = ranked.map((offer, i) => async (until: AbortSignal) => {
+      const result = await this.#attempt(offer, until, i + 1 < ranked.length)
+      return result && { ...result, peer: offer.peer }
+    })
+    // Two peers at once may both run the tool, which only the tool can allow.
+    const result =
+      hedge !== undefined && ranked.every(({ idempotent }) => idempotent)
+        ? await hedged(tries, { ...this.#deps, delayMs: this.#hedgeMs(ranked[0]), signal })
+        : await inTurn(tries, signal)
+    return result && { ...result, attempts: this.attempts }
   }
 
   /** What to throw when nobody answered. */
   unavailable(): CodedError {
+    // Where the right to the call is all that was missing, that is what its caller must know.
+    const [first] = this.#failures
+    if (first !== undefined && this.#failures.every(isUngranted)) {
+      return this.#ungranted(first as CodedError)
+    }
     const facts = { tool: this.#wanted.tool, attempts: this.attempts }
     return McpError.TOOL_UNAVAILABLE(facts, new AggregateError(this.#failures))
   }
 
+  #ungranted(failure: CodedError): CodedError {
+    if (!hasCode(failure, 'MCP_PEER_REFUSED')) return failure
+    const facts = failure.facts as Parameters<typeof McpError.PEER_REFUSED>[0]
+    return McpError.GRANT_REFUSED({ ...facts, tool: this.#wanted.tool }, failure)
+  }
+
   /** Best first. A single offer is the usual case, and needs no look at who is connected. */
   #ranked(offers: readonly ToolEntry[]): readonly ToolEntry[] {
-    if (offers.length < 2) return offers
+    if (offers.length < 2 && !this.#wanted.explain) return offers
     const { host, scores } = this.#deps
     const connected = new Set(host.connections().map(({ peer }) => peer))
-    return rank(offers, {
+    const ranked = rank(offers, {
       self: host.self,
       scoreOf: (peer) => scores.get(peer),
       isConnected: (peer) => connected.has(peer),
     })
+    const view = { self: host.self, connected, scoreOf: (peer: PeerId) => scores.get(peer) }
+    if (this.#wanted.explain) {
+      this.#considered.push(...ranked.map((offer) => considered(offer, view)))
+    }
+    return ranked
   }
 
-  async #attempt(offer: ToolEntry, hasNext: boolean): Promise<ToolResult | undefined> {
+  #hedgeMs(offer: ToolEntry | undefined): number {
+    const { hedge } = this.#wanted
+    if (typeof hedge === 'number') return hedge
+    const { latencyMs } = (offer && this.#deps.scores.get(offer.peer)) ?? {}
+    const ms = latencyMs === undefined ? HEDGE_MS.usual : HEDGE_AFTER * latencyMs
+    return Math.max(HEDGE_MS.min, Math.min(HEDGE_MS.max, ms))
+  }
+
+  async #attempt(
+    offer: ToolEntry,
+    until: AbortSignal,
+    hasNext: boolean,
+  ): Promise<ToolResult | undefined> {
     const { scores, clock, log, metrics } = this.#deps
     const { peer, tool } = offer
     this.#tried.add(peer)
     const startedMs = clock.now()
     try {
-      const result = await this.#send(offer, hasNext)
+      const result = await this.#send(offer, until, hasNext)
       scores.succeeded(peer, clock.now() - startedMs)
       this.#note(offer, startedMs, 'ok')
       metrics.attempts.add(1, { outcome: 'ok' })
       return result
     } catch (error) {
       this.#wanted.caller?.throwIfAborted()
+      if (until.aborted && !this.#wanted.signal.aborted) {
+        this.#note(offer, startedMs, 'cancelled')
+        return undefined
+      }
       this.#note(offer, startedMs, codeOf(error))
       const verdict = judge(error)
       metrics.attempts.add(1, { outcome: verdict })
@@ -117,17 +178,45 @@ export class Route {
       log.warn('tool call failed', { tool, peer, error })
       this.#failures.push(error)
       if (verdict === 'unsent' || offer.idempotent) return undefined
-      throw McpError.OUTCOME_UNKNOWN({ tool, peer, attempts: this.attempts }, error)
+      return await this.#settle(offer, error)
     }
+  }
+
+  /** The peer may have run the tool, and may still say so: nobody else is asked before it does. */
+  async #settle(offer: ToolEntry, cause: unknown): Promise<ToolResult | undefined> {
+    const { clock, host, outcomes } = this.#deps
+    const { dueMs, signal, caller } = this.#wanted
+    const { peer, tool } = offer
+    if (outcomes !== undefined && peer !== host.self) {
+      const startedMs = clock.now()
+      const question = { tool, key: this.#keyed(), withinMs: dueMs - this.#beganMs }
+      const settled = await outcomes.settle(peer, question, signal)
+      caller?.throwIfAborted()
+      if (settled.kind === 'ran') {
+        this.#note(offer, startedMs, 'ok')
+        return settled.result
+      }
+      if (settled.kind === 'never') {
+        this.#note(offer, startedMs, 'MCP_CALL_NEVER_RAN')
+        return undefined
+      }
+    }
+    throw McpError.OUTCOME_UNKNOWN({ tool, peer, attempts: this.attempts }, cause)
+  }
+
+  /** Drawn when it is first needed: what may run twice needs none. */
+  #keyed(): string {
+    this.#key ??= this.#wanted.newKey()
+    return this.#key
   }
 
   /**
    * A peer is left early only for another one, and only where that is allowed: a slow tool that
    * must not run twice has the whole time of the call.
    */
-  async #send(offer: ToolEntry, hasNext: boolean): Promise<ToolResult> {
+  async #send(offer: ToolEntry, signal: AbortSignal, hasNext: boolean): Promise<ToolResult> {
     const { clock } = this.#deps
-    const { dueMs, signal } = this.#wanted
+    const { dueMs } = this.#wanted
     const leftMs = Math.max(1, dueMs - clock.now())
     if (!hasNext || !offer.idempotent) return this.#call(offer, { signal, timeoutMs: leftMs })
     const timeoutMs = Math.min(leftMs, this.#config.attemptTimeoutMs)
@@ -136,19 +225,28 @@ export class Route {
   }
 
   #call(
-    { peer, service, tool }: ToolEntry,
+    { peer, service, tool, idempotent }: ToolEntry,
     options: { readonly signal: AbortSignal; readonly timeoutMs: number },
   ): Promise<ToolResult> {
     const { local, sessions, host } = this.#deps
-    const { args, onprogress } = this.#wanted
-    return peer === host.self
-      ? local.callTool(service, tool, args, options)
-      : sessions.callTool(peer, { service, tool, args }, { ...options, onprogress })
+    const { args, onprogress, onlarge, key, grants } = this.#wanted
+    if (peer === host.self) {
+      const progress =
+        onprogress &&
+        ((done: number, message?: string) => {
+          onprogress({ progress: done, ...(message !== undefined && { message }) })
+        })
+      return local.callTool(service, tool, args, { ...options, ...(progress && { progress }) })
+    }
+    const keyed = idempotent && key === undefined ? undefined : { key: this.#keyed() }
+    const call = { service, tool, args, ...keyed }
+    return sessions.callTool(peer, call, { ...options, onprogress, onlarge, grants })
   }
 
   #note({ peer }: ToolEntry, startedMs: number, code: string): void {
     const ms = Math.round(this.#deps.clock.now() - startedMs)
-    this.#attempts.push({ peer, path: this.#pathTo(peer), ms, code })
+    const atMs = Math.round(startedMs - this.#beganMs)
+    this.#attempts.push({ peer, path: this.#pathTo(peer), ms, code, atMs })
   }
 
   #pathTo(peer: PeerId): string {
@@ -156,4 +254,17 @@ export class Route {
     if (peer === host.self) return 'local'
     return host.connections().find((connection) => connection.peer === peer)?.transport ?? 'none'
   }
+}
+
+/** One after the other, until one has an answer. */
+async function inTurn<T>(
+  tries: readonly ((signal: AbortSignal) => Promise<T | undefined>)[],
+  signal: AbortSignal,
+): Promise<T | undefined> {
+  for (const each of tries) {
+    if (signal.aborted) return undefined
+    const result = await each(signal)
+    if (result !== undefined) return result
+  }
+  return undefined
 }

@@ -15,6 +15,8 @@ import type { PeerId } from '../identity/index.ts'
 import type { McpConfig } from './config.ts'
 import type { Directory } from './directory.ts'
 import { McpError } from './errors.ts'
+import { foundIn } from './explain.ts'
+import { readKey } from './protocol.ts'
 import { Route, type RouteDeps } from './route.ts'
 import type { Found, ToolQuery } from './search.ts'
 import type { SessionCallOptions } from './session.ts'
@@ -33,9 +35,21 @@ export interface RouteOptions extends SessionCallOptions {
   readonly service?: string
   /** Only this peer; with `service` too, it is asked whatever the directory knows of it. */
   readonly peer?: PeerId
+  /** Of the caller's own, the same for each time that it repeats the call; drawn unless given. */
+  readonly key?: string
+  /**
+   * Asks a second peer when the first has not answered after so many milliseconds, or, if true,
+   * after three times as long as usual. Only where the tool is idempotent.
+   */
+  readonly hedge?: number | true
+  /** The result says who was considered, and why in this order. */
+  readonly explain?: boolean
   /** For the whole call, with finding and every try; `requestTimeoutMs` unless given. */
   readonly timeoutMs?: number
 }
+
+/** Of an idempotency key: as hard to guess as a correlation id. */
+const KEY_BYTES = 16
 
 /** Of ids, drawn at once. */
 const POOL_BYTES = 4_096
@@ -75,6 +89,8 @@ export class Router {
     const { clock, directory, log } = this.#deps
     const timeoutMs = options.timeoutMs ?? this.#config.requestTimeoutMs
     const query = queryOf(tool, options)
+    const { hedge, explain = false } = options
+    const key = options.key === undefined ? undefined : readKey(options.key)
     using deadline = clock.deadline(timeoutMs, options.signal)
     const route = new Route(this.#deps, this.#config, {
       tool,
@@ -82,6 +98,12 @@ export class Router {
       signal: deadline.signal,
       dueMs: clock.now() + timeoutMs,
       onprogress: options.onprogress,
+      onlarge: options.onlarge,
+      grants: options.grants,
+      key,
+      newKey: () => Buffer.from(this.#ids.bytes(KEY_BYTES)).toString('base64url'),
+      hedge,
+      explain,
       caller: options.signal,
       onfailure: () => directory.forget(query),
     })
@@ -101,9 +123,11 @@ export class Router {
     query: ToolQuery & { readonly tool: string },
     options: RouteOptions & { readonly signal: AbortSignal },
   ): Promise<CallResult> {
-    const { directory } = this.#deps
-    const { signal } = options
+    const { clock, directory } = this.#deps
+    const { signal, explain = false } = options
+    const sinceMs = clock.now()
     let found = pinned(query, options) ?? (await directory.lookup(query, { signal }))
+    const foundMs = clock.now() - sinceMs
     let result = await route.tryEach(this.#choose(found, query, options))
     if (result === undefined && found.cached) {
       // What was known from before led nowhere; somebody new may offer the tool by now.
@@ -111,7 +135,10 @@ export class Router {
       found = await directory.find(query, { signal })
       result = await route.tryEach(this.#choose(found, query, options))
     }
-    if (result !== undefined) return result
+    if (result !== undefined) {
+      if (!explain) return result
+      return { ...result, explain: { found: foundIn(found, foundMs), ...route.explanation } }
+    }
     throw route.attempts.length > 0 ? route.unavailable() : notFound(query, found)
   }
 

@@ -17,20 +17,35 @@ test('latency is averaged, and a success forgets the failures before it', () => 
   scores.succeeded(peer, 100)
   scores.failed(peer)
   scores.succeeded(peer, 200)
-  assert.deepEqual(scores.get(peer), { latencyMs: 120, failures: 0 })
+  const { success = 0, ...score } = scores.get(peer) ?? {}
+  assert.deepEqual(score, { latencyMs: 120, failures: 0 })
+  assert.ok(success > 0.8 && success < 1, 'one of three went wrong')
+})
+
+test('who answers again and again is as good as new in the end, and so is who is left alone', async () => {
+  const clock = new FakeClock()
+  const scores = new Scores(clock)
+  const successOf = () => scores.get(peer)?.success ?? 0
+  for (let i = 0; i < 10; i += 1) scores.failed(peer)
+  assert.ok(successOf() < 0.2)
+  const before = successOf()
+  scores.succeeded(peer, 10)
+  assert.ok(successOf() > before)
+  await clock.advance(24 * 3_600_000)
+  assert.equal(successOf(), 1)
 })
 
 test('a failure counts half after a minute and nothing after ten', async () => {
   const clock = new FakeClock()
   const scores = new Scores(clock)
   scores.failed(peer)
-  assert.deepEqual(scores.get(peer), { failures: 1 })
+  assert.equal(scores.get(peer)?.failures, 1)
   await clock.advance(60_000)
-  assert.deepEqual(scores.get(peer), { failures: 0.5 })
+  assert.equal(scores.get(peer)?.failures, 0.5)
   scores.failed(peer)
-  assert.deepEqual(scores.get(peer), { failures: 1.5 })
+  assert.equal(scores.get(peer)?.failures, 1.5)
   await clock.advance(600_000)
-  assert.deepEqual(scores.get(peer), { failures: 0 })
+  assert.equal(scores.get(peer)?.failures, 0)
 })
 
 test('failures never grow with time and are never negative', () => {

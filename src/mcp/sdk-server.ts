@@ -4,6 +4,14 @@
  */
 
 export { toNodeHandler } from '@modelcontextprotocol/node'
-export { createMcpHandler, McpServer } from '@modelcontextprotocol/server'
+export {
+  classifyInboundRequest,
+  createMcpHandler,
+  isLegacyRequest,
+  McpServer,
+  PerRequestHTTPServerTransport,
+  WebStandardStreamableHTTPServerTransport,
+} from '@modelcontextprotocol/server'
 export { StdioServerTransport, serveStdio } from '@modelcontextprotocol/server/stdio'
 export { aggregateFactory } from './aggregate.ts'
+export { ForwardingServer } from './forwarding-server.ts'

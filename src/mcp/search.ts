@@ -10,8 +10,11 @@
 import { compareBytes, type Logger, WorkQueue } from '../base/index.ts'
 import type { PeerId } from '../identity/index.ts'
 import type { CallOptions, Host } from '../net/index.ts'
-import { type DescribedTool, type Descriptor, decodeDescriptor } from './descriptor.ts'
+import { blindedName, openDescriptor } from './blinded.ts'
+import { type Descriptor, decodeDescriptor } from './descriptor.ts'
 import { McpError } from './errors.ts'
+import { entriesOf, type Found, foundEntries, type RemoteService } from './found.ts'
+import { decodeInvitation } from './invitation.ts'
 import { peerDistance } from './ranking.ts'
 import {
   ANY_SERVICE,
@@ -20,43 +23,17 @@ import {
   INDEX_NAME,
   SERVICES_MAX,
   serviceProvider,
+  tagProvider,
   toolProvider,
 } from './service-index.ts'
 import type { Sessions } from './session.ts'
 import type { ToolEntry, ToolInfo } from './tool.ts'
+import { hashOfTools } from './tool-hash.ts'
+import { argsOf, matches, type ToolQuery } from './tool-query.ts'
 import { codeOf } from './verdict.ts'
 
-/** What to look for; without either, everything. */
-export interface ToolQuery {
-  readonly tool?: string
-  readonly service?: string
-}
-
-/** A service of another peer, as its descriptor has it. */
-export interface RemoteService {
-  readonly peer: PeerId
-  readonly service: string
-  /** Changes whenever a tool or a schema does. */
-  readonly schemaHash: string
-}
-
-export interface Failure {
-  readonly peer: PeerId
-  readonly code: string
-}
-
-/** What a search came to: what there is, and how far that can be relied on. */
-export interface Found {
-  /** Our own first, then by distance from this node. */
-  readonly entries: readonly ToolEntry[]
-  readonly services: readonly RemoteService[]
-  /** How many peers answered, those of the DHT included. */
-  readonly asked: number
-  /** Whom we could not ask, or whose answer was none. */
-  readonly failed: readonly Failure[]
-  /** It was found some seconds ago and may have changed. */
-  readonly cached: boolean
-}
+export type { Failure, Found, RemoteService } from './found.ts'
+export type { ToolQuery } from './tool-query.ts'
 
 /** When `timeoutMs` is over, the DHT answers with what it has by then; a signal takes it all. */
 export interface TimedOptions extends CallOptions {
@@ -77,7 +54,7 @@ export interface SearchDht {
       readonly addresses: readonly string[]
     }[]
     readonly answered: readonly PeerId[]
-    readonly failed: readonly Failure[]
+    readonly failed: Found['failed']
   }>
 }
 
@@ -87,9 +64,12 @@ export interface SearchDeps {
   readonly host: Pick<Host, 'self' | 'learn'>
   readonly sessions: Pick<Sessions, 'listTools'>
   readonly log: Logger
+  /** Is told of every descriptor that was read and is open to all. */
+  readonly seen?: (descriptor: Descriptor) => void
 }
 
 const PROVIDERS_MAX = 64
+const MISSING = 'MCP_DESCRIPTOR_MISSING'
 /** Peers asked at once for a list that was too long for its record, in one search. */
 const VISITS = { name: 'mcp-visits', concurrentMax: 4, waitingMax: PROVIDERS_MAX * SERVICES_MAX }
 
@@ -122,14 +102,52 @@ export class Search {
   }
 
   async run(query: ToolQuery): Promise<Found> {
+    const { invitation } = query
+    if (invitation !== undefined) return this.#runInvited(invitation, query)
+    if (query.peer !== undefined) return this.#runAt(query.peer, query)
     const { providers, answered } = await this.#providers(providerName(query))
     const perPeer = await Promise.all(providers.map((peer) => this.#offersOf(peer, query)))
-    const offers = perPeer.flat()
-    const heard = new Set([...answered, ...providers.filter((peer) => !this.#failed.has(peer))])
+    return this.#found(perPeer.flat(), new Set([...answered, ...providers]))
+  }
+
+  /** At one peer. What it does not publish it may still tell us, when we ask for it by name. */
+  async #runAt(peer: PeerId, query: ToolQuery): Promise<Found> {
+    if (peer === this.#deps.host.self) return this.#found([], new Set())
+    const offers = await this.#offersOf(peer, query)
+    const { service } = query
+    if (service === undefined || this.#failed.get(peer) !== MISSING) {
+      return this.#found(offers, new Set([peer]))
+    }
+    try {
+      const listed = await this.#listed(peer, service)
+      this.#failed.delete(peer)
+      const tools = listed.filter((tool) => matches(query, { service, tags: [], tool }))
+      const entries = entriesOf(service, peer, tools)
+      const schemaHash = hashOfTools(listed)
+      return this.#found([{ peer, service, schemaHash, entries }], new Set([peer]))
+    } catch (error) {
+      this.#noteFailure(peer, error)
+      return this.#found([], new Set())
+    }
+  }
+
+  /** Only at the peers that the invitation names: who else has it may not speak for them. */
+  async #runInvited(invitation: string, query: ToolQuery): Promise<Found> {
+    const { service, secret, peers } = decodeInvitation(invitation)
+    const others = peers.filter((peer) => peer !== this.#deps.host.self)
+    const wanted = (query.service ?? service) === service ? others : []
+    const offers = await Promise.all(
+      wanted.map((peer) => this.#offers(peer, { service, secret }, query)),
+    )
+    const found = offers.filter(({ entries }) => entries.length > 0)
+    return this.#found(found, new Set(wanted))
+  }
+
+  #found(offers: readonly Offers[], heard: ReadonlySet<PeerId>): Found {
     return {
       entries: offers.flatMap(({ entries }) => entries),
       services: offers.map(({ peer, service, schemaHash }) => ({ peer, service, schemaHash })),
-      asked: heard.size,
+      asked: [...heard].filter((peer) => !this.#failed.has(peer)).length,
       failed: [...this.#failed].map(([peer, code]) => ({ peer, code })),
       cached: false,
     }
@@ -153,10 +171,13 @@ export class Search {
     }
   }
 
-  async #offersOf(peer: PeerId, { service, tool }: ToolQuery): Promise<Offers[]> {
+  async #offersOf(peer: PeerId, query: ToolQuery): Promise<Offers[]> {
     try {
+      const { service } = query
       const services = service === undefined ? await this.#servicesOf(peer) : [service]
-      const offers = await Promise.all(services.map((name) => this.#offers(peer, name, tool)))
+      const offers = await Promise.all(
+        services.map((name) => this.#offers(peer, { service: name }, query)),
+      )
       return offers.filter(({ entries }) => entries.length > 0)
     } catch (error) {
       this.#noteFailure(peer, error)
@@ -169,30 +190,52 @@ export class Search {
   }
 
   /** One service that cannot be read takes nothing from the others of its peer. */
-  async #offers(peer: PeerId, service: string, tool?: string): Promise<Offers> {
+  async #offers(peer: PeerId, place: Place, query: ToolQuery): Promise<Offers> {
+    const { service } = place
     try {
-      const descriptor = await this.#descriptor(peer, service)
-      const entries = entriesOf(service, peer, await this.#toolsOf(descriptor))
-      const wanted = entries.filter((entry) => (tool ?? entry.tool) === entry.tool)
-      return { peer, service, schemaHash: descriptor.schemaHash, entries: wanted }
+      const descriptor = await this.#descriptor(peer, place)
+      const { schemaHash } = descriptor
+      return { peer, service, schemaHash, entries: await this.#entries(descriptor, query) }
     } catch (error) {
       this.#noteFailure(peer, error)
       return { peer, service, schemaHash: '', entries: [] }
     }
   }
 
-  async #descriptor(peer: PeerId, service: string): Promise<Descriptor> {
-    const descriptor = decodeDescriptor(await this.#read(service, peer))
+  async #descriptor(peer: PeerId, { service, secret }: Place): Promise<Descriptor> {
+    const name = secret === undefined ? service : blindedName(secret, service)
+    const value = await this.#read(name, peer)
+    const key = descriptorKey(name, peer)
+    const bytes = secret === undefined ? value : openDescriptor(value, { secret, key })
+    const descriptor = decodeDescriptor(bytes)
     if (descriptor.peer !== peer || descriptor.service !== service) {
       throw McpError.DESCRIPTOR_INVALID({ found: `one of ${descriptor.peer} at ${peer}` })
     }
+    if (secret === undefined) this.#deps.seen?.(descriptor)
     if (descriptor.toolCount > 0) await this.#deps.host.learn(peer, bare(descriptor), peer)
     return descriptor
   }
 
-  async #toolsOf(descriptor: Descriptor): Promise<readonly (ToolInfo | DescribedTool)[]> {
-    const { peer, service, tools, toolCount } = descriptor
-    if (tools.length === toolCount) return tools
+  /** The peer itself is asked for what its record had no room for. */
+  async #entries(descriptor: Descriptor, query: ToolQuery): Promise<ToolEntry[]> {
+    const { peer, service, tags, tools, toolCount } = descriptor
+    if (query.tag !== undefined && !tags.includes(query.tag)) return []
+    const named = tools.filter(({ name }) => (query.tool ?? name) === name)
+    const isSaid = query.accepts === undefined || named.every((tool) => argsOf(tool) !== null)
+    if (tools.length === toolCount && isSaid) {
+      return foundEntries(
+        descriptor,
+        tools.filter((tool) => matches(query, { service, tags, tool })),
+      )
+    }
+    const listed = await this.#listed(peer, service)
+    return foundEntries(
+      descriptor,
+      listed.filter((tool) => matches(query, { service, tags, tool })),
+    )
+  }
+
+  #listed(peer: PeerId, service: string): Promise<readonly ToolInfo[]> {
     return this.#visits.run(async () => {
       this.#signal.throwIfAborted()
       return this.#deps.sessions.listTools(peer, service, { signal: this.#signal })
@@ -226,20 +269,17 @@ interface Offers extends RemoteService {
   readonly entries: readonly ToolEntry[]
 }
 
-function providerName({ service, tool }: ToolQuery): string {
-  if (service !== undefined) return serviceProvider(service)
-  return tool === undefined ? ANY_SERVICE : toolProvider(tool)
+/** Where a descriptor stands: under the service's own name, or under one made of a secret. */
+interface Place {
+  readonly service: string
+  readonly secret?: Uint8Array
 }
 
-/** The same tools, each with where it is. */
-export function entriesOf(
-  service: string,
-  peer: PeerId,
-  tools: readonly (ToolInfo | DescribedTool)[],
-): ToolEntry[] {
-  return tools.map(({ name, description, idempotent }) => {
-    return { service, tool: name, peer, description, idempotent }
-  })
+/** The name that the fewest peers are behind. */
+function providerName({ service, tool, tag }: ToolQuery): string {
+  if (service !== undefined) return serviceProvider(service)
+  if (tool !== undefined) return toolProvider(tool)
+  return tag === undefined ? ANY_SERVICE : tagProvider(tag)
 }
 
 /** Endpoints as the host takes them: without the peer id that each ends in. */

@@ -136,17 +136,36 @@ test('a stream above the limit of its service is refused', async () => {
   for (const client of clients) await client.close()
 })
 
-test('requests above the limit of the node are refused, and those in work go on', async () => {
+test('requests above the limit of the node wait for a place, and are answered', async () => {
   await using folder = await scratch()
   await using net = await duo({ folder: folder.path, config: { concurrentMax: 2 } })
   await net.services.expose(fixtureSpec('fix'), { detached: false })
   const client = await clientOf(net, 'legacy')
   const slow = () => client.callTool({ name: 'fix_slow', arguments: { ms: 300 } })
   const calls = await Promise.allSettled([slow(), slow(), slow()])
-  assert.deepEqual(calls.map(({ status }) => status).sort(), ['fulfilled', 'fulfilled', 'rejected'])
-  const refused = calls.find((call) => call.status === 'rejected')?.reason as { data: unknown }
-  assert.match(JSON.stringify(refused.data), /MCP_BUSY/)
-  assert.equal(net.server.requestsInWork, 0)
+  assert.deepEqual(
+    calls.map(({ status }) => status),
+    ['fulfilled', 'fulfilled', 'fulfilled'],
+  )
+  assert.deepEqual([net.server.requestsInWork, net.server.requestsWaiting], [0, 0])
+  await client.close()
+})
+
+test('a request that waits for its place can be taken back, and never reaches the tool', async () => {
+  await using folder = await scratch()
+  await using net = await duo({ folder: folder.path, config: { concurrentMax: 1 } })
+  await net.services.expose(fixtureSpec('fix', `${folder.path}/notes`), { detached: false })
+  const client = await clientOf(net, 'legacy')
+  const slow = client.callTool({ name: 'fix_slow', arguments: { ms: 200 } })
+  const giveUp = new AbortController()
+  const counted = client.callTool({ name: 'fix_counter' }, { signal: giveUp.signal })
+  counted.catch(() => {})
+  while (net.server.requestsWaiting === 0) await new Promise(setImmediate)
+  giveUp.abort()
+  await assert.rejects(counted)
+  await slow
+  const { content } = await client.callTool({ name: 'fix_counter' })
+  assert.equal((content[0] as { text: string }).text, '1')
   await client.close()
 })
 

@@ -5,13 +5,18 @@
 
 import type { Policy } from '../access/index.ts'
 import type { Clock, Logger, Service } from '../base/index.ts'
+import type { PeerId } from '../identity/index.ts'
 import type { Channel, Host } from '../net/index.ts'
 import { Bridge } from './bridge.ts'
 import { ByteBudget } from './byte-budget.ts'
 import type { McpConfig } from './config.ts'
 import { McpError } from './errors.ts'
+import { type GrantGate, NO_GRANTS, StreamExposure } from './exposure-stream.ts'
 import { type GateDeps, RequestGate } from './gate.ts'
+import type { Journal } from './journal.ts'
+import { KeyedCalls } from './keyed-calls.ts'
 import type { McpMetrics } from './metrics.ts'
+import { answerQuestion, isQuestion } from './outcome.ts'
 import { type Pipe, pipePair } from './pipe.ts'
 import {
   FRAME_BYTES_MAX,
@@ -21,8 +26,10 @@ import {
   readMessage,
   selectedService,
 } from './protocol.ts'
+import type { ResultStore } from './result-store.ts'
 import { serverSdk } from './sdk.ts'
 import type { Services } from './services.ts'
+import { ToolLabels } from './tool-labels.ts'
 import { ChannelTransport } from './transport.ts'
 
 /** Answers of our own server that wait for slow peers, over all streams. */
@@ -31,13 +38,19 @@ const LISTENS_PER_STREAM_MAX = 8
 
 export interface McpServerDeps {
   readonly host: Pick<Host, 'handle'>
-  readonly services: Pick<Services, 'list' | 'callTool' | 'openSession' | 'events'>
+  readonly services: Pick<Services, 'list' | 'callTool' | 'openSession' | 'events' | 'exposureOf'>
+  /** Without it, what is not public is for the peers that it names alone. */
+  readonly grants?: GrantGate
+  /** What became of calls with a key; without it, such calls are like any other. */
+  readonly journal?: Pick<Journal, 'begin' | 'find' | 'finish' | 'lose' | 'reopen'>
   readonly policy: Pick<Policy, 'admit'>
   readonly clock: Clock
   readonly log: Logger
   readonly metrics: Pick<McpMetrics, 'requests' | 'requestSeconds'>
   readonly network: string
   readonly version: string
+  /** Where results above one frame are kept; without it, they are refused. */
+  readonly results?: Pick<ResultStore, 'keep'>
 }
 
 export type InboundConfig = Pick<McpConfig, 'concurrentMax' | 'requestTimeoutMs' | 'sessionIdleMs'>
@@ -50,13 +63,16 @@ export class InboundStreams implements Service {
   readonly #gate: RequestGate
   readonly #answers = new ByteBudget(ANSWERS_WAITING_BYTES_MAX)
   readonly #open = new Map<Channel, Promise<void>>()
+  readonly #bridges = new Set<Bridge>()
   #stopping = false
 
   constructor(deps: McpServerDeps, config: InboundConfig) {
     this.#deps = deps
     this.#config = config
     const served: GateDeps['served'] = (call) => deps.services.events.emit('callServed', call)
-    this.#gate = new RequestGate({ ...deps, served }, config)
+    const labels = new ToolLabels(deps.services)
+    const labelOf: GateDeps['labelOf'] = (tool) => labels.of(tool)
+    this.#gate = new RequestGate({ ...deps, served, labelOf }, config)
   }
 
   async start(): Promise<void> {
@@ -67,12 +83,18 @@ export class InboundStreams implements Service {
   async stop(): Promise<void> {
     this.#stopping = true
     for (const channel of this.#open.keys()) channel.abort(McpError.PIPE_ENDED({ wanted: 'go on' }))
+    for (const bridge of this.#bridges) bridge.end()
     await Promise.all(this.#open.values())
   }
 
   /** Requests of peers in work now, for `/debug`. */
   get requestsInWork(): number {
     return this.#gate.inWork
+  }
+
+  /** Requests of peers that wait for their share of the places. */
+  get requestsWaiting(): number {
+    return this.#gate.waiting
   }
 
   async #take(channel: Channel): Promise<void> {
@@ -95,7 +117,11 @@ export class InboundStreams implements Service {
     const { peer } = channel
     const gate = this.#gate.forStream(peer, (id, error) => bridge.expire(id, error))
     const idleMs = this.#config.sessionIdleMs
-    const bridge: Bridge = new Bridge({ channel, gate, clock, log, idleMs })
+    const calls = this.#callsOf(peer)
+    const keyed = calls && { calls }
+    const exposure = this.#exposureTo(peer)
+    const bridge: Bridge = new Bridge({ channel, gate, clock, log, idleMs, exposure, ...keyed })
+    this.#bridges.add(bridge)
     try {
       const first = await this.#firstFrame(channel)
       if (first === undefined) return
@@ -103,8 +129,18 @@ export class InboundStreams implements Service {
       if (message.kind === 'answer') {
         throw McpError.REQUEST_INVALID({ found: 'an answer to nothing' })
       }
-      if (!(await bridge.admits(message))) return
-      const backend = await this.#backendFor(channel, message, bridge)
+      calls?.select(message)
+      bridge.selected(serviceOf(message))
+      exposure.select(serviceOf(message))
+      // Whoever leaves while its first request waits gives up its place in the queue.
+      channel.closed.addEventListener('abort', () => gate.leaveQueue(), { once: true })
+      if (!(await bridge.admits(message, first.length))) return
+      if (isQuestion(message)) {
+        await answerQuestion(message, { ...this.#deps, channel })
+        gate.answered(message.id, false)
+        return
+      }
+      const backend = await this.#backendFor(channel, message, { bridge, exposure })
       if (backend !== undefined) await bridge.run(backend, first)
     } catch (error) {
       log.debug('stream of a peer failed', { peer, error })
@@ -113,9 +149,28 @@ export class InboundStreams implements Service {
       )
     } finally {
       gate.close()
+      calls?.lose('its stream ended before the tool answered')
       bridge.end()
+      this.#bridges.delete(bridge)
       await channel.close().catch(() => {})
     }
+  }
+
+  #exposureTo(peer: PeerId): StreamExposure {
+    const { grants = NO_GRANTS, services } = this.#deps
+    return new StreamExposure({ peer, grants, exposureOf: (name) => services.exposureOf(name) })
+  }
+
+  #callsOf(peer: PeerId): KeyedCalls | undefined {
+    const { journal, services } = this.#deps
+    if (journal === undefined) return undefined
+    const isIdempotent = (service: string | undefined, tool: string) => {
+      const at = service === undefined ? tool.indexOf('_') : -1
+      const name = service ?? tool.slice(0, at)
+      const tools = services.list().find((known) => known.name === name)?.tools ?? []
+      return tools.find((known) => known.name === tool.slice(at + 1))?.idempotent ?? false
+    }
+    return new KeyedCalls(peer, { journal, isIdempotent })
   }
 
   async #firstFrame(channel: Channel): Promise<Uint8Array | undefined> {
@@ -126,11 +181,12 @@ export class InboundStreams implements Service {
   /** What serves the stream; the peer is told when it cannot be had. */
   async #backendFor(
     channel: Channel,
-    message: RpcMessage,
-    bridge: Bridge,
+    message: Exclude<RpcMessage, { readonly kind: 'answer' }>,
+    { bridge, exposure }: { readonly bridge: Bridge; readonly exposure: StreamExposure },
   ): Promise<Pipe | undefined> {
     try {
       const service = selectedService(message)
+      exposure.open(message)
       if (service === undefined) return await this.#openAggregate(channel)
       return await this.#deps.services.openSession(service, channel.peer)
     } catch (error) {
@@ -142,14 +198,24 @@ export class InboundStreams implements Service {
   }
 
   async #openAggregate(channel: Channel): Promise<Pipe> {
-    const { services, version, log } = this.#deps
+    const { services, version, log, results } = this.#deps
+    const keep = results && ((result: object) => results.keep(channel.peer, result))
     const { aggregateFactory, serveStdio } = await serverSdk()
     const [outer, inner] = pipePair()
     serveStdio(aggregateFactory({ services, version, peer: channel.peer }), {
-      transport: new ChannelTransport(inner, { budget: this.#answers }),
+      transport: new ChannelTransport(inner, { budget: this.#answers.of(channel.peer), keep }),
       maxSubscriptions: LISTENS_PER_STREAM_MAX,
       onerror: (error) => log.debug('stream of a peer', { peer: channel.peer, error }),
     })
     return outer
+  }
+}
+
+/** What the stream is counted for; that a selection is none is said when it is followed. */
+function serviceOf(message: RpcMessage): string | undefined {
+  try {
+    return selectedService(message)
+  } catch {
+    return undefined
   }
 }

@@ -1,9 +1,9 @@
 /**
  * The names under which services stand in the DHT, and the index of one peer's services.
  *
- * Kademlia finds exact keys only. Provider records under `mcp:service:<name>`, `mcp:tool:<name>`
- * and `mcp:any` say which peers to look at; the index says which services a peer has, so that
- * somebody who knows only a tool's name finds the descriptors.
+ * Kademlia finds exact keys only. Provider records under `mcp:service:<name>`, `mcp:tool:<name>`,
+ * `mcp:tag:<tag>` and `mcp:any` say which peers to look at; the index says which services a peer
+ * has, so that somebody who knows only a tool's name finds the descriptors.
  *
  * The index is UTF-8 JSON without white space, keys in this order, at most 8 KiB:
  *
@@ -31,6 +31,10 @@ export function serviceProvider(service: string): string {
 
 export function toolProvider(tool: string): string {
   return `mcp:tool:${tool}`
+}
+
+export function tagProvider(tag: string): string {
+  return `mcp:tag:${tag}`
 }
 
 /** Where a service's descriptor stands; `INDEX_NAME` instead of a service gives the index. */

@@ -10,20 +10,26 @@ import { type Clock, Emitter, type Logger, type Random, race, type Service } fro
 import type { PeerId } from '../identity/index.ts'
 import { McpError } from './errors.ts'
 import type { McpEvents } from './events.ts'
+import { type Exposure, PUBLIC } from './exposure.ts'
 import { type HostedConfig, HostedService } from './hosted-service.ts'
+import { encodeInvitation } from './invitation.ts'
 import type { McpMetrics } from './metrics.ts'
 import { OwnService, type OwnServiceConfig } from './own-service.ts'
-import type { Tool } from './own-tool.ts'
+import type { ReportProgress, Tool } from './own-tool.ts'
 import type { Pipe } from './pipe.ts'
+import { readPublicity, secretOf, shownOf, withSecret } from './publicity.ts'
+import type { ResultStore } from './result-store.ts'
 import { loadServices, SERVICES_MAX, saveServices } from './service-file.ts'
 import { readOwnTools, readServiceSpec } from './spec.ts'
-import type { ServiceSpec, ServiceStatus, ToolArgs, ToolResult } from './tool.ts'
+import type { Publicity, ServiceSpec, ServiceStatus, ToolArgs, ToolResult } from './tool.ts'
 
 export interface ServicesDeps {
   readonly clock: Clock
   readonly random: Random
   readonly log: Logger
   readonly metrics: Pick<McpMetrics, 'serviceRestarts'>
+  /** Where results above one frame are kept; without it, they are refused. */
+  readonly results?: Pick<ResultStore, 'open' | 'keep'>
   /** Where detached services are kept. */
   readonly path: string
 }
@@ -35,6 +41,8 @@ export interface LocalCallOptions {
   readonly timeoutMs?: number
   /** The peer that asks, or null for this node itself. Tools of this process must know. */
   readonly caller?: PeerId | null
+  /** Is told how far the call is, by tools of this process. */
+  readonly progress?: ReportProgress | undefined
 }
 
 /** Tools of this node itself, called as those of a peer are. */
@@ -62,6 +70,7 @@ export class Services implements Service, LocalCalls {
   readonly #deps: ServicesDeps
   readonly #config: HostedConfig & OwnServiceConfig
   readonly #byName = new Map<string, Hosted>()
+  readonly #publicity = new Map<string, Publicity>()
   /** Detached services that have been up once: those in the file. */
   readonly #kept = new Set<HostedService>()
   /** Writes of the file, one after the other. */
@@ -91,18 +100,37 @@ export class Services implements Service, LocalCalls {
   }
 
   list(): readonly ServiceStatus[] {
-    return [...this.#byName.values()].map((service) => service.status)
+    return [...this.#byName.values()].map((service) => this.#statusOf(service))
   }
 
   get(name: string): ServiceStatus | undefined {
-    return this.#byName.get(name)?.status
+    const hosted = this.#byName.get(name)
+    return hosted && this.#statusOf(hosted)
+  }
+
+  /** What stands for its name in the DHT is made with this; nothing where it is not blinded. */
+  secretOf(name: string): Uint8Array | undefined {
+    return secretOf(this.#publicity.get(name))
+  }
+
+  /** The text with which others find a blinded service of this node, which is `self`. */
+  invitationTo(name: string, self: PeerId): string {
+    this.#need(name)
+    const secret = this.secretOf(name)
+    if (secret === undefined) throw McpError.NOT_BLINDED({ service: name })
+    return encodeInvitation({ service: name, secret, peers: [self] })
+  }
+
+  /** Who may use a service; undefined where there is none of that name. */
+  exposureOf(name: string): Exposure | undefined {
+    return this.#byName.get(name)?.exposure
   }
 
   /** Starts a service and resolves once it is ready; nothing of it stays behind otherwise. */
   async expose(given: ServiceSpec, options: ExposeOptions): Promise<ServiceStatus> {
     const { signal } = options
     signal?.throwIfAborted()
-    const spec = readServiceSpec(given)
+    const spec = this.#complete(readServiceSpec(given))
     this.#checkRoom(spec.name)
     const hosted = this.#add(spec, options.detached)
     const started = hosted.start()
@@ -117,17 +145,24 @@ export class Services implements Service, LocalCalls {
       await started.catch(() => {})
       throw error
     }
-    return hosted.status
+    return this.#statusOf(hosted)
   }
 
   /** Offers tools of this process under a name; they are gone with it. */
-  exposeTools(name: string, given: readonly Tool[]): ServiceStatus {
-    const own = readOwnTools(name, given)
+  exposeTools(
+    name: string,
+    given: readonly Tool[],
+    exposure = PUBLIC,
+    publicity: Publicity = {},
+  ): ServiceStatus {
+    const own = { ...readOwnTools(name, given), exposure }
+    const told = withSecret(readPublicity(publicity), this.#deps.random)
     this.#checkRoom(name)
     const hosted = new OwnService(own, this.#deps, this.#config)
     this.#byName.set(name, hosted)
+    this.#publicity.set(name, told)
     this.#changed()
-    return hosted.status
+    return this.#statusOf(hosted)
   }
 
   /** Withdraws a service and ends its processes. */
@@ -157,12 +192,24 @@ export class Services implements Service, LocalCalls {
   }
 
   #add(spec: ServiceSpec, detached: boolean): HostedService {
-    const { clock, random, log, metrics } = this.#deps
-    const deps = { clock, random, log, metrics, changed: () => this.#changed() }
+    const { clock, random, log, metrics, results } = this.#deps
+    const deps = { clock, random, log, metrics, results, changed: () => this.#changed() }
     const hosted = new HostedService({ spec, detached }, deps, this.#config)
     this.#byName.set(spec.name, hosted)
+    if (spec.publicity !== undefined) this.#publicity.set(spec.name, spec.publicity)
     this.#changed()
     return hosted
+  }
+
+  #statusOf(hosted: Hosted): ServiceStatus {
+    const { status } = hosted
+    return { ...status, ...shownOf(this.#publicity.get(status.name)) }
+  }
+
+  #complete(spec: ServiceSpec): ServiceSpec {
+    const { publicity } = spec
+    if (publicity === undefined) return spec
+    return { ...spec, publicity: withSecret(publicity, this.#deps.random) }
   }
 
   #changed(): void {
@@ -176,7 +223,10 @@ export class Services implements Service, LocalCalls {
 
   async #remove(hosted: Hosted): Promise<void> {
     const { name } = hosted.status
-    if (this.#byName.get(name) === hosted) this.#byName.delete(name)
+    if (this.#byName.get(name) === hosted) {
+      this.#byName.delete(name)
+      this.#publicity.delete(name)
+    }
     if (hosted instanceof HostedService) this.#kept.delete(hosted)
     await hosted.stop()
     if (hosted instanceof OwnService) this.#changed()

@@ -9,29 +9,39 @@
 
 import { AsyncLocalStorage, AsyncResource } from 'node:async_hooks'
 import type { ProgressCallback } from '@modelcontextprotocol/client'
-import { CodedError, correlationId, type Deadline, every, type Service } from '../base/index.ts'
+import { CodedError, type Deadline, every, type Service } from '../base/index.ts'
 import type { PeerId } from '../identity/index.ts'
 import { ByteBudget } from './byte-budget.ts'
+import { callMeta } from './call-meta.ts'
 import type { McpConfig } from './config.ts'
 import { McpError } from './errors.ts'
+import { type GrantsFor, rightsFor } from './exposure-held.ts'
 import { Liveness, type LivenessDeps } from './liveness.ts'
 import type { McpMetrics } from './metrics.ts'
-import { openSession, type PeerSession, type PeerSessionDeps } from './peer-session.ts'
-import { CORRELATION_META, FRAME_BYTES_MAX, TIMEOUT_META } from './protocol.ts'
+import {
+  openSession,
+  type PeerService,
+  type PeerSession,
+  type PeerSessionDeps,
+} from './peer-session.ts'
+import { FRAME_BYTES_MAX } from './protocol.ts'
+import type { ReadOptions } from './result-reader.ts'
 import type { ToolArgs, ToolInfo, ToolResult } from './tool.ts'
-import { failureOf, SDK_SLACK_MS } from './tool-call.ts'
+import { failureOf, messageOf, SDK_SLACK_MS } from './tool-call.ts'
+import { OTHER } from './tool-labels.ts'
 import { listTools } from './tool-list.ts'
+import { outcomeOf } from './verdict.ts'
 
 const SESSIONS_MAX = 256
 const IDLE_MS = 300_000
-/** A peer allows as much unless it was configured otherwise. */
-const USUAL_TIMEOUT_MS = 30_000
 const SWEEP_MS = 30_000
 const REQUESTS_WAITING_BYTES_MAX = 4 * FRAME_BYTES_MAX
 
 export interface SessionsDeps extends Omit<PeerSessionDeps, 'budget' | 'host'> {
   readonly host: PeerSessionDeps['host'] & LivenessDeps['host']
   readonly metrics: Pick<McpMetrics, 'requests' | 'requestSeconds'>
+  /** The tokens to show for a call, on behalf of a peer only what that peer handed on. */
+  readonly grantsFor?: GrantsFor
 }
 
 export type SessionsConfig = Pick<McpConfig, 'requestTimeoutMs' | 'attemptTimeoutMs'>
@@ -41,13 +51,17 @@ export interface SessionCall {
   readonly service: string
   readonly tool: string
   readonly args: ToolArgs
+  /** The idempotency key, the same for every try. */
+  readonly key?: string
 }
 
-export interface SessionCallOptions {
+export interface SessionCallOptions extends Pick<ReadOptions, 'onlarge'> {
   readonly signal?: AbortSignal
   /** For the whole call; `requestTimeoutMs` unless given. The peer is told where it is longer. */
   readonly timeoutMs?: number
   readonly onprogress?: ProgressCallback | undefined
+  /** Tokens to show besides those that the node holds. */
+  readonly grants?: readonly string[] | undefined
 }
 
 /** What is asked for, by the names that errors show. */
@@ -55,6 +69,7 @@ interface Target {
   readonly peer: PeerId
   readonly service: string
   readonly tool: string
+  readonly grants?: readonly string[] | undefined
 }
 
 type Work<T> = (session: PeerSession, signal: AbortSignal) => Promise<T>
@@ -107,19 +122,18 @@ export class Sessions implements Service {
     call: SessionCall,
     options: SessionCallOptions = {},
   ): Promise<ToolResult> {
-    const { service, tool, args } = call
+    const { service, tool, args, key } = call
     const { requestTimeoutMs } = this.#config
-    const { timeoutMs = requestTimeoutMs } = options
+    const { timeoutMs = requestTimeoutMs, grants, onlarge } = options
     const onprogress = options.onprogress && AsyncResource.bind(options.onprogress)
-    const correlation = correlationId()
-    const meta = {
-      ...(correlation === undefined ? {} : { [CORRELATION_META]: correlation }),
-      ...(timeoutMs <= USUAL_TIMEOUT_MS ? {} : { [TIMEOUT_META]: Math.ceil(timeoutMs) }),
-    }
+    const rights = rightsFor({ peer, service, tool }, this.#deps.grantsFor, grants)
+    const meta = { ...callMeta(timeoutMs, key), ...rights }
     using deadline = this.#deps.clock.deadline(timeoutMs, options.signal)
-    return await this.#use({ peer, service, tool }, deadline, (session, signal) =>
-      session.callTool({ tool, args, meta }, { signal, timeoutMs, onprogress }),
+    const { signal } = deadline
+    const result = await this.#use({ peer, service, tool, grants }, deadline, (session, until) =>
+      session.callTool({ tool, args, meta }, { signal: until, timeoutMs, onprogress }),
     )
+    return (await this.#deps.whole?.({ peer, tool }, result, { signal, onlarge })) ?? result
   }
 
   /** Reads the tools of one service of one peer, with their schemas. */
@@ -163,7 +177,8 @@ export class Sessions implements Service {
       kept.usedMs = clock.now()
       if (kept.retired && kept.users === 0) kept.end()
       metrics.requests.add(1, { direction: 'outbound', outcome })
-      metrics.requestSeconds.observe((kept.usedMs - startedMs) / 1_000, { direction: 'outbound' })
+      const seconds = (kept.usedMs - startedMs) / 1_000
+      metrics.requestSeconds.observe(seconds, { direction: 'outbound', tool: OTHER, outcome })
     }
   }
 
@@ -222,13 +237,14 @@ export class Sessions implements Service {
     }
   }
 
-  #get({ peer, service }: Target): Kept {
+  #get({ peer, service, grants }: Target): Kept {
     this.#stopped.signal.throwIfAborted()
     const key = `${peer} ${service}`
     const known = this.#kept.get(key)
     if (known !== undefined) return known
     this.#makeRoom()
     const ended = new AbortController()
+    const rights = rightsFor({ peer, service }, this.#deps.grantsFor, grants)
     const drop = () => {
       if (this.#kept.get(key) === kept) this.#kept.delete(key)
     }
@@ -237,7 +253,7 @@ export class Sessions implements Service {
       ended.abort(McpError.PIPE_ENDED({ wanted: 'go on' }))
     }
     const kept: Kept = {
-      opened: this.#apart(() => this.#open(peer, service, ended.signal)),
+      opened: this.#apart(() => this.#open({ peer, service, rights }, ended.signal)),
       session: undefined,
       end,
       usedMs: this.#deps.clock.now(),
@@ -253,10 +269,10 @@ export class Sessions implements Service {
   }
 
   /** Opening belongs to all who wait for it, so it has a deadline of its own. */
-  async #open(peer: PeerId, service: string, ended: AbortSignal): Promise<PeerSession> {
+  async #open(to: PeerService, ended: AbortSignal): Promise<PeerSession> {
     using deadline = this.#deps.clock.deadline(this.#config.attemptTimeoutMs, ended)
     const deps = { ...this.#deps, budget: this.#budget }
-    const session = await openSession({ peer, service }, deps, deadline.signal)
+    const session = await openSession(to, deps, deadline.signal)
     if (ended.aborted) session.end()
     else ended.addEventListener('abort', session.end, { once: true })
     return session
@@ -278,14 +294,4 @@ export class Sessions implements Service {
       if (kept.users === 0 && kept.usedMs <= untilMs) kept.end()
     }
   }
-}
-
-function outcomeOf(error: unknown): string {
-  if (!(error instanceof CodedError)) return 'failed'
-  if (error.code === 'MCP_TOOL_ERROR') return 'error'
-  return error.code === 'MCP_PEER_REFUSED' ? 'refused' : 'failed'
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : 'it was given up'
 }

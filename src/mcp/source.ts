@@ -6,6 +6,7 @@ import { ByteBudget } from './byte-budget.ts'
 import { Child, type Exit } from './child.ts'
 import { McpError } from './errors.ts'
 import { httpTransport, openHttpPipe } from './http-source.ts'
+import type { OpenWriter } from './long-lines.ts'
 import type { Pipe } from './pipe.ts'
 import { FRAME_BYTES_MAX } from './protocol.ts'
 import { clientSdk } from './sdk.ts'
@@ -21,6 +22,7 @@ const EXIT_WAIT_MS = 200
 export interface SourceDeps {
   readonly clock: Clock
   readonly log: Logger
+  readonly longAnswers?: OpenWriter | undefined
 }
 
 export interface ConnectOptions {

@@ -3,7 +3,9 @@
 import { isAbsolute } from 'node:path'
 import { isJsonObject, type Json, type JsonObject } from '../wire/index.ts'
 import { McpError } from './errors.ts'
+import { readExposure } from './exposure.ts'
 import type { Tool } from './own-tool.ts'
+import { readPublicity } from './publicity.ts'
 import type { ServiceSource, ServiceSpec } from './tool.ts'
 import { TOOLS_MAX } from './tool-list.ts'
 
@@ -19,9 +21,11 @@ export function isServiceName(text: string): boolean {
 
 /** Reads a spec of unknown origin; throws `MCP_SERVICE_INVALID` naming the field. */
 export function readServiceSpec(value: unknown): ServiceSpec {
-  const spec = objectIn(value, 'the service', ['name', 'source'])
-  const { name } = spec
-  return { name: readName(name), source: readSource(spec.source) }
+  const spec = objectIn(value, 'the service', ['name', 'source', 'exposure', 'publicity'])
+  const { name, exposure, publicity } = spec
+  const allowed = exposure === undefined ? {} : { exposure: readExposure(exposure) }
+  const told = publicity === undefined ? {} : { publicity: readPublicity(publicity) }
+  return { name: readName(name), source: readSource(spec.source), ...allowed, ...told }
 }
 
 /** Reads what a program offers under `name`: at least one tool, each with a name of its own. */

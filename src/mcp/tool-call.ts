@@ -11,6 +11,18 @@ const MESSAGE_CHARS_MAX = 1_000
 /** Our own deadline ends a call; the SDK's, which it insists on, is a little behind. */
 export const SDK_SLACK_MS = 1_000
 
+/** A tool's result, where it is one. */
+export function readToolResult(value: unknown): ToolResult | undefined {
+  if (!isJsonObject(value)) return undefined
+  const { content = [], structuredContent, isError } = value
+  if (!Array.isArray(content) || !content.every(isJsonObject)) return undefined
+  return {
+    content,
+    ...(isJsonObject(structuredContent) ? { structuredContent } : {}),
+    ...(typeof isError === 'boolean' ? { isError } : {}),
+  }
+}
+
 /**
  * What of an answer we rely on. The SDK's own check costs as much as the rest of the call: with
  * every request it has its schema fail once, with the error put into words (client 2.4.0).
@@ -93,4 +105,9 @@ export function cleanRefusal(refusal: Refusal): Refusal {
 function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return 'it was given up'
   return cleanText(error.message, MESSAGE_CHARS_MAX)
+}
+
+/** For an error that names what went wrong beneath it. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : 'it was given up'
 }

@@ -7,7 +7,7 @@ import { listTools, readTools, TOOLS_MAX } from './tool-list.ts'
 const tool = (name: string, more = {}) => ({ name, inputSchema: { type: 'object' }, ...more })
 const options = { signal: new AbortController().signal, timeout: 1_000 }
 
-test('readTools() cleans what is shown and keeps what decides', () => {
+test('readTools() cleans what is shown, values that decide included', () => {
   const dark = '\u202e'
   const [read] = readTools([
     tool('t', {
@@ -19,7 +19,7 @@ test('readTools() cleans what is shown and keeps what decides', () => {
     }),
   ])
   assert.equal(read?.description, 'ab')
-  const properties = { mode: { description: 'cd', enum: [`e${dark}f`] } }
+  const properties = { mode: { description: 'cd', enum: ['ef'] } }
   assert.deepEqual(read.inputSchema, { type: 'object', properties })
 })
 

@@ -4,14 +4,14 @@
  */
 
 import type { Client } from '@modelcontextprotocol/client'
-import { isJsonObject, type Json, type JsonObject } from '../wire/index.ts'
+import { isJsonObject } from '../wire/index.ts'
 import { cleanText } from './clean-text.ts'
+import { readSchema } from './schema-text.ts'
 import type { ToolInfo } from './tool.ts'
 
 export const TOOLS_MAX = 512
 const PAGES_MAX = 64
 const DESCRIPTION_CHARS_MAX = 4_096
-const SCHEMA_CHARS_MAX = 64 * 1_024
 
 /** What MCP recommends for names (SEP-986), with the slash that some servers use. */
 const TOOL_NAME = /^[A-Za-z0-9_./-]{1,128}$/
@@ -63,24 +63,4 @@ function readTool(raw: unknown): ToolInfo | undefined {
     idempotent: readOnly || hints.idempotentHint === true,
     readOnly,
   }
-}
-
-function readSchema(raw: Json | undefined): JsonObject | undefined {
-  if (raw === undefined || !isJsonObject(raw)) return undefined
-  if (JSON.stringify(raw).length > SCHEMA_CHARS_MAX) return undefined
-  return cleanSchema(raw) as JsonObject
-}
-
-/** Cleans what a reader is shown; what decides (names, enums, patterns) stays as it is. */
-function cleanSchema(value: Json): Json {
-  if (Array.isArray(value)) return value.map((item: Json) => cleanSchema(item))
-  if (!isJsonObject(value)) return value
-  return Object.fromEntries(
-    Object.entries(value).map(([key, item]) => [
-      key,
-      (key === 'description' || key === 'title') && typeof item === 'string'
-        ? cleanText(item, DESCRIPTION_CHARS_MAX)
-        : cleanSchema(item),
-    ]),
-  )
 }

@@ -101,7 +101,7 @@ test('what waits for a slow reader stays within the budget of all', async () => 
   const second = transport.send({ jsonrpc: '2.0', id: 2, result: large })
   await assert.rejects(transport.send(request(3, large)), coded('MCP_BUSY'))
   await far.read()
-  assert.match(JSON.stringify(parseFrame((await far.read()) as Uint8Array)), /MCP_BUSY/)
+  assert.match(JSON.stringify(parseFrame((await far.read()) as Uint8Array)), /MCP_RESULT_UNSENT/)
   await Promise.all([first, second])
   const third = transport.send(request(4, large))
   assert.deepEqual(parseFrame((await far.read()) as Uint8Array), request(4, large))

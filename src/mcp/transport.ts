@@ -15,6 +15,7 @@ import {
   FRAME_BYTES_MAX,
   parseFrame,
   type Refusal,
+  type RpcId,
   readMessage,
   readRefusal,
   rpcError,
@@ -23,11 +24,16 @@ import {
 /** Small frames pass without counting: how many there are is bounded by the requests in work. */
 const SMALL_BYTES = 16 * 1024
 
+/** All of a budget, or one reader's share of it. */
+type ReaderBudget = Pick<ByteBudget, 'limit' | 'fits' | 'take' | 'give'>
+
 export interface TransportOptions {
   /** Added to `params._meta` of the first message: how a stream selects its service. */
   readonly firstMeta?: JsonObject
   /** What all transports that share it may hold back together. */
-  readonly budget: ByteBudget
+  readonly budget: ReaderBudget
+  /** Keeps a result that is above one frame, and gives what is sent in its place. */
+  readonly keep?: ((result: object) => Promise<object>) | undefined
 }
 
 export class ChannelTransport implements Transport {
@@ -42,7 +48,8 @@ export class ChannelTransport implements Transport {
   readonly pid = null
 
   readonly #pipe: Pipe
-  readonly #budget: ByteBudget
+  readonly #budget: ReaderBudget
+  readonly #keep: TransportOptions['keep']
   #firstMeta: JsonObject | undefined
   #lastWrite: Promise<void> = Promise.resolve()
   #started = false
@@ -53,6 +60,7 @@ export class ChannelTransport implements Transport {
   constructor(pipe: Pipe, options: TransportOptions) {
     this.#pipe = pipe
     this.#budget = options.budget
+    this.#keep = options.keep
     this.#firstMeta = options.firstMeta
   }
 
@@ -79,7 +87,12 @@ export class ChannelTransport implements Transport {
   }
 
   async send(message: JSONRPCMessage): Promise<void> {
-    const frame = this.#fit(message, encodeMessage(this.#withFirstMeta(message)))
+    let frame: Uint8Array = isLong(message)
+      ? await this.#standIn(message)
+      : encodeMessage(this.#withFirstMeta(message))
+    // What is around the texts of a result, or how they are written, may make it longer.
+    if (frame.length > FRAME_BYTES_MAX && isAnswer(message)) frame = await this.#standIn(message)
+    frame = this.#fit(message, frame)
     const counted = frame.length > SMALL_BYTES ? frame.length : 0
     if (!this.#budget.take(counted)) {
       throw McpError.BUSY({ what: 'memory for messages not yet sent', limit: this.#budget.limit })
@@ -154,10 +167,55 @@ export class ChannelTransport implements Transport {
     if (small || (!tooLarge && (!answers || this.#budget.fits(frame.length)))) return frame
     const error = tooLarge
       ? McpError.RESULT_TOO_LARGE({ size: frame.length, limit: FRAME_BYTES_MAX })
-      : McpError.BUSY({ what: 'memory for answers not yet sent', limit: this.#budget.limit })
+      : McpError.RESULT_UNSENT({
+          what: 'memory for answers not yet read',
+          limit: this.#budget.limit,
+        })
     if (!answers) throw error
     return encodeMessage({ jsonrpc: '2.0', id: message.id, error: rpcError(error) })
   }
+
+  /** What is sent for an answer that is longer than a frame, and is not written out for that. */
+  async #standIn(message: LongAnswer): Promise<Uint8Array> {
+    const { id, result } = message
+    try {
+      const limit = FRAME_BYTES_MAX
+      if (this.#keep === undefined) {
+        throw McpError.RESULT_TOO_LARGE({ size: textChars(result), limit })
+      }
+      return encodeMessage({ jsonrpc: '2.0', id, result: await this.#keep(result) })
+    } catch (error) {
+      return encodeMessage({ jsonrpc: '2.0', id, error: rpcError(error) })
+    }
+  }
+}
+
+interface LongAnswer {
+  readonly id: RpcId
+  readonly result: object
+}
+
+/** Whether its texts alone are longer than a frame; what is around them is seen when written. */
+function isLong(message: object): message is LongAnswer {
+  return isAnswer(message) && textChars(message.result) > FRAME_BYTES_MAX
+}
+
+function isAnswer(message: object): message is LongAnswer {
+  return 'result' in message && 'id' in message && !('method' in message)
+}
+
+/** At least so many bytes are the texts and the data of a result. */
+function textChars(result: unknown): number {
+  const { content } = (result ?? {}) as { content?: unknown }
+  if (!Array.isArray(content)) return 0
+  let chars = 0
+  for (const block of content) {
+    if (!isJsonObject(block)) continue
+    const { text, data } = block
+    if (typeof text === 'string') chars += text.length
+    if (typeof data === 'string') chars += data.length
+  }
+  return chars
 }
 
 function asError(error: unknown): Error {

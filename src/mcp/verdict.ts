@@ -14,13 +14,33 @@ export type Verdict = 'unsent' | 'silent' | 'final'
 const BEFORE_THE_TOOL = new Set([
   'BASE_BUSY',
   'MCP_BUSY',
+  'MCP_CALL_NEVER_RAN',
+  'MCP_JOURNAL_FAILED',
   'MCP_REQUEST_INVALID',
   'MCP_SERVICE_NOT_READY',
   'MCP_SERVICE_START_FAILED',
   'MCP_SERVICE_UNKNOWN',
   'MCP_SESSIONS_FULL',
 ])
-const SAME_EVERYWHERE = new Set(['MCP_RESULT_TOO_LARGE', 'MCP_TOOL_ERROR'])
+const SAME_EVERYWHERE = new Set([
+  'MCP_KEY_REUSED',
+  'MCP_RESULT_NOT_KEPT',
+  'MCP_RESULT_LOST',
+  'MCP_RESULT_STORE_FAILED',
+  'MCP_RESULT_TOO_LARGE',
+  'MCP_RESULT_UNSENT',
+  'MCP_TOOL_ERROR',
+])
+
+/** Whether a refusal of this code says that the tool did not run. */
+export function ranNever(code: string | undefined): boolean {
+  return code !== undefined && (code.startsWith('ACCESS_') || BEFORE_THE_TOOL.has(code))
+}
+
+/** Whether a peer, or this node, refused the call for want of a grant. */
+export function isUngranted(error: unknown): boolean {
+  return codeOf(error).startsWith('ACCESS_GRANT')
+}
 
 export function judge(error: unknown): Verdict {
   if (!(error instanceof CodedError)) return 'silent'
@@ -38,4 +58,11 @@ export function codeOf(error: unknown): string {
   if (!(error instanceof CodedError)) return 'MCP_INTERNAL'
   const { code, facts } = error as { code: string; facts: { code?: unknown } }
   return code === 'MCP_PEER_REFUSED' && typeof facts.code === 'string' ? facts.code : code
+}
+
+/** Under which name a call that failed is counted. */
+export function outcomeOf(error: unknown): string {
+  if (!(error instanceof CodedError)) return 'failed'
+  if (error.code === 'MCP_TOOL_ERROR') return 'error'
+  return error.code === 'MCP_PEER_REFUSED' ? 'refused' : 'failed'
 }

@@ -12,6 +12,7 @@ import {
   type Directory,
   type McpConfig,
   McpError,
+  type OnLarge,
   type Router,
   type ToolArgs,
 } from '../mcp/index.ts'
@@ -27,6 +28,16 @@ export interface CallTarget extends Waits {
   readonly peer?: PeerId
   /** For the whole call; `request_timeout` unless given. */
   readonly timeoutMs?: number
+  /** Of the caller's own, the same each time that it repeats the call; drawn unless given. */
+  readonly key?: string
+  /** Asks a second peer after so many ms, where the tool may run twice; true: as usual. */
+  readonly hedge?: number | true
+  /** The result says who was considered, who was tried, and why. */
+  readonly explain?: boolean
+  /** Takes a result above one frame in parts, in place of having it whole in memory. */
+  readonly onlarge?: OnLarge
+  /** Tokens to show besides those that the node holds. */
+  readonly grants?: readonly string[]
 }
 
 const PAUSE_MS = 200
@@ -54,6 +65,7 @@ export async function callAt(
     readonly service?: string
     readonly signal?: AbortSignal
     readonly timeoutMs?: number
+    readonly grants?: readonly string[]
   },
 ): Promise<CallResult> {
   const { clock, router, config } = deps

@@ -8,19 +8,7 @@ import { AccessPolicy, accessMetrics } from '../access/index.ts'
 import type { Clock, Logger, Random, Registry, Service } from '../base/index.ts'
 import { Dht, dhtMetrics, MemoryStore, type RecordStorage, SqliteStore } from '../dht/index.ts'
 import type { NodeKeys } from '../identity/index.ts'
-import {
-  Directory,
-  InboundStreams,
-  type LocalCalls,
-  LocalCatalog,
-  type McpMetrics,
-  mcpMetrics,
-  Neighbours,
-  Router,
-  Scores,
-  Services,
-  Sessions,
-} from '../mcp/index.ts'
+import type { Services } from '../mcp/index.ts'
 import {
   type Bootstrap,
   createNet,
@@ -33,7 +21,8 @@ import {
 } from '../net/index.ts'
 import { gossipService, Pubsub, type PubsubDeps, pubsubMetrics } from '../pubsub/index.ts'
 import { RpcClient, RpcServer, rpcMetrics } from '../rpc/index.ts'
-import { CALL_MS_MAX } from './check-args.ts'
+import { announcementTopic, wantedTopics } from './announcement-topic.ts'
+import { composeMcp, type McpParts } from './compose-mcp.ts'
 import { datagramsOf, notedUdp } from './datagram-parts.ts'
 import type { Injected, NodeDht } from './injected.ts'
 import type { ResolvedConfig } from './load-config.ts'
@@ -41,6 +30,7 @@ import { nodeMetrics } from './metrics.ts'
 import { PeerIdentities } from './peer-identities.ts'
 import { composePortMapping } from './port-mapping.ts'
 import { Relays } from './relays.ts'
+import { StandardTools } from './standard-tools.ts'
 import { composeMeeting, composeStaying, type Staying } from './staying.ts'
 import { topicParts } from './topic-parts.ts'
 import { TopicPeers } from './topic-peers.ts'
@@ -84,17 +74,10 @@ export interface Parts {
   /** Null without topics, and without a DHT to find readers in. */
   readonly topicPeers: TopicPeers | null
   readonly mcp: McpParts | null
+  /** Null without MCP. */
+  readonly standard: StandardTools | null
   /** Null without a DHT: there is nowhere to write them, and nowhere to read them from. */
   readonly identities: PeerIdentities | null
-}
-
-export interface McpParts {
-  readonly services: Services
-  readonly directory: Directory
-  readonly router: Router
-  readonly catalog: LocalCatalog
-  /** How many requests of peers were answered so far. */
-  readonly served: () => number
 }
 
 export async function compose(config: ResolvedConfig, given: Given): Promise<Parts> {
@@ -114,32 +97,32 @@ export async function compose(config: ResolvedConfig, given: Given): Promise<Par
 
   // How we find, tell and ask each other.
   const udp = notedUdp(injected.udp ?? openUdp)
-  const own = { signer: keys.signer, datagrams: datagramsOf(config, given, udp) }
-  const finding = { ...forRoom('dht'), ...own, host, policy, metrics: dhtMetrics(registry) }
-  const wantsDht = config.dht.enabled && injected.dht === undefined
-  const storage = wantsDht ? openStorage(config, given) : null
-  const ownDht = storage && new Dht({ ...finding, storage }, config.dht)
+  const { storage, ownDht } = composeDht(config, given, { host, policy, udp })
   const dht = injected.dht ?? ownDht
-  const asking = { ...forRoom('rpc'), host, policy, metrics: rpcMetrics(registry) }
-  const server = new RpcServer(asking, config.rpc)
-  const rpc = { server, client: new RpcClient(asking, config.rpc) }
+  const rpc = composeRpc(config, given, { host, policy })
   const topics = topicParts(config, given, rpc)
   const pubsub = gossip && new Pubsub({ ...telling, gossip, ...topics }, config.pubsub)
-  const topicPeers = pubsub && dht && new TopicPeers({ ...telling, host, dht, pubsub })
+  const meet = { ...telling, host, pubsub: pubsub && wantedTopics(pubsub) }
+  const topicPeers = meet.pubsub && dht && new TopicPeers({ ...meet, pubsub: meet.pubsub, dht })
 
   // What we do for each other. Siblings meet only here.
-  const mcp = config.mcp.enabled ? composeMcp(config, given, { host, policy, dht, rpc }) : null
+  const topic = config.mcp.enabled && pubsub ? announcementTopic(pubsub) : null
+  const below = { host, policy, dht, rpc, topic }
+  const mcp = config.mcp.enabled ? composeMcp(config, given, below) : null
 
-  const beneath = [storage && opened(storage), host, pubsub, server, rpc.client, ownDht]
+  const kept = [storage && opened(storage), mcp?.kept ?? null]
+  const beneath = [...kept, host, pubsub, rpc.server, rpc.client, ownDht]
   const said = { host, dht, pubsub, services: mcp?.parts.services ?? null }
   const identities = composeIdentities(config, given, said)
+  const using = { ...forRoom('tools'), host, dht, ownDht, rpc, identities, signer: keys.signer }
+  const standard = mcp && new StandardTools({ ...using, mcp: mcp.parts }, config)
   const staying = composeStaying(config, given, { host, ownDht, dht, bootstrap })
   const portMapper = composePortMapping(config, given, { host, datagrams: udp })
   const meeting = [portMapper, staying.channels, bootstrap, mdns, staying.wanted, staying.watch]
   const log = given.log.child('node')
   const sessions = mcp?.sessions ?? null
-  const relays = new Relays({ host, dht, rpc: rpc.client, sessions, log })
-  const above = [...(mcp?.started ?? []), identities, topicPeers, relays, ...meeting]
+  const relays = new Relays({ host, dht, rpc: rpc.client, sessions, clock: given.clock, log })
+  const above = [...(mcp?.started ?? []), standard, identities, topicPeers, relays, ...meeting]
   return {
     services: [...beneath, ...above].filter((service) => service !== null),
     policy,
@@ -153,6 +136,7 @@ export async function compose(config: ResolvedConfig, given: Given): Promise<Par
     pubsub,
     topicPeers,
     mcp: mcp?.parts ?? null,
+    standard,
     identities,
   }
 }
@@ -184,6 +168,26 @@ function composeHost(
     },
     config.net,
   )
+}
+
+/** The DHT of this node; null where it is turned off, or another was handed in. */
+function composeDht(
+  config: ResolvedConfig,
+  given: Given,
+  { host, policy, udp }: Pick<Parts, 'host' | 'policy'> & { udp: ReturnType<typeof notedUdp> },
+) {
+  const { keys, registry, injected } = given
+  if (!config.dht.enabled || injected.dht !== undefined) return { storage: null, ownDht: null }
+  const storage = openStorage(config, given)
+  const own = { signer: keys.signer, datagrams: datagramsOf(config, given, udp), storage }
+  const metrics = dhtMetrics(registry)
+  const deps = { ...roomParts('dht', config, given), ...own, host, policy, metrics }
+  return { storage, ownDht: new Dht(deps, config.dht) }
+}
+
+function composeRpc(config: ResolvedConfig, given: Given, on: Pick<Parts, 'host' | 'policy'>) {
+  const deps = { ...roomParts('rpc', config, given), ...on, metrics: rpcMetrics(given.registry) }
+  return { server: new RpcServer(deps, config.rpc), client: new RpcClient(deps, config.rpc) }
 }
 
 /** What every room is given. */
@@ -220,64 +224,3 @@ function openStorage({ dataDir, dht }: ResolvedConfig, { machine }: Given): Reco
 function opened(storage: RecordStorage): Service {
   return { name: 'records', start: async () => undefined, stop: async () => storage.close() }
 }
-
-interface Below {
-  readonly host: Libp2pHost
-  readonly policy: AccessPolicy
-  readonly dht: NodeDht | null
-  readonly rpc: { readonly server: RpcServer; readonly client: RpcClient }
-}
-
-function composeMcp(config: ResolvedConfig, given: Given, below: Below) {
-  const { clock, random, version } = given
-  const { host, policy, dht, rpc } = below
-  const log = given.log.child('mcp')
-  const { metrics, served } = countingServed(mcpMetrics(given.registry))
-  const room = { clock, random, log, metrics, network: config.network, version, host, policy }
-  const path = join(config.dataDir, 'services.json')
-
-  const services = new Services({ ...room, path }, config.mcp)
-  const sessions = new Sessions(room, {
-    // Whoever uses a session keeps the time; a limit of its own would cut short who has longer.
-    requestTimeoutMs: CALL_MS_MAX,
-    get attemptTimeoutMs() {
-      return config.mcp.attemptTimeoutMs
-    },
-  })
-  const inbound = new InboundStreams({ ...room, services }, config.mcp)
-  // Without a DHT we find what those offer whom we are connected to, and nobody else.
-  const neighbours = new Neighbours({ ...room, rpc })
-  const finding = { dht: dht ?? neighbours, services, sessions }
-  const directory = new Directory({ ...room, ...finding }, config.mcp)
-  // What the router calls here it calls for this node itself; peers come over `inbound`.
-  const local: LocalCalls = {
-    callTool: (service, tool, args, options) => {
-      return services.callTool(service, tool, args, { ...options, caller: null })
-    },
-  }
-  const calling = { ...room, directory, sessions, local, scores: new Scores(clock) }
-  const router = new Router(calling, config.mcp)
-  const catalog = new LocalCatalog({ ...room, services, sessions, directory, router })
-
-  const nearby = dht === null ? [neighbours] : []
-  return {
-    parts: { services, directory, router, catalog, served },
-    sessions,
-    started: [...nearby, services, sessions, inbound, directory, catalog],
-  }
-}
-
-/** The same metrics, which a person at a terminal sees a number of. */
-function countingServed(metrics: McpMetrics): { metrics: McpMetrics; served: () => number } {
-  let served = 0
-  const requests: McpMetrics['requests'] = {
-    add(amount = 1, labels = {}) {
-      const { direction, outcome = '' } = labels
-      if (direction === 'inbound' && ANSWERED.includes(outcome)) served += amount
-      metrics.requests.add(amount, labels)
-    },
-  }
-  return { metrics: { ...metrics, requests }, served: () => served }
-}
-
-const ANSWERED = ['ok', 'error']

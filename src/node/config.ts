@@ -14,6 +14,8 @@ import { channelConfig, netConfig } from '../net/index.ts'
 import { pubsubConfig } from '../pubsub/index.ts'
 import { rpcConfig } from '../rpc/index.ts'
 import { MAIN_NETWORK } from '../wire/index.ts'
+import { inferenceConfig } from './tools/inference/config.ts'
+import { STANDARD_TOOLS } from './tools/names.ts'
 
 export const PRESETS = ['public', 'private', 'test'] as const
 export type Preset = (typeof PRESETS)[number]
@@ -88,6 +90,12 @@ const sections = {
   rpc: rpcConfig,
   mcp: mcpConfig.extend({
     enabled: z.boolean().default(true).describe('Offer services, call tools, serve assistants'),
+    availableTools: z
+      .array(z.enum(STANDARD_TOOLS))
+      .max(STANDARD_TOOLS.length)
+      .default([...STANDARD_TOOLS])
+      .describe('The standard tools that this node offers; each is for whom its kind is'),
+    inference: inferenceConfig,
   }),
   access: accessConfig,
   control: controlConfig,

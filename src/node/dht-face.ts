@@ -4,6 +4,7 @@ import type { Waits } from './call-peer.ts'
 import { checkBytes } from './check-args.ts'
 import type { Parts } from './compose.ts'
 import type { NodeDht } from './injected.ts'
+import { claimName, findName } from './peer-names.ts'
 import { partOf } from './state.ts'
 
 /** `running` gives the parts of a node that has not stopped, for what is wanted of them. */
@@ -16,6 +17,16 @@ export function dhtFace(running: (wanted: string) => Parts) {
       return own.put(key, value, options)
     },
     get: async (key: string, options: Waits = {}) => dht('read a record').get(key, options),
+    /** Calls this node by a name, as others may as well; for as long as it runs. */
+    claimName: async (name: string, options: Waits = {}) => {
+      const { host, dht: own } = running('claim a name')
+      return claimName(name, { self: host.self, dht: partOf('dht', own) }, options)
+    },
+    /** Who calls itself by a name. Which of them is meant, only a peer id says. */
+    findName: async (name: string, options: Waits = {}) => {
+      const { host, dht: own } = running('look up a name')
+      return findName(name, { self: host.self, dht: partOf('dht', own) }, options)
+    },
     buckets: () => partOf('dht', running('look at the routing table').ownDht).buckets,
     /** The DHT of another network, named in `dht.extra_protocols`. */
     extra: (protocol: string) => {

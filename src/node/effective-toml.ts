@@ -41,7 +41,18 @@ export function effectiveToml(config: NodeConfig): string {
   return `${[...lines, ...tables].join('\n').trim()}\n`
 }
 
+/** A table of tables has a header for each of them, and none of its own. */
 function tableLines(toml: string, value: unknown): string[] {
-  const lines = stringify(value).trim()
-  return lines === '' ? [] : ['', `[${toml}]`, lines]
+  const entries = Object.entries(value as object) as [string, unknown][]
+  const tables = entries.filter(([, inner]) => isTable(inner))
+  const plain = Object.fromEntries(entries.filter(([, inner]) => !isTable(inner)))
+  const lines = stringify(plain).trim()
+  return [
+    ...(lines === '' ? [] : ['', `[${toml}]`, lines]),
+    ...tables.flatMap(([name, inner]) => tableLines(`${toml}.${quoted(name)}`, inner)),
+  ]
+}
+
+function quoted(name: string): string {
+  return /^[A-Za-z0-9_-]+$/.test(name) ? name : JSON.stringify(name)
 }

@@ -20,6 +20,7 @@ export { DataDir, KEY_FILE, openDataDir, TOKEN_FILE } from './data-dir.ts'
 export { type Edited, editConfig } from './edit-config.ts'
 export { effectiveToml, valueIn } from './effective-toml.ts'
 export { NodeError } from './errors.ts'
+export type { DelegateOptions, GrantOptions } from './grant-parts.ts'
 export { assess, type HealthFacts } from './health.ts'
 export type { Injected, InjectedSigner, NodeDht } from './injected.ts'
 export {
@@ -32,7 +33,7 @@ export {
 } from './load-config.ts'
 export { Node } from './node.ts'
 export { P2PNode, P2PNodeBuilder } from './node-builder.ts'
-export type { Exposed, ServerSpec } from './offer.ts'
+export type { Exposed, OfferOptions, ServerSpec } from './offer.ts'
 export { createNode, type NodeDeps, openNode } from './open-node.ts'
 export {
   McpConfig,
@@ -44,6 +45,7 @@ export {
 } from './p2p-config.ts'
 export { type IdentityReport, PEER_IDENTITY_TOPIC } from './peer-identities.ts'
 export { ipv6EndpointsOf, type PeerIdentity } from './peer-identity.ts'
+export type { ClaimReport, NameClaim, NameReport } from './peer-names.ts'
 export type { Changes, Reconfigured } from './reconfigure.ts'
 export type { RunFile } from './run-file.ts'
 export type { Environment, Flags } from './settings.ts'
@@ -56,4 +58,6 @@ export type {
   PutReport,
 } from './shapes.ts'
 export { type TestNet, type TestNetOptions, testnet } from './test-net.ts'
+export type { ToolsEvents } from './tools/events.ts'
+export type { Received } from './tools/inbox.ts'
 export type { TopicLimits, TopicSchema } from './topics.ts'

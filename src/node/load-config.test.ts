@@ -49,7 +49,6 @@ test('loadConfig() names every problem of the specification’s example at once'
     ['NODE_NOT_BUILT_YET', '[tunneling] preferred_protocols', 21],
     ['NODE_NOT_BUILT_YET', '[tunneling] fallback_cascade', 22],
     ['NODE_NOT_BUILT_YET', '[tunneling] probe_interval', 23],
-    ['NODE_NOT_BUILT_YET', '[mcp] available_tools', 29],
     ['NODE_CONFIG_UNSAFE', '[mcp] server_address', 26],
     ['NODE_CONFIG_VALUE_INVALID', '[bootstrap] nodes', 10],
     ['NODE_CONFIG_VALUE_INVALID', '[bootstrap] nodes', 10],
@@ -69,7 +68,6 @@ test('loadConfig() takes the example once its problems are out of it, and every 
       .replace('fallback_cascade = true', 'fallback_cascade = false')
       .replace('probe_interval = 300', 'probe_interval = 0')
       .replace('"0.0.0.0:8545"', '"127.0.0.1:8600"')
-      .replace(/available_tools = .*/, 'available_tools = []')
       .replace('replication_factor = 20', 'replication_factor = 7')
       .replace('record_ttl = 3600', 'record_ttl = 1800')
       .replace('provider_ttl = 86400', 'provider_ttl = 43200')
@@ -95,6 +93,7 @@ test('loadConfig() takes the example once its problems are out of it, and every 
       providerTtlSeconds: 43_200,
     },
   )
+  assert.deepEqual(config.mcp.availableTools, ['query_network', 'run_inference', 'forward_to_peer'])
   assert.equal(config.mcp.concurrentMax, 50)
   assert.equal(config.mcp.requestTimeoutMs, 12_500)
   assert.equal(config.control.mcpAddress, '127.0.0.1:8600')
@@ -178,7 +177,6 @@ test('keys of rooms to come are refused with the room that brings them', async (
     ['[agent]\nregistry = "0x00"', /"agent"/],
     ['[tunneling]\nenabled = true', /"tunnel"/],
     ['[control]\ngrpc_address = "127.0.0.1:50051"', /gRPC/],
-    ['[mcp]\navailable_tools = ["query_network"]', /standard tools/],
   ]
   for (const [toml, room] of toCome) {
     const problems = await problemsOf(toml)

@@ -101,6 +101,17 @@ function dataSetting(fromFile: readonly Setting[], environment: Environment): re
   return [...fromFile, { toml: 'network.data', value: P2P_DATA, where }]
 }
 
+/** What `env:NAME` or `file:PATH` stands for; undefined where there is nothing. */
+export async function secretFrom(
+  reference: string,
+  environment: Environment = process.env,
+): Promise<string | undefined> {
+  const [, kind, place = ''] = /^(env|file):(.+)$/s.exec(reference) ?? []
+  if (kind === 'env') return environment[place]?.trim()
+  if (kind !== 'file') return undefined
+  return (await readConfig(resolve(place), false))?.trim()
+}
+
 /** The file inside a data folder cannot send the node to another one. */
 function checkStays(settings: readonly Setting[], home: string): void {
   const moved = settings.find(({ toml }) => toml === 'network.data')

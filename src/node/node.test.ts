@@ -158,6 +158,7 @@ test('what a preset or the configuration leaves out is refused by name', async (
     preset: 'private',
     bootstrap: { mdns: false },
     net: { listen: ['/ip4/127.0.0.1/tcp/0'] },
+    mcp: { availableTools: [] },
   })
   const off = coded('NODE_SECTION_OFF')
   await assert.rejects(node.dht.get('/data/a/b'), off)
@@ -218,7 +219,7 @@ test('a stopped node says so, whatever it is asked', async () => {
 })
 
 test('tools of the program are called here, listed for its assistant, and withdrawn', async () => {
-  await using node = await starts()
+  await using node = await starts({ mcp: { availableTools: [] } })
   const input = z.object({ a: z.number(), b: z.number() })
   const add = tool('add', { input }, ({ a, b }, { caller }) => ({ sum: a + b, caller }))
   {

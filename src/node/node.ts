@@ -9,24 +9,27 @@ import {
   stopAll,
 } from '../base/index.ts'
 import { type PeerId, peerId } from '../identity/index.ts'
-import type { ExposeOptions, ServiceSpec, ServiceStatus, Tool, ToolArgs } from '../mcp/index.ts'
+import type { Tool, ToolArgs } from '../mcp/index.ts'
 import type { LastingChannel } from '../net/index.ts'
 import type { Message, Published, PublishOptions, SubscribeOptions } from '../pubsub/index.ts'
 import { type CallTarget, callAt, type Waits } from './call-peer.ts'
 import { checkCall } from './check-args.ts'
-import type { McpParts, Parts } from './compose.ts'
+import type { Parts } from './compose.ts'
+import type { McpParts } from './compose-mcp.ts'
 import type { DataDir } from './data-dir.ts'
 import { dhtFace } from './dht-face.ts'
 import { effectiveToml } from './effective-toml.ts'
+import { grantsFace } from './grant-parts.ts'
 import { reach } from './injected.ts'
 import type { ResolvedConfig } from './load-config.ts'
-import { type Exposed, offer, type ServerSpec } from './offer.ts'
+import { type Exposed, type OfferOptions, offer, type ServerSpec } from './offer.ts'
+import { OwnWords } from './own-words.ts'
 import type { IdentityReport } from './peer-identities.ts'
 import { type Changes, type Reconfigured, reconfigure } from './reconfigure.ts'
 import type { HealthReport, NodeStatus, PeerStatus } from './shapes.ts'
-import { bestWords } from './spoken-address.ts'
 import { healthOf, partOf, peersOf, statusOf } from './state.ts'
-import { toolsFace } from './tools-face.ts'
+import type { Received } from './tools/inbox.ts'
+import { servicesFace, toolsFace, withWellKnown } from './tools-face.ts'
 import { rulesOf, type TopicLimits, type TopicSchema } from './topics.ts'
 import { UseError } from './use-errors.ts'
 
@@ -47,11 +50,13 @@ export class Node implements AsyncDisposable {
   #starting: Promise<void> | undefined
   #started = false
   #stopping: Promise<void> | undefined
-  #words: string | null = null
+  readonly #own: OwnWords
 
   constructor(made: Made) {
     this.#made = made
     this.#startedAtMs = made.clock.now()
+    this.#own = new OwnWords(() => this.addresses, made.log)
+    made.parts.standard?.attach(this)
   }
 
   get peerId(): PeerId {
@@ -81,10 +86,11 @@ export class Node implements AsyncDisposable {
 
   /** What happens to this node, as its rooms tell it. */
   get events() {
-    const { host, mcp, staying } = this.#made.parts
+    const { host, mcp, staying, standard } = this.#made.parts
     const { wanted, watch } = staying
     const kept = { wanted: wanted.events, network: watch?.events ?? null }
-    return { net: host.events, mcp: mcp?.services.events ?? null, ...kept }
+    const tools = standard?.events ?? null
+    return { net: host.events, mcp: mcp?.services.events ?? null, tools, ...kept }
   }
 
   /** Tool calls that this node has made, for itself or for an assistant. */
@@ -110,8 +116,8 @@ export class Node implements AsyncDisposable {
       this.notices.push(`${kind} port ${wanted} is in use, so ${taken} was taken`)
     })
     await startAll(services)
-    host.events.on('addresses', () => void this.#findWords())
-    await this.#findWords()
+    host.events.on('addresses', () => void this.#own.find())
+    await this.#own.find()
     this.#started = true
     this.log.info('node started', { peer: this.peerId, addresses: this.addresses })
   }
@@ -128,7 +134,7 @@ export class Node implements AsyncDisposable {
 
   status(): NodeStatus {
     const uptimeMs = this.#made.clock.now() - this.#startedAtMs
-    const own = { ethAddress: this.ethAddress, words: this.#words, uptimeMs }
+    const own = { ethAddress: this.ethAddress, words: this.#own.words, uptimeMs }
     return statusOf(this.#made, { ...own, health: this.health() })
   }
 
@@ -198,7 +204,7 @@ export class Node implements AsyncDisposable {
   async expose(
     name: string,
     what: readonly Tool[] | ServerSpec,
-    options: Waits = {},
+    options: OfferOptions = {},
   ): Promise<Exposed> {
     return offer(this.#mcp('expose tools').services, name, { what, ...options })
   }
@@ -218,7 +224,13 @@ export class Node implements AsyncDisposable {
     const deps = { ...this.#mcp('call a tool'), clock: this.#made.clock }
     checkCall(args, options)
     const call = { peer: peerId(peer), tool, args }
-    return callAt(call, { ...deps, config: this.#made.config.mcp }, options)
+    const target = withWellKnown(tool, { ...options, peer: call.peer })
+    return callAt(call, { ...deps, config: this.#made.config.mcp }, target)
+  }
+
+  /** Hands over what peers sent with `relay_message`, kept or to come, until it is called off. */
+  onMessage(read: (message: Received) => void): () => void {
+    return partOf('mcp', this.#running('read messages').standard).messages.read(read)
   }
 
   /**
@@ -248,14 +260,12 @@ export class Node implements AsyncDisposable {
   readonly resources = () => this.#made.parts.host.resources.report()
 
   readonly tools = toolsFace((wanted) => this.#mcp(wanted))
+  readonly grants = grantsFace((wanted) => this.#mcp(wanted))
 
-  readonly services = {
-    list: (): readonly ServiceStatus[] => this.#made.parts.mcp?.services.list() ?? [],
-    expose: async (spec: ServiceSpec, options: ExposeOptions) => {
-      return this.#mcp('expose a service').services.expose(spec, options)
-    },
-    unexpose: async (name: string) => this.#mcp('withdraw a service').services.unexpose(name),
-  }
+  readonly services = servicesFace(
+    () => this.#made.parts.mcp?.services.list() ?? [],
+    (wanted) => this.#mcp(wanted),
+  )
 
   readonly dht = dhtFace((wanted) => this.#running(wanted))
 
@@ -269,17 +279,6 @@ export class Node implements AsyncDisposable {
     } finally {
       await this.#made.dataDir.close()
       this.log.info('node stopped', { peer: this.peerId })
-    }
-  }
-
-  /** Addresses may change while the words of earlier ones are looked up; the last ones count. */
-  async #findWords(): Promise<void> {
-    const { addresses } = this
-    try {
-      const words = await bestWords(addresses)
-      if (String(addresses) === String(this.addresses)) this.#words = words
-    } catch (error) {
-      this.log.error('addresses not put into words', { addresses, error })
     }
   }
 

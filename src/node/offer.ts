@@ -1,7 +1,15 @@
 /** Offering tools from a program: its own functions, or a server that somebody else wrote. */
 
 import { hasCode } from '../base/index.ts'
-import type { ServiceSpec, ServiceStatus, Services, Tool } from '../mcp/index.ts'
+import {
+  type Allow,
+  type Publicity,
+  readExposure,
+  type ServiceSpec,
+  type ServiceStatus,
+  type Services,
+  type Tool,
+} from '../mcp/index.ts'
 import { UseError } from './use-errors.ts'
 
 /** An MCP server to offer: a command spoken to over stdio, or a Streamable HTTP URL. */
@@ -23,18 +31,35 @@ export interface Exposed extends AsyncDisposable {
   withdraw(): Promise<void>
 }
 
+/** Who may use what is offered, and who hears of it: everybody unless said otherwise. */
+export interface OfferOptions extends Omit<Publicity, 'secret'> {
+  readonly allow?: Allow
+  /** For single tools, by their names. */
+  readonly tools?: Readonly<Record<string, Allow>>
+  readonly signal?: AbortSignal
+}
+
 type ServicesPart = Pick<Services, 'expose' | 'exposeTools' | 'unexpose' | 'events'>
 
 /** Resolves once the tools can be called. */
 export async function offer(
   services: ServicesPart,
   name: string,
-  { what, signal }: { readonly what: readonly Tool[] | ServerSpec; readonly signal?: AbortSignal },
+  { what, ...options }: OfferOptions & { readonly what: readonly Tool[] | ServerSpec },
 ): Promise<Exposed> {
+  const { signal, allow, tools, tags, visibility, price } = options
+  const publicity = {
+    ...(tags && { tags }),
+    ...(visibility && { visibility }),
+    ...(price !== undefined && { price }),
+  }
+  const told = Object.keys(publicity).length === 0 ? {} : { publicity }
+  const given = { allow: allow ?? 'public', ...(tools && { tools }) }
+  const exposure = allow === undefined && !tools ? {} : { exposure: readExposure(given) }
   signal?.throwIfAborted()
-  if (isTools(what)) services.exposeTools(name, what)
+  if (isTools(what)) services.exposeTools(name, what, exposure.exposure, publicity)
   else {
-    const spec = specOf(name, what)
+    const spec = { ...specOf(name, what), ...exposure, ...told }
     await services.expose(spec, { detached: false, ...(signal && { signal }) })
   }
   return withdrawable(services, name)

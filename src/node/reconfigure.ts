@@ -84,6 +84,8 @@ export const AT_ONCE: ReadonlySet<string> = new Set([
   'mcp.attemptTimeoutMs',
   'mcp.serviceStartTimeoutMs',
   'mcp.lookupTimeoutMs',
+  'mcp.journalKeepMs',
+  'mcp.outcomeWaitMs',
 ])
 
 /** Refuses all changes when one is wrong; `config` is what the rooms of the node hold. */

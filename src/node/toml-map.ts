@@ -76,12 +76,6 @@ const FIXED: readonly FixedKey[] = [
     comesWith: 'the room "tunnel"',
   },
   { toml: 'tunneling.probe_interval', kind: 'number', now: 0, comesWith: 'the room "tunnel"' },
-  {
-    toml: 'mcp.available_tools',
-    kind: 'texts',
-    now: [],
-    comesWith: 'the standard tools of the room "node"',
-  },
   { toml: 'security.enable_encryption', kind: 'boolean', now: true, because: ALWAYS_ON },
   { toml: 'security.require_authentication', kind: 'boolean', now: true, because: ALWAYS_ON },
   { toml: 'control.grpc_address', kind: 'text', now: '', comesWith: 'the gRPC face of "control"' },

@@ -18,7 +18,6 @@ const NOT_YET = [
   'tunneling.preferred_protocols',
   'tunneling.fallback_cascade',
   'tunneling.probe_interval',
-  'mcp.available_tools',
 ]
 const MENDED = [
   ['mcp.server_address', '127.0.0.1:0'],
@@ -40,7 +39,7 @@ test('the specification’s file is told what is missing, all at once, and start
   assert.equal(refused.code, 3)
   const { code, facts, message } = errorOf(refused)
   assert.equal(code, 'NODE_CONFIG_INVALID')
-  assert.equal((facts.problems as unknown[]).length, 8)
+  assert.equal((facts.problems as unknown[]).length, 7)
   for (const key of [...NOT_YET, 'mcp.server_address', 'bootstrap.nodes']) {
     const [section = '', name = ''] = key.split('.')
     assert.ok(message.includes(`[${section}] ${name} (${file}:`), key)

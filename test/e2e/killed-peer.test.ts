@@ -9,8 +9,11 @@ import { startNode } from '../support/cli.ts'
 import { eventually, testNode } from '../support/nodes.ts'
 
 const FIXTURE = fileURLToPath(new URL('../support/fixture-server.ts', import.meta.url))
-/** Silence, a ping that is not answered, and room for a machine with other things to do. */
-const NOTICED_MS = 9_000
+/**
+ * Silence, a ping that is not answered, the time for which the peer is asked what became of the
+ * call, and room for a machine with other things to do.
+ */
+const NOTICED_MS = 20_000
 
 for (const kind of ['udp', 'tcp'] as const) {
   test(`a killed peer is noticed over ${kind} before its time is over, and said once`, async () => {

@@ -7,7 +7,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { fromUtf8, hasCode, utf8 } from '../../src/base/index.ts'
+import { fromUtf8, hasCode, seededRandom, utf8 } from '../../src/base/index.ts'
+import { blindedName, openDescriptor, sealDescriptor } from '../../src/mcp/blinded.ts'
 import {
   DESCRIPTOR_BYTES_MAX,
   DESCRIPTOR_TOOLS_MAX,
@@ -15,6 +16,7 @@ import {
   describe,
   encodeDescriptor,
 } from '../../src/mcp/descriptor.ts'
+import { decodeInvitation, encodeInvitation } from '../../src/mcp/invitation.ts'
 import { decodeIndex, encodeIndex, SERVICES_MAX } from '../../src/mcp/service-index.ts'
 import { CASES, SEED } from '../support/fuzz.ts'
 import { testPeer, testTool } from '../support/mcp-directory.ts'
@@ -22,7 +24,20 @@ import { testPeer, testTool } from '../support/mcp-directory.ts'
 const peer = testPeer(1)
 const head = { service: 'calc', peer, version: '0.1.0', endpoints: ['/ip4/127.0.0.1/tcp/9000'] }
 const many = Array.from({ length: 300 }, (_, i) => testTool(`tool-with-a-long-name-${i}`))
+const tools = [{ name: 'add', description: 'adds', idempotent: true, readOnly: false }]
+const first = { v: 1, service: 'calc', peer, version: '0.1.0', tools, toolCount: 1 }
+const full = {
+  ...head,
+  tools: [testTool('add', { inputSchema: { properties: { a: { type: 'number' } } } })],
+  tags: ['calc', 'math'],
+  price: 5,
+  load: 40,
+  expires: 1_800_000_000,
+  resources: { count: 2, names: ['a', 'b'] },
+}
 const CORPUS: readonly Uint8Array[] = [
+  encodeDescriptor(describe(full)),
+  utf8(JSON.stringify({ ...first, schemaHash: 'a'.repeat(64), endpoints: [] })),
   encodeDescriptor(describe({ ...head, tools: [] })),
   encodeDescriptor(describe({ ...head, tools: [testTool('add'), testTool('sub')] })),
   encodeDescriptor(describe({ ...head, tools: many })),
@@ -90,6 +105,43 @@ test(`decodeIndex() survives whatever it is given (seed ${SEED})`, () => {
       if (services === undefined) return
       assert.ok(services.length <= SERVICES_MAX)
       assert.deepEqual(encodeIndex(peer, services), Uint8Array.from(bytes))
+    }),
+    { numRuns: CASES, seed: SEED },
+  )
+})
+
+const random = seededRandom('blinded')
+const secret = random.bytes(32)
+const key = `/mcp/${blindedName(secret, 'calc')}/${peer}`
+const sealed = sealDescriptor(utf8('a descriptor'), { secret, key, random })
+
+test(`openDescriptor() opens what was sealed and nothing else (seed ${SEED})`, () => {
+  const bentSeal = fc
+    .record({ at: fc.nat(sealed.length), cut: fc.nat(8), put: fc.uint8Array({ maxLength: 8 }) })
+    .map(({ at, cut, put }) => {
+      return Buffer.concat([sealed.subarray(0, at), put, sealed.subarray(at + cut)])
+    })
+  fc.assert(
+    fc.property(fc.oneof(fc.uint8Array({ maxLength: 1_200 }), bentSeal), (bytes) => {
+      const opened = decoded(() => openDescriptor(bytes, { secret, key }))
+      if (opened !== undefined) assert.deepEqual(Uint8Array.from(bytes), Uint8Array.from(sealed))
+    }),
+    { numRuns: CASES, seed: SEED },
+  )
+})
+
+test(`decodeInvitation() reads invitations and refuses the rest (seed ${SEED})`, () => {
+  const text = encodeInvitation({ service: 'calc', secret, peers: [peer] })
+  const bentText = fc
+    .record({ at: fc.nat(text.length), cut: fc.nat(8), put: fc.string({ maxLength: 8 }) })
+    .map(({ at, cut, put }) => text.slice(0, at) + put + text.slice(at + cut))
+  fc.assert(
+    fc.property(fc.oneof(fc.string({ maxLength: 300 }), bentText), (each) => {
+      try {
+        assert.equal(encodeInvitation(decodeInvitation(each)), each.trim())
+      } catch (error) {
+        assert.ok(hasCode(error, 'MCP_INVITATION_INVALID'), String(error))
+      }
     }),
     { numRuns: CASES, seed: SEED },
   )

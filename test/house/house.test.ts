@@ -22,7 +22,13 @@ import {
 const RINGS = ['house', 'contract', 'integration', 'e2e', 'fuzz', 'interop', 'lab', 'package']
 
 const read = (file: string) => readFileSync(file, 'utf8')
-const filesOf = (...patterns: string[]) => patterns.flatMap((pattern) => globSync(pattern)).sort()
+// Rings that install packages of their own have them in a folder of theirs.
+const isOurs = (path: string) => !path.includes('node_modules')
+const filesOf = (...patterns: string[]) =>
+  patterns
+    .flatMap((pattern) => globSync(pattern))
+    .filter(isOurs)
+    .sort()
 
 const sources = filesOf('src/**/*.ts').filter((file) => !/\.(test|d)\.ts$/.test(file))
 const doors = sources.filter((file) => /^src\/\w+\/index\.ts$/.test(file))

@@ -13,6 +13,9 @@ import { dhtObservations } from './knobs/dht.ts'
 import { dhtDatagramObservations } from './knobs/dht-datagrams.ts'
 import { dhtWriteObservations } from './knobs/dht-writes.ts'
 import { mcpObservations } from './knobs/mcp.ts'
+import { mcpCallObservations } from './knobs/mcp-calls.ts'
+import { mcpCatalogObservations } from './knobs/mcp-catalog.ts'
+import { mcpResultObservations } from './knobs/mcp-results.ts'
 import { netObservations } from './knobs/net.ts'
 import { nodeObservations } from './knobs/node.ts'
 import type { Observation, Rooms } from './knobs/observation.ts'
@@ -23,6 +26,7 @@ import { rpcObservations } from './knobs/rpc.ts'
 
 const all: Readonly<Record<string, Observation>> = {
   ...nodeObservations,
+  ...mcpCatalogObservations,
   ...netObservations,
   ...relayObservations,
   ...channelObservations,
@@ -33,6 +37,8 @@ const all: Readonly<Record<string, Observation>> = {
   ...rpcObservations,
   ...pubsubObservations,
   ...mcpObservations,
+  ...mcpResultObservations,
+  ...mcpCallObservations,
   ...accessObservations,
   ...controlObservations,
 }

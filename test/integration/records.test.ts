@@ -34,7 +34,10 @@ test('nobody writes into the namespace of another, or into one that there is not
   const { dht } = alone.node
   const value = utf8('x')
   await assert.rejects(dht.put(`/data/${other.node.peerId}/x`, value), coded('DHT_NOT_PUBLISHER'))
-  await assert.rejects(dht.put('/word/mine', value), coded('DHT_NAMESPACE_UNKNOWN'))
+  const word = `/word/mine/${other.node.peerId}`
+  await assert.rejects(dht.put(word, value), coded('DHT_NOT_PUBLISHER'))
+  await assert.rejects(dht.put('/word/mine', value), coded('DHT_KEY_INVALID'))
+  await assert.rejects(dht.put('/eth/mine', value), coded('DHT_NAMESPACE_UNKNOWN'))
 })
 
 test('without peers a write says that only this node holds it', async () => {

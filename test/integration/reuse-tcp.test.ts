@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
+import { closeSync, openSync } from 'node:fs'
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
 import { test } from 'node:test'
 import { setTimeout as wait } from 'node:timers/promises'
@@ -177,3 +178,17 @@ async function freePort(): Promise<number> {
   await once(server, 'close')
   return port
 }
+
+test('a descriptor that is of no use is closed', async () => {
+  const closed: number[] = []
+  const file = openSync('/dev/null', 'r')
+  const load = async () => ({
+    boundTcp: () => file,
+    sharePort: () => undefined,
+    close: (fd: number) => void closed.push(fd),
+  })
+  await using a = await punchHost([LOOP4], { load })
+  await assert.rejects(punch(a, '/ip4/127.0.0.1/tcp/9'), coded('NET_PUNCH_UNAVAILABLE'))
+  closeSync(file)
+  assert.deepEqual(closed, [file])
+})

@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { openUdp, type UdpEndpoint, type UdpPort } from '../../src/net/index.ts'
+import { openHubSocket, sendFrom } from '../../src/net/udp-hub-socket.ts'
 import { coded } from '../support/expect.ts'
 
 const opened = async (hosts: readonly string[], port = 0, movable = true) => {
@@ -56,4 +57,17 @@ test('what cannot be sent is an error, and a closed port is silent', async () =>
   a.close()
   a.close()
   assert.throws(() => a.send(new Uint8Array(1), endpointOf(a)), coded('NET_UDP_UNSENT'))
+})
+
+test('nothing is sent to port 0, and what comes from there is dropped', async () => {
+  using a = await opened(['127.0.0.1'])
+  assert.throws(() => a.send(Uint8Array.of(1), { host: '127.0.0.1', port: 0 }), /port 0/)
+  const arrived: Uint8Array[] = []
+  const socket = await openHubSocket({ host: '127.0.0.1', port: 0 }, (bytes) => arrived.push(bytes))
+  // As the system tells of a packet that was sent from a raw socket.
+  socket.emit('message', Buffer.of(1), { address: '127.0.0.1', port: 0 })
+  socket.emit('message', Buffer.of(2), { address: '127.0.0.1', port: 9 })
+  assert.equal(sendFrom(socket, Buffer.of(3), { host: '127.0.0.1', port: 0 }), false)
+  socket.close()
+  assert.deepEqual(arrived, [Buffer.of(2)])
 })

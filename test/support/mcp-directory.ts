@@ -103,7 +103,13 @@ export class FakeServices {
   readonly events = new Emitter<McpEvents>((error) => {
     throw error
   })
+  /** Of blinded services, by their names. */
+  readonly secrets = new Map<string, Uint8Array>()
   #services: readonly ServiceStatus[] = []
+
+  secretOf(name: string): Uint8Array | undefined {
+    return this.secrets.get(name)
+  }
 
   list(): readonly ServiceStatus[] {
     return this.#services

@@ -14,7 +14,10 @@ import {
 } from '../../src/base/index.ts'
 import { generateKeys, type PeerId } from '../../src/identity/index.ts'
 import { mcpConfig } from '../../src/mcp/config.ts'
+import { Journal } from '../../src/mcp/journal.ts'
+import { SqliteJournal } from '../../src/mcp/journal-store.ts'
 import { mcpMetrics } from '../../src/mcp/metrics.ts'
+import { Outcomes } from '../../src/mcp/outcomes.ts'
 import { type Pipe, pipePair } from '../../src/mcp/pipe.ts'
 import { InboundStreams } from '../../src/mcp/server.ts'
 import { Services } from '../../src/mcp/services.ts'
@@ -83,6 +86,9 @@ export interface Duo extends AsyncDisposable {
   readonly services: Services
   readonly sessions: Sessions
   readonly server: InboundStreams
+  /** What Bob knows of calls with a key, and how Alice asks for it. */
+  readonly journal: Journal
+  readonly outcomes: Outcomes
   readonly metrics: Registry
   /** A raw stream of Alice to Bob's server, as Alice holds it. */
   open(): Channel
@@ -124,8 +130,11 @@ export async function duo({ folder, admit = () => {}, config = {} }: DuoOptions)
     void serve(far).finally(() => streams.delete(near))
     return near
   }
-  const server = new InboundStreams({ ...shared, host, services, policy: { admit } }, knobs)
+  const journal = new Journal({ ...shared, store: new SqliteJournal(':memory:') }, knobs)
+  const inbound = { ...shared, host, services, journal, policy: { admit } }
+  const server = new InboundStreams(inbound, knobs)
   const sessions = new Sessions({ ...shared, host, metrics: shared.metrics }, knobs)
+  const outcomes = new Outcomes({ ...shared, host }, knobs)
   const all = [services, server, sessions]
   for (const service of all) await service.start()
   const cut = () => {
@@ -134,5 +143,6 @@ export async function duo({ folder, admit = () => {}, config = {} }: DuoOptions)
   const stop = async () => {
     for (const service of all.toReversed()) await service.stop()
   }
-  return { services, sessions, server, metrics, open, cut, [Symbol.asyncDispose]: stop }
+  const parts = { services, sessions, server, journal, outcomes, metrics }
+  return { ...parts, open, cut, [Symbol.asyncDispose]: stop }
 }

@@ -112,6 +112,7 @@ export function fakeNode(over: Partial<ServedNode> = {}): FakeNode {
     idempotent: true,
     readOnly: true,
   }
+  const catalogTool = { ...info, service: 'calc', tool: 'add', peer: PEER }
   const node: ServedNode = {
     calls: 3,
     served: 4,
@@ -136,6 +137,11 @@ export function fakeNode(over: Partial<ServedNode> = {}): FakeNode {
     catalog: {
       list: async (...args) => note('catalog.list', args, [info]),
       call: async (...args) => note('catalog.call', args, { content: [], isError: true }),
+      withheld: async (...args) => {
+        return note('catalog.withheld', args, [{ tool: catalogTool, why: 'changed' as const }])
+      },
+      approve: async (...args) => note('catalog.approve', args, catalogTool),
+      pin: async (...args) => note('catalog.pin', args, catalogTool),
     },
     services: {
       list: () => [...services.values()],
@@ -146,10 +152,22 @@ export function fakeNode(over: Partial<ServedNode> = {}): FakeNode {
         services.set(name, service)
         return note('services.expose', [spec, options], service)
       },
+      async invitation(name) {
+        return note('services.invitation', [name], 'p2p-invite-x')
+      },
       async unexpose(name) {
         services.delete(name)
         note('services.unexpose', [name], undefined)
       },
+    },
+    grants: {
+      issue: (...args) => note('grants.issue', args, Promise.reject(new Error('not faked'))),
+      list: () => [],
+      revoke: async (...args) => note('grants.revoke', args, undefined),
+      accept: (...args) => note('grants.accept', args, Promise.reject(new Error('not faked'))),
+      held: () => [],
+      delegate: async (...args) => note('grants.delegate', args, 'token'),
+      audit: (...args) => note('grants.audit', args, []),
     },
     dht: {
       put: async (key, value, options) => {
@@ -159,6 +177,14 @@ export function fakeNode(over: Partial<ServedNode> = {}): FakeNode {
       get: async (key, options) => {
         const found = { key, value: Uint8Array.of(0x68, 0x69), publisher: PEER, version: 1 }
         return note('dht.get', [key, options], { ...found, answered: [PEER], failed: [] })
+      },
+      claimName: async (name, options) => {
+        const report = { name, peer: PEER, stored: [PEER], failed: [], wanted: 20 }
+        return note('dht.claimName', [name, options], report)
+      },
+      findName: async (name, options) => {
+        const found = { name, claims: [{ peer: PEER }], more: false, answered: [PEER], failed: [] }
+        return note('dht.findName', [name, options], { ...found, complete: true })
       },
       buckets: () => [{ sharedBits: 3, peers: [PEER] }],
     },

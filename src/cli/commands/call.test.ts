@@ -107,3 +107,34 @@ test('call refuses a time that the API would refuse, before it connects', async 
   await call.run(just.context)
   assert.doesNotThrow(() => operations.call.body.parse(just.requests[0]))
 })
+
+test('call says on stderr who was considered and tried, and why', async () => {
+  const offer = { peer: BOB, service: 'sums', idempotent: true, local: false, connected: true }
+  const explain = {
+    found: { asked: 5, silent: 1, cached: false, ms: 12 },
+    considered: [{ ...offer, latencyMs: 3.25, failures: 0 }],
+    tried: [{ peer: BOB, path: 'quic', ms: 3, code: 'ok', atMs: 12 }],
+  }
+  const options = { explain: true, hedge: '50', key: 'a-key-of-my-own-1' }
+  const { context, requests, stdout, stderr } = calling(
+    { args: ['get-sum'], options },
+    { ...sum, explain },
+  )
+  await call.run(context)
+  const wanted = { explain: true, hedge: 50, key: 'a-key-of-my-own-1' }
+  assert.deepEqual(requests, [{ tool: 'get-sum', args: {}, ...wanted }])
+  assert.equal(stdout.text, 'The sum of 2 and 40 is 42.\n', 'the answer alone')
+  assert.match(stderr.text, /considered: 1, found in 12 ms; 5 asked, 1 did not answer/)
+  assert.match(stderr.text, /no failures, connected, answers in 3\.3 ms, may run twice/)
+  assert.match(stderr.text, /12 ms +\S+ +quic +3 ms +ok/)
+})
+
+test('call takes a time for --hedge, or auto, and nothing else', async () => {
+  const auto = calling({ args: ['x'], options: { hedge: 'auto' } })
+  await call.run(auto.context)
+  assert.deepEqual(auto.requests, [{ tool: 'x', args: {}, hedge: true }])
+  for (const hedge of ['0', '-1', '1.5', 'soon', '60001']) {
+    const { context } = calling({ args: ['x'], options: { hedge } })
+    await assert.rejects(call.run(context), coded('CLI_USAGE'))
+  }
+})

@@ -1,12 +1,21 @@
 import type { CallResult } from '../../mcp/index.ts'
 import { isJsonObject } from '../../wire/index.ts'
+import { explained } from '../call-explained.ts'
 import type { Command } from '../command.ts'
 import { CliError } from '../errors.ts'
-import { parsePeer, parseToolArgs, required, textOption } from '../options.ts'
+import {
+  flagOption,
+  listOption,
+  parsePeer,
+  parseToolArgs,
+  required,
+  textOption,
+} from '../options.ts'
 import { clean } from '../output.ts'
 
 /** As long as the API lets a call take. */
 const CALL_MS_MAX = 3_600_000
+const HEDGE_MS_MAX = 60_000
 
 export const call: Command = {
   name: 'call',
@@ -15,6 +24,17 @@ export const call: Command = {
   options: [
     { flags: '--service <name>', help: 'only the tool of this service' },
     { flags: '--peer <peer id>', help: 'only at this peer' },
+    {
+      flags: '--hedge <ms>',
+      help: 'ask a second peer after so long, or "auto"; only for a tool that may run twice',
+    },
+    { flags: '--key <text>', help: 'the same for each repetition of this call: it runs once' },
+    {
+      flags: '--grant <token>',
+      help: 'a token to show besides those that the node holds (repeatable)',
+      many: true,
+    },
+    { flags: '--explain', help: 'say who was considered and tried, and why' },
   ],
   examples: [
     `call get-sum '{"a":2,"b":40}'`,
@@ -32,6 +52,10 @@ export const call: Command = {
     const service = textOption(options, 'service')
     const wanted = textOption(options, 'peer')
     const peer = wanted === undefined ? undefined : parsePeer(wanted, 'call')
+    const key = textOption(options, 'key')
+    const hedge = parseHedge(options.hedge)
+    const explain = flagOption(options, 'explain')
+    const grants = listOption(options, 'grant')
     await using node = await connect()
     const request = {
       tool,
@@ -39,11 +63,28 @@ export const call: Command = {
       ...(service && { service }),
       ...(peer && { peer }),
       ...(timeoutMs && { timeoutMs }),
+      ...(key && { key }),
+      ...(hedge && { hedge }),
+      ...(explain && { explain }),
+      ...(grants && { grants }),
     }
     const result = await node.call(request, { signal })
     out.print(result, () => lines(result))
+    if (result.explain) for (const line of explained(result.explain, out.paint)) out.note(line)
     if (result.isError === true) throw CliError.TOOL_FAILED({ tool, peer: result.peer })
   },
+}
+
+/** Milliseconds, or true where nobody said how many. */
+function parseHedge(value: unknown): number | true | undefined {
+  if (value === undefined) return undefined
+  if (value === 'auto') return true
+  const ms = Number(value)
+  if (Number.isSafeInteger(ms) && ms >= 1 && ms <= HEDGE_MS_MAX) return ms
+  throw CliError.USAGE({
+    command: 'call',
+    expected: `--hedge from 1 to ${HEDGE_MS_MAX} ms, or auto`,
+  })
 }
 
 /** The text of the answer; what a terminal cannot show is named instead. */

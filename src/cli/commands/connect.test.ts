@@ -120,3 +120,60 @@ test('connect --explain says what was tried, and then fails as it would without'
   )
   assert.match(stdout.text, /What would help:\n {2}- nothing listens at that port/)
 })
+
+/** A node at which `peers` claim the name. */
+function named(peers: readonly (typeof ALICE)[], more = false) {
+  const asked: string[] = []
+  const node = {
+    async nameFind(name: string) {
+      const claims = peers.map((peer) => ({ peer }))
+      return { name, claims, more, answered: [BOB], failed: [], complete: true }
+    },
+    async connect(target: string) {
+      asked.push(target)
+      return target as typeof ALICE
+    },
+  }
+  return { node, asked }
+}
+
+test('connect to a name dials who claims it: unverified, until the handshake proved the key', async () => {
+  const { node, asked } = named([ALICE])
+  const { context, stdout, stderr } = setup({ args: ['alice'], node })
+  await connect.run(context)
+  assert.deepEqual(asked, [ALICE])
+  assert.match(stderr.text, new RegExp(`${ALICE} unverified`))
+  assert.match(stdout.text, /has the key that claims "alice"/)
+  assert.match(stdout.text, /only its peer id says/)
+})
+
+test('connect to a name that several claim warns, and dials only who --peer says', async () => {
+  const several = named([ALICE, BOB])
+  const unsaid = setup({ args: ['alice'], node: several.node })
+  await assert.rejects(connect.run(unsaid.context), (error: Error) => {
+    return (
+      coded('CLI_NAME_AMBIGUOUS')(error) && [ALICE, BOB].every((one) => error.message.includes(one))
+    )
+  })
+  assert.deepEqual(several.asked, [])
+  const said = setup({ args: ['alice'], options: { peer: BOB }, node: several.node, json: true })
+  await connect.run(said.context)
+  assert.deepEqual(several.asked, [BOB])
+  assert.deepEqual(said.printed(), {
+    peer: BOB,
+    name: 'alice',
+    claims: [
+      { peer: ALICE, verified: false },
+      { peer: BOB, verified: true },
+    ],
+  })
+})
+
+test('connect to a name refuses a claimant among more than were looked at, and one that is none', async () => {
+  const crowd = setup({ args: ['alice'], node: named([ALICE], true).node })
+  await assert.rejects(connect.run(crowd.context), coded('CLI_NAME_AMBIGUOUS'))
+  const other = setup({ args: ['alice'], options: { peer: BOB }, node: named([ALICE]).node })
+  await assert.rejects(connect.run(other.context), coded('CLI_NAME_UNCLAIMED'))
+  const nobody = setup({ args: ['alice'], node: named([]).node })
+  await assert.rejects(connect.run(nobody.context), coded('CLI_NAME_NOT_FOUND'))
+})

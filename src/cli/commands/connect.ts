@@ -1,4 +1,5 @@
 import { type CodedError, hasCode } from '../../base/index.ts'
+import type { NameReport } from '../../node/index.ts'
 import type { Command, Context } from '../command.ts'
 import { CliError } from '../errors.ts'
 import { type Explained, explain, type Tried } from '../explain.ts'
@@ -6,21 +7,23 @@ import { flagOption, parsePeer, required, textOption } from '../options.ts'
 import { cleanLine, type Paint } from '../output.ts'
 import type { NodeClient } from '../rooms.ts'
 import { facilityText } from '../words.ts'
+import { nameLines, nobody } from './name.ts'
 
 const EXPECTED =
-  'a multiaddr such as /ip4/192.0.2.7/tcp/9000, a peer id such as 12D3KooW…, or the three ' +
-  '(IPv4) or nine (IPv6) words of an address'
+  'a multiaddr such as /ip4/192.0.2.7/tcp/9000, a peer id such as 12D3KooW…, the three ' +
+  '(IPv4) or nine (IPv6) words of an address, or the name that a peer claims, such as alice'
 /** What a person may mean otherwise where the node refuses the target as such. */
 const NOT_TARGETS = [
   'NET_ADDRESS_INVALID',
   'IP_WORDS_COUNT',
   'IP_WORD_UNKNOWN',
   'IP_WORDS_TOO_LONG',
+  'DHT_KEY_INVALID',
 ]
 
 export const connect: Command = {
   name: 'connect',
-  summary: 'Connect the node to a peer: by address, by peer id, or by words',
+  summary: 'Connect the node to a peer: by address, by peer id, by words, or by name',
   args: '<target...>',
   options: [
     { flags: '--peer <id>', help: 'who must answer there; anybody else is refused' },
@@ -30,20 +33,26 @@ export const connect: Command = {
     'connect /ip4/192.0.2.7/tcp/9000/p2p/12D3KooWJwao3iRnuKRGZeYbvLhm1v4SV7PDQ8S7w1zsLXozpMeg',
     'connect 12D3KooWJwao3iRnuKRGZeYbvLhm1v4SV7PDQ8S7w1zsLXozpMeg --explain',
     'connect reflectance ache accrue',
+    'connect alice',
   ],
   timeoutMs: 30_000,
 
   async run(context) {
-    const target = targetOf(context)
+    const given = targetOf(context)
     const { out, signal } = context
     await using node = await context.connect()
     try {
+      const named = isName(given) ? await claimOf(given, node, context) : undefined
+      const target = named?.peer ?? given
       if (flagOption(context.options, 'explain')) {
         await connectAndExplain(target, node, context)
         return
       }
       const peer = await node.connect(target, { signal })
-      out.print({ peer }, (paint) => [`${paint('green', 'Connected')} to ${peer}`])
+      out.print({ peer, ...(named && provenOf(named, peer)) }, (paint) => [
+        `${paint('green', 'Connected')} to ${peer}`,
+        ...(named === undefined ? [] : [provenText(named)]),
+      ])
     } catch (error) {
       // The same code is a matter of configuration where the address stands in a file.
       if (!(error instanceof Error) || !NOT_TARGETS.some((code) => hasCode(error, code)))
@@ -51,6 +60,51 @@ export const connect: Command = {
       throw CliError.USAGE({ command: 'connect', expected: `${EXPECTED}; ${error.message}` }, error)
     }
   },
+}
+
+/** A name is one word of small letters; a peer id has large ones, other words come in numbers. */
+function isName(target: string): boolean {
+  return /^[a-z0-9_]{1,64}(\/p2p\/\w+)?$/.test(target)
+}
+
+/** A name, who is meant by it, and all who claim it. */
+interface Named {
+  readonly name: string
+  readonly peer: string
+  readonly claims: NameReport['claims']
+}
+
+/** Who is meant: the only one that claims the name, or the one of several that `--peer` says. */
+async function claimOf(target: string, node: NodeClient, context: Context): Promise<Named> {
+  const { out, signal, options } = context
+  const [name = '', expected] = target.split('/p2p/')
+  const report = await node.nameFind(name, { signal })
+  const { claims, more } = report
+  const peers: readonly string[] = claims.map(({ peer }) => peer)
+  const [first] = peers
+  if (first === undefined) throw nobody(report)
+  if (expected !== undefined && !peers.includes(expected)) {
+    throw CliError.NAME_UNCLAIMED({ name, peer: expected, peers })
+  }
+  if (expected === undefined && (peers.length > 1 || more)) {
+    throw CliError.NAME_AMBIGUOUS({ name, peers, more })
+  }
+  if (flagOption(options, 'explain') || !out.json) {
+    for (const line of nameLines(report, (_, text) => text)) out.note(line)
+  }
+  return { name, peer: expected ?? first, claims }
+}
+
+/** The handshake proves the key of the one that was dialled, and of no other. */
+function provenOf({ name, claims }: Named, proven: string) {
+  return { name, claims: claims.map(({ peer }) => ({ peer, verified: peer === proven })) }
+}
+
+function provenText({ name }: Named): string {
+  return (
+    `It has the key that claims "${cleanLine(name)}". ` +
+    'Whether it is who you mean, only its peer id says'
+  )
 }
 
 /** Words may be one argument or several; whom they must lead to stands after them. */

@@ -44,6 +44,10 @@ function factsOf(event: StreamEvent): string {
       return event.service
     case 'call-served':
       return `${event.tool} for ${event.peer} in ${Math.round(event.ms)} ms: ${event.code}`
+    case 'message':
+      return `from ${event.from}: ${event.body}`
+    case 'configured':
+      return `${event.keys.join(' ')} by ${event.caller ?? 'this node'}`
     case 'health-changed':
       return [event.health.status, ...event.health.reasons].join('; ')
     case 'notice':

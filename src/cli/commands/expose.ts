@@ -1,10 +1,11 @@
 import { hasCode } from '../../base/index.ts'
 import type { LeaseEvent } from '../../control/index.ts'
-import type { ServiceSource, ServiceSpec, ServiceStatus } from '../../mcp/index.ts'
+import type { Allow, ServiceSource, ServiceSpec, ServiceStatus } from '../../mcp/index.ts'
 import type { Command, Context } from '../command.ts'
 import { CliError } from '../errors.ts'
-import { flagOption, listOption, textOption } from '../options.ts'
+import { flagOption, listOption, parsePeer, textOption } from '../options.ts'
 import { cleanLine, type Paint, table } from '../output.ts'
+import { invitationTo, publicityOf } from '../publicity.ts'
 import { count } from '../words.ts'
 
 const NAME = /^[a-z0-9][a-z0-9-]{0,62}$/
@@ -18,11 +19,25 @@ export const expose: Command = {
     { flags: '--name <name>', help: 'name of the service: a-z, 0-9 and "-", at most 63' },
     { flags: '--url <url>', help: 'an MCP server over Streamable HTTP instead of a command' },
     { flags: '--env <name=value>', help: 'a variable for the command (repeatable)', many: true },
+    {
+      flags: '--allow <who>',
+      help: 'who may call it: public (unless given), granted, or peer ids with commas between',
+    },
+    {
+      flags: '--allow-tool <name=who>',
+      help: 'the same for one of its tools (repeatable)',
+      many: true,
+    },
+    { flags: '--tag <tag>', help: 'a word under which others find it (repeatable)', many: true },
+    { flags: '--price <number>', help: 'of one call, in a unit that its users know' },
+    { flags: '--unlisted', help: 'publish nothing: only who knows of it can ask for it' },
+    { flags: '--invite', help: 'publish it blinded, and print an invitation to it' },
     { flags: '--detach', help: 'hand it to the node, which keeps it until "p2p unexpose"' },
   ],
   examples: [
     'expose --name everything -- npx -y @modelcontextprotocol/server-everything stdio',
     'expose --name notes --url http://127.0.0.1:3000/mcp --detach',
+    'expose --name notes --tag writing --invite --url http://127.0.0.1:3000/mcp',
   ],
 
   async run(context) {
@@ -37,9 +52,12 @@ async function handOver(spec: ServiceSpec, { connect, out, self, signal }: Conte
   await using node = await connect()
   const status = await node.expose(spec, { signal })
   failIfFailed(status)
-  out.print(status, (paint) => [
+  const invitation = await invitationTo(status, node, signal)
+  const shown = { ...status, ...(invitation !== undefined && { invitation }) }
+  out.print(shown, (paint) => [
     `"${status.name}" is ${status.state} with ${count(status.tools.length, 'tool')}`,
     ...toolLines(status, paint),
+    ...(invitation === undefined ? [] : [`Invitation: ${invitation}`]),
     `It stays until: ${self} unexpose ${status.name}`,
   ])
 }
@@ -47,11 +65,19 @@ async function handOver(spec: ServiceSpec, { connect, out, self, signal }: Conte
 /** The service lives as long as this command: Ctrl-C, or the end of the terminal, withdraws it. */
 async function hold(spec: ServiceSpec, { connect, out, signal }: Context) {
   await using node = await connect()
+  let invited = false
   try {
     for await (const event of node.exposeAttached(spec, { signal })) {
       out.print(event, (paint) => eventLines(event, paint))
       if (event.event === 'withdrawn') return
       failIfFailed(event.service)
+      if (!invited) {
+        const invitation = await invitationTo(event.service, node, signal)
+        invited = true
+        if (invitation !== undefined) {
+          out.print({ event: 'invitation', invitation }, () => [`Invitation: ${invitation}`])
+        }
+      }
     }
   } catch (error) {
     if (!signal.aborted || hasCode(error, 'CLI_SERVICE_FAILED')) throw error
@@ -60,7 +86,28 @@ async function hold(spec: ServiceSpec, { connect, out, signal }: Context) {
   out.note(`"${spec.name}" is withdrawn.`)
 }
 
-function specOf({ args, cwd, env, options }: Context): ServiceSpec {
+function specOf(context: Context): ServiceSpec {
+  const { options } = context
+  const allow = textOption(options, 'allow')
+  const tools = listOption(options, 'allowTool') ?? []
+  const spec = { ...sourceOf(context), ...publicityOf(options) }
+  if (allow === undefined && tools.length === 0) return spec
+  const byTool = tools.length === 0 ? {} : { tools: Object.fromEntries(tools.map(toolAllowed)) }
+  return { ...spec, exposure: { allow: allowOf(allow ?? 'public'), ...byTool } }
+}
+
+function toolAllowed(text: string): [string, Allow] {
+  const [, tool, who] = /^([A-Za-z0-9_./-]{1,128})=(.+)$/.exec(text) ?? []
+  if (tool !== undefined && who !== undefined) return [tool, allowOf(who)]
+  throw CliError.USAGE({ command: 'expose', expected: '--allow-tool to be NAME=WHO' })
+}
+
+function allowOf(text: string): Allow {
+  if (text === 'public' || text === 'granted') return text
+  return text.split(',').map((peer) => parsePeer(peer.trim(), 'expose'))
+}
+
+function sourceOf({ args, cwd, env, options }: Context): ServiceSpec {
   const name = textOption(options, 'name') ?? ''
   if (!NAME.test(name)) {
     const expected = `--name with a-z, 0-9 and "-", at most 63 characters, not "${name}"`

@@ -9,19 +9,26 @@ import { dhtGet, dhtPut } from './dht.ts'
 import { doctor } from './doctor.ts'
 import { events } from './events.ts'
 import { expose } from './expose.ts'
+import { grantAccept, grantDelegate, grantGive } from './grant.ts'
+import { audit, grants, revoke } from './grants.ts'
 import { identity } from './identity.ts'
 import { keysPath, keysShow } from './keys.ts'
 import { mcp } from './mcp.ts'
+import { nameClaim, nameFind } from './name.ts'
 import { peers } from './peers.ts'
 import { start } from './start.ts'
 import { status } from './status.ts'
+import { toolsApprove, toolsPin, toolsUnpin, toolsWithheld } from './tool-choice.ts'
 import { tools } from './tools.ts'
 import { unexpose } from './unexpose.ts'
 
 /** What the commands have in common whose names begin with the same word. */
 export const GROUPS: Readonly<Record<string, string>> = {
+  grant: 'Let a peer call tools of a service that is not public',
   dht: 'Put records into the distributed hash table and get them back',
+  name: 'Names that peers give themselves',
   keys: 'Show the identity of the data folder',
+  tools: 'The tools that this node and its peers offer, and which of them assistants see',
   config: 'Show, check or change the configuration',
 }
 
@@ -33,12 +40,24 @@ const NAMED: readonly Command[] = [
   identity,
   connect,
   tools,
+  toolsPin,
+  toolsUnpin,
+  toolsApprove,
+  toolsWithheld,
   call,
   expose,
   unexpose,
+  grantGive,
+  grantAccept,
+  grantDelegate,
+  grants,
+  revoke,
+  audit,
   mcp,
   dhtPut,
   dhtGet,
+  nameClaim,
+  nameFind,
   keysShow,
   keysPath,
   configShow,

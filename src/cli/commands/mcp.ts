@@ -2,7 +2,9 @@ import { type Clock, hasCode } from '../../base/index.ts'
 import { aborted } from '../abort.ts'
 import { catalogOver } from '../catalog-over.ts'
 import type { Command, Context } from '../command.ts'
+import { CliError } from '../errors.ts'
 import { flagsOf } from '../flags.ts'
+import { textOption } from '../options.ts'
 import type { Daemon, NodeClient } from '../rooms.ts'
 import { stopInTime } from '../stop-in-time.ts'
 
@@ -15,16 +17,34 @@ const LOOK_MS = 100
 export const mcp: Command = {
   name: 'mcp',
   summary: 'Be an MCP server on standard input and output: the tools of this node and its peers',
-  examples: ['mcp', 'mcp --data /tmp/second'],
+  options: [
+    { flags: '--service <name>', help: 'be this one service instead, whole and as it is' },
+    { flags: '--peer <peer id>', help: 'the service of this peer; with --service' },
+  ],
+  examples: ['mcp', 'mcp --data /tmp/second', 'mcp --service everything'],
 
   async run(context) {
     const { clock, rooms, signal, version } = context
     await using reached = await reach(context)
+    const place = placeOf(context)
+    if (place !== undefined) {
+      await reached.ready
+      const { dataDir, program } = context
+      await rooms.pipeStdio({ dataDir, start: `${program} start` }, place, signal)
+      return
+    }
     const catalog = catalogOver(reached.node, clock, reached.ready)
     const face = await rooms.serveStdio(catalog, version)
     await Promise.race([face.done, aborted(signal)])
     await face.close()
   },
+}
+
+function placeOf({ options }: Context): { service: string; peer?: string } | undefined {
+  const [service, peer] = [textOption(options, 'service'), textOption(options, 'peer')]
+  if (service !== undefined) return { service, ...(peer === undefined ? {} : { peer }) }
+  if (peer === undefined) return undefined
+  throw CliError.USAGE({ command: 'mcp', expected: '--service with --peer' })
 }
 
 interface Reached extends AsyncDisposable {

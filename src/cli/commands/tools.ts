@@ -3,22 +3,38 @@ import { textOption } from '../options.ts'
 import { table } from '../output.ts'
 
 const DESCRIPTION_COLUMNS = 60
+/** Of a query: each an option of its own. */
+const PARTS = ['tool', 'service', 'peer', 'tag', 'text', 'accepts', 'invitation'] as const
 
 export const tools: Command = {
-  name: 'tools',
+  name: 'tools list',
+  groupDefault: true,
   summary: 'List the tools that this node and its peers offer',
   options: [
     { flags: '--tool <name>', help: 'only tools of this name' },
     { flags: '--service <name>', help: 'only tools of this service' },
+    { flags: '--peer <peer id>', help: 'only tools of this peer' },
+    { flags: '--tag <tag>', help: 'only tools of services with this tag' },
+    { flags: '--text <words>', help: 'only tools that say these words of themselves' },
+    { flags: '--accepts <args>', help: 'only tools that take these arguments: a:number,b' },
+    { flags: '--invitation <text>', help: 'the tools that this invitation is for' },
   ],
-  examples: ['tools', 'tools --service everything', 'tools --tool get-sum --json'],
+  examples: [
+    'tools --service everything',
+    'tools',
+    'tools --tag math --accepts a:number,b:number',
+    'tools --text "weather forecast" --json',
+  ],
   timeoutMs: 30_000,
 
   async run({ connect, options, out, self, signal }) {
-    const tool = textOption(options, 'tool')
-    const service = textOption(options, 'service')
+    const query = Object.fromEntries(
+      PARTS.flatMap((part) => {
+        const value = textOption(options, part)
+        return value ? [[part, value]] : []
+      }),
+    )
     await using node = await connect()
-    const query = { ...(tool && { tool }), ...(service && { service }) }
     const found = await node.tools(query, { signal })
     out.print(found, (paint) => {
       if (found.length === 0) {

@@ -4,7 +4,9 @@
  */
 
 import { z } from 'zod'
+import { exposure } from './grants/api.ts'
 import { facility, portMapping, reachability } from './reach/api.ts'
+import { publicity, told } from './tools/api.ts'
 
 /** Bounds of what a caller may send; answers are ours and need none. */
 export const NAME_MAX = 256
@@ -92,14 +94,6 @@ export const toolInfo = z.object({
   readOnly: z.boolean(),
 })
 
-export const toolEntry = z.object({
-  service: z.string(),
-  tool: z.string(),
-  peer: z.string(),
-  description: z.string(),
-  idempotent: z.boolean(),
-})
-
 export const toolResult = z.object({
   content: z.array(z.unknown()).readonly(),
   structuredContent: json.optional(),
@@ -108,9 +102,34 @@ export const toolResult = z.object({
 
 const attempt = z.object({ peer: z.string(), path: z.string(), ms: z.number(), code: z.string() })
 
+const explanation = z.object({
+  found: z.object({
+    asked: z.number(),
+    silent: z.number(),
+    cached: z.boolean(),
+    ms: z.number(),
+  }),
+  considered: z
+    .array(
+      z.object({
+        peer: z.string(),
+        service: z.string(),
+        idempotent: z.boolean(),
+        local: z.boolean(),
+        connected: z.boolean(),
+        latencyMs: z.number().nullable(),
+        failures: z.number(),
+      }),
+    )
+    .readonly()
+    .describe('Best first'),
+  tried: z.array(attempt.extend({ atMs: z.number() })).readonly(),
+})
+
 export const callResult = toolResult.extend({
   peer: z.string(),
   attempts: z.array(attempt).readonly(),
+  explain: explanation.optional().describe('Where it was asked for'),
 })
 
 const failure = z.object({ peer: z.string(), code: z.string() })
@@ -150,7 +169,12 @@ const source = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('http'), url: z.url({ protocol: /^https?$/ }).max(PATH_MAX) }),
 ])
 
-export const spec = z.strictObject({ name: z.string().regex(/^[a-z0-9][a-z0-9-]{0,62}$/), source })
+export const spec = z.strictObject({
+  name: z.string().regex(/^[a-z0-9][a-z0-9-]{0,62}$/),
+  source,
+  exposure: exposure.exactOptional(),
+  publicity: publicity.exactOptional(),
+})
 
 export const serviceStatus = z.object({
   name: z.string(),
@@ -159,6 +183,8 @@ export const serviceStatus = z.object({
   restarts: z.number(),
   reason: z.string().optional(),
   detached: z.boolean(),
+  exposure: exposure.optional(),
+  ...told,
 })
 
 export const putReport = z.object({
@@ -220,6 +246,23 @@ const nodeEvent = z.discriminatedUnion('event', [
     peer: z.string(),
     ms: z.number(),
     code: z.string().describe('ok, error, refused, deadline or failed'),
+  }),
+  z.object({
+    event: z.literal('message').describe('A peer sent a text with relay_message'),
+    atMs,
+    id: z.string(),
+    from: z.string().describe('Its author, proven by a signature'),
+    by: z.string().describe('Who handed it over: its author, or a relay'),
+    body: z.string(),
+    sentAtMs: z.number(),
+  }),
+  z.object({
+    event: z.literal('configured').describe('The tool configure changed the configuration'),
+    atMs,
+    caller: z.string().nullable().describe('Null for this node itself or its assistant'),
+    keys: z.array(z.string()).readonly(),
+    persisted: z.boolean(),
+    reverted: z.boolean(),
   }),
   z.object({ event: z.literal('health-changed'), atMs, health }),
   z.object({ event: z.literal('notice'), atMs, text: z.string() }),

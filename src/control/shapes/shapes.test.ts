@@ -11,9 +11,19 @@ import type {
   ToolInfo,
   ToolResult,
 } from '../../mcp/index.ts'
-import type { GetReport, HealthReport, PeerStatus, PutReport, RunFile } from '../../node/index.ts'
+import type {
+  ClaimReport,
+  GetReport,
+  HealthReport,
+  NameReport,
+  PeerStatus,
+  PutReport,
+  RunFile,
+} from '../../node/index.ts'
 import type { ServedStatus } from '../served-node.ts'
 import type * as shapes from './api.ts'
+import type * as names from './names/api.ts'
+import type * as tools from './tools/api.ts'
 
 /** True when what a room gives is accepted, and neither side has a key that the other lacks. */
 type Same<Shape, Schema extends z.ZodType> =
@@ -29,15 +39,19 @@ const agreed: {
   peer: Same<PeerStatus, typeof shapes.peerStatus>
   put: Same<PutReport, typeof shapes.putReport>
   get: Same<GetReport & { encoding: 'text' | 'base64' }, typeof shapes.getReport>
+  claim: Same<ClaimReport, typeof names.claimReport>
+  name: Same<NameReport, typeof names.nameReport>
   run: Same<RunFile, typeof shapes.runFile>
   tool: Same<ToolInfo, typeof shapes.toolInfo>
-  entry: Same<ToolEntry, typeof shapes.toolEntry>
+  entry: Same<ToolEntry, typeof tools.toolEntry>
   result: Same<ToolResult, typeof shapes.toolResult>
   call: Same<CallResult, typeof shapes.callResult>
   service: Same<ServiceStatus, typeof shapes.serviceStatus>
   spec: z.output<typeof shapes.spec> extends ServiceSpec ? true : false
 } = {
   health: true,
+  claim: true,
+  name: true,
   status: true,
   peer: true,
   put: true,

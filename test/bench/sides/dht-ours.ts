@@ -40,7 +40,19 @@ const shared = {
   dht: dhtMetrics(registry),
 }
 
+/** The rooms of one node, up and running, for benches of the rooms above. */
+export interface OurRooms {
+  readonly host: Libp2pHost
+  readonly dht: Dht
+  readonly asked: { readonly count: number }
+}
+
 export async function startOurs(): Promise<DhtNode> {
+  const { host, dht, asked } = await openOurs()
+  return new OurNode(host, dht, asked)
+}
+
+export async function openOurs(): Promise<OurRooms> {
   const keys = generateKeys(random)
   const policy = new AccessPolicy({ clock, log, metrics: shared.access }, accessConfig.parse({}))
   const agent = 'p2p-foundation/bench'
@@ -74,7 +86,7 @@ export async function startOurs(): Promise<DhtNode> {
   const dht = new Dht({ ...given, network: 'bench' }, dhtConfig.parse({ workBits: 0 }))
   await host.start()
   await dht.start()
-  return new OurNode(host, dht, asked)
+  return { host, dht, asked }
 }
 
 /** Everybody comes from one address here, which no default allows. */

@@ -1,6 +1,7 @@
 /** What the knobs of `[mcp]` change, those of the gateway aside. */
 
 import { Registry, seededRandom, silentLog, systemClock } from '../../../src/base/index.ts'
+import { PUBLIC } from '../../../src/mcp/exposure.ts'
 import { RequestGate } from '../../../src/mcp/gate.ts'
 import {
   Directory,
@@ -49,17 +50,7 @@ const inWork: Observe = (config, made) => {
   const { open } = stream(config)
   made()
   let taken = 0
-  const take = () => {
-    open.enter(taken, 'm')
-    taken += 1
-  }
-  for (let i = 0; i < 200; i += 1) {
-    try {
-      take()
-    } catch {
-      break
-    }
-  }
+  while (taken < 200 && open.enter(taken, 'm') === undefined) taken += 1
   return taken
 }
 
@@ -133,6 +124,7 @@ const idle: Observe = async ({ mcp: config }) => {
         list: () => [],
         callTool: () => Promise.reject(new TypeError('nobody calls')),
         openSession: async () => backend,
+        exposureOf: () => PUBLIC,
         events: new FakeServices().events,
       },
       policy: { admit: () => undefined },
@@ -186,8 +178,16 @@ function directory({ mcp: config }: NodeConfig) {
   const services = new FakeServices()
   const host = new FakeHost(SELF)
   const own = { dht: dht.as(SELF), services, host, sessions: { listTools: async () => [] } }
-  const made = new Directory({ ...own, version: '1', clock, log: silentLog }, config)
-  return { directory: made, clock, dht, services }
+  let told = 0
+  const topic = {
+    publish: async () => {
+      told += 1
+    },
+    listen: async () => undefined,
+  }
+  const room = { version: '1', random: seededRandom('d'), clock, log: silentLog, topic }
+  const made = new Directory({ ...own, ...room }, config)
+  return { directory: made, clock, dht, services, told: () => told }
 }
 
 const lookupTime: Observe = async (config, made) => {
@@ -209,6 +209,16 @@ const renewed: Observe = async (config) => {
   return after > before
 }
 
+const announced: Observe = async (config) => {
+  const { directory: found, clock, services, told } = directory(config)
+  services.set(testService('calc', [testTool('add')]))
+  await found.start()
+  await clock.advance(5_000)
+  const before = told()
+  await Promise.all([found.stop(), clock.advance(0)])
+  return before
+}
+
 export const mcpObservations: Observations = {
   'mcp.max_concurrent_requests': { value: 3, observe: inWork },
   'mcp.request_timeout': { value: 4, observe: served },
@@ -218,5 +228,6 @@ export const mcpObservations: Observations = {
   'mcp.session_idle': { value: 10, observe: idle },
   'mcp.service_start_timeout': { value: 0.1, observe: startTime },
   'mcp.lookup_timeout': { value: 1, observe: lookupTime },
+  'mcp.announce_services': { value: false, observe: announced },
   'mcp.descriptor_renew': { value: 10, observe: renewed },
 }

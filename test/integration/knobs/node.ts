@@ -34,6 +34,19 @@ const written: Observe = async (config) => {
   return await readdir(node.dataDir)
 }
 
+/** The standard tools of a node that was put together, by name and with what they say. */
+const offered: Observe = async (config) => {
+  await using node = await composed(config)
+  const { standard, mcp } = node.parts
+  const unasked = () => {
+    throw new TypeError('nobody asked')
+  }
+  standard?.attach({ status: unasked, resources: unasked, reconfigure: unasked })
+  await standard?.start()
+  const [service] = mcp?.services.list() ?? []
+  return service?.tools.map(({ name, description }) => ({ name, description }))
+}
+
 const has: Observe = async (config) => {
   await using node = await composed(config)
   const { dht, mdns, mcp, pubsub } = node.parts
@@ -117,6 +130,11 @@ const settled: Observe = async (config) => {
 }
 
 export const nodeObservations: Observations = {
+  'mcp.available_tools': { value: ['get_status', 'find_peers'], observe: offered },
+  'mcp.inference': {
+    value: { one: { kind: 'onnx', file: '/model.onnx', model: 'linear' } },
+    observe: offered,
+  },
   'network.preset': { value: 'private', observe: has },
   'network.name': { value: 'other', observe: spoken },
   'network.peer_id': { value: signerOf(1).peer, observe: named },

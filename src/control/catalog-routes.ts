@@ -1,0 +1,25 @@
+/** What the operations on the catalog do, besides listing and calling. */
+
+import type { CatalogTool } from '../mcp/index.ts'
+import type { Answer } from './api.ts'
+import type { Routes } from './routes.ts'
+import type { ServedNode } from './served-node.ts'
+
+type CatalogName = 'catalogWithheld' | 'catalogApprove' | 'catalogPin'
+
+export function catalogRoutes({ catalog }: Pick<ServedNode, 'catalog'>): Pick<Routes, CatalogName> {
+  return {
+    async catalogWithheld(_given, signal) {
+      const withheld = await catalog.withheld({ signal })
+      return withheld.map(({ tool, why }) => ({ ...shown(tool), why }))
+    },
+    catalogApprove: async ({ name }, signal) => shown(await catalog.approve(name, { signal })),
+    catalogPin: async ({ name, pinned }, signal) => {
+      return shown(await catalog.pin(name, pinned, { signal }))
+    },
+  }
+}
+
+function shown({ name, service, tool, peer, description }: CatalogTool): Answer<'catalogApprove'> {
+  return { name, service, tool, peer, description }
+}

@@ -1,0 +1,154 @@
+/**
+ * Reads a result that its peer keeps (`result-protocol.ts`), from where it was when a stream
+ * breaks, and makes of it the result that the tool gave.
+ */
+
+import { createHash } from 'node:crypto'
+import { type Clock, concatBytes, fromUtf8, type Logger } from '../base/index.ts'
+import type { PeerId } from '../identity/index.ts'
+import type { Host } from '../net/index.ts'
+import { isJsonObject, type Json, parseJson } from '../wire/index.ts'
+import type { McpConfig } from './config.ts'
+import { McpError } from './errors.ts'
+import {
+  decodeHead,
+  encodeQuestion,
+  type KeptResult,
+  linkedResult,
+  resultProtocol,
+} from './result-protocol.ts'
+import type { ToolResult } from './tool.ts'
+import { cleanRefusal } from './tool-call.ts'
+
+/** Streams in a row that break without one more byte. */
+const FRUITLESS_MAX = 3
+const AGAIN_MS = 500
+
+export interface ResultReaderDeps {
+  readonly host: Pick<Host, 'open'>
+  readonly clock: Clock
+  readonly log: Logger
+  readonly network: string
+}
+
+/** A result above one frame, for who takes it in parts: the JSON of all that the tool answered. */
+export interface LargeResult {
+  readonly peer: PeerId
+  readonly bytes: number
+  readonly sha256: string
+  /** In order, once; fails at the end where the hash is not that of the answer. */
+  readonly parts: AsyncIterable<Uint8Array>
+}
+
+/** Is given a result that is longer than a frame, in pieces, as they come. */
+export type OnLarge = (result: LargeResult) => Promise<void> | void
+
+/** Whose result it is, and of which tool. */
+export interface ResultOf {
+  readonly peer: PeerId
+  readonly tool: string
+}
+
+export interface ReadOptions {
+  readonly signal: AbortSignal
+  /** Takes the result in parts, in place of having it in memory. */
+  readonly onlarge?: OnLarge | undefined
+}
+
+export class ResultReader {
+  readonly #deps: ResultReaderDeps
+  readonly #config: Pick<McpConfig, 'resultBytesMax'>
+
+  constructor(deps: ResultReaderDeps, config: Pick<McpConfig, 'resultBytesMax'>) {
+    this.#deps = deps
+    this.#config = config
+  }
+
+  /** The result as it is, unless it only names one that the peer keeps: then that one. */
+  async whole(of: ResultOf, result: ToolResult, options: ReadOptions): Promise<ToolResult> {
+    const kept = linkedResult(result.content)
+    if (kept === undefined) return result
+    const parts = this.#parts(of, kept, options.signal)
+    if (options.onlarge !== undefined) {
+      const { size: bytes, sha256 } = kept
+      await options.onlarge({ peer: of.peer, bytes, sha256, parts })
+      return result
+    }
+    const { resultBytesMax: limit } = this.#config
+    if (kept.size > limit) throw McpError.RESULT_TOO_LARGE({ size: kept.size, limit })
+    const read: Uint8Array[] = []
+    for await (const part of parts) read.push(part)
+    const text = fromUtf8(concatBytes(...read.splice(0)))
+    return toolResult(parseJson(text, 'result of a tool', { bytesMax: limit }))
+  }
+
+  async *#parts(of: ResultOf, kept: KeptResult, signal: AbortSignal): AsyncGenerator<Uint8Array> {
+    const hash = createHash('sha256')
+    let read = 0
+    let fruitless = 0
+    let reason = 'its stream broke'
+    while (read < kept.size && fruitless < FRUITLESS_MAX) {
+      const before = read
+      try {
+        for await (const part of this.#stream(of, kept, { from: read, signal })) {
+          read += part.length
+          hash.update(part)
+          yield part
+        }
+        if (read < kept.size) reason = 'its stream ended early'
+      } catch (error) {
+        signal.throwIfAborted()
+        this.#deps.log.debug('stream of a result broke', { ...of, read, error })
+        reason = error instanceof Error ? error.message : reason
+      }
+      fruitless = read > before ? 0 : fruitless + 1
+      if (read < kept.size) await this.#deps.clock.sleep(AGAIN_MS, signal)
+    }
+    if (read === kept.size && hash.digest('hex') === kept.sha256) return
+    if (read === kept.size) reason = 'they do not have the hash that its answer named'
+    throw McpError.RESULT_LOST({ ...of, size: kept.size, read, reason })
+  }
+
+  /** One stream, from `from` until it ends. */
+  async *#stream(
+    { peer, tool }: ResultOf,
+    kept: KeptResult,
+    { from, signal }: { readonly from: number; readonly signal: AbortSignal },
+  ): AsyncGenerator<Uint8Array> {
+    const { host, network } = this.#deps
+    const channel = await host.open(peer, resultProtocol(network), { signal })
+    try {
+      await channel.write(encodeQuestion({ result: kept.id, from }), { signal })
+      const first = await channel.read({ signal })
+      if (first === undefined) return
+      const head = decodeHead(first)
+      if ('error' in head) {
+        const { message, code } = cleanRefusal(head.error)
+        throw McpError.PEER_REFUSED({ peer, tool, code, message })
+      }
+      for (let left = kept.size - from; left > 0; ) {
+        const part = await channel.read({ signal })
+        if (part === undefined) return
+        if (part.length > left) throw McpError.REQUEST_INVALID({ found: 'more bytes than it has' })
+        left -= part.length
+        yield part
+      }
+      await channel.close()
+    } finally {
+      channel.abort(McpError.PIPE_ENDED({ wanted: 'go on' }))
+    }
+  }
+}
+
+/** What the tool's server said, as far as a caller is given it. */
+function toolResult(value: Json): ToolResult {
+  const { content = [], structuredContent, isError } = isJsonObject(value) ? value : {}
+  if (!isJsonObject(value) || !Array.isArray(content) || !content.every(isJsonObject)) {
+    throw McpError.REQUEST_INVALID({ found: 'a result whose content is no list of objects' })
+  }
+  return {
+    content,
+    ...(isJsonObject(structuredContent) && { structuredContent }),
+    ...(typeof isError === 'boolean' && { isError }),
+  }
+}

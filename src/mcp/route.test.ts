@@ -1,0 +1,149 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { coded } from '../../test/support/expect.ts'
+import { FakeClock } from '../../test/support/fake-clock.ts'
+import { testConnection, testPeer, untilAborted } from '../../test/support/mcp-directory.ts'
+import { type CodedError, Registry, seededRandom, silentLog } from '../base/index.ts'
+import type { PeerId } from '../identity/index.ts'
+import { mcpConfig } from './config.ts'
+import { McpError } from './errors.ts'
+import { mcpMetrics } from './metrics.ts'
+import type { Settled } from './outcomes.ts'
+import { Router } from './router.ts'
+import { Scores } from './scores.ts'
+import type { SessionCall, SessionCallOptions } from './session.ts'
+import type { ToolEntry, ToolResult } from './tool.ts'
+
+type Answer = (options: SessionCallOptions, peer: PeerId) => Promise<ToolResult>
+const done: ToolResult = { content: [{ type: 'text', text: 'done' }] }
+const ok: Answer = async () => done
+const hangs: Answer = ({ signal }) => untilAborted(signal)
+const breaks: Answer = async (_, peer) => {
+  throw McpError.PEER_FAILED({ peer, tool: 'echo', sent: true, reason: 'reset' })
+}
+
+const SELF = testPeer(100)
+const PEERS = [testPeer(1), testPeer(2), testPeer(3)]
+
+/** A router before peers 0, 1, 2…, one for each answer; `settled` is what a silent one says. */
+function setup(
+  answers: readonly Answer[],
+  { settled, idempotent = false }: { settled?: Settled; idempotent?: boolean } = {},
+) {
+  const clock = new FakeClock()
+  const scores = new Scores(clock)
+  const calls: [peer: number, key: string | undefined][] = []
+  const asked: { key: string; withinMs: number }[] = []
+  const entries = answers.map((_, i): ToolEntry => {
+    const peer = PEERS[i] as PeerId
+    scores.succeeded(peer, 10 * (i + 1))
+    return { tool: 'echo', service: 's', peer, description: '', idempotent }
+  })
+  const found = { entries, services: [], asked: 3, failed: [], cached: false }
+  const deps = {
+    directory: { lookup: async () => found, find: async () => found, forget: () => undefined },
+    sessions: {
+      callTool(peer: PeerId, { key }: SessionCall, options: SessionCallOptions = {}) {
+        calls.push([PEERS.indexOf(peer), key])
+        return (answers[PEERS.indexOf(peer)] ?? assert.fail())(options, peer)
+      },
+    },
+    outcomes: {
+      async settle(_: PeerId, { key, withinMs }: { key: string; withinMs: number }) {
+        asked.push({ key, withinMs })
+        return settled ?? assert.fail('nobody is asked')
+      },
+    },
+    local: { callTool: () => assert.fail('not here') },
+    host: { self: SELF, connections: () => [testConnection(PEERS[0] as PeerId)] },
+    scores,
+    clock,
+    random: seededRandom('route'),
+    log: silentLog,
+    metrics: mcpMetrics(new Registry()),
+  }
+  return { router: new Router(deps, mcpConfig.parse({})), clock, calls, asked }
+}
+
+test('a tool that must not run twice is called with a key, the same for each peer', async () => {
+  const { router, calls, asked } = setup([breaks, ok], { settled: { kind: 'never' } })
+  const { attempts } = await router.call('echo', {})
+  const [[, first], [, second]] = calls as [[number, string], [number, string]]
+  assert.match(first, /^[A-Za-z0-9_-]{22}$/)
+  assert.equal(first, second)
+  assert.deepEqual(asked, [{ key: first, withinMs: 30_000 }])
+  assert.deepEqual(
+    attempts.map(({ code }) => code),
+    ['MCP_PEER_FAILED', 'MCP_CALL_NEVER_RAN', 'ok'],
+  )
+})
+
+test('what a silent peer kept is the answer, and nobody else is asked', async () => {
+  const { router, calls } = setup([breaks, ok], { settled: { kind: 'ran', result: done } })
+  const { content, peer } = await router.call('echo', {})
+  assert.deepEqual(content, done.content)
+  assert.equal(peer, PEERS[0])
+  assert.equal(calls.length, 1)
+})
+
+test('where nobody knows, the outcome is unknown once, and nobody else is asked', async () => {
+  const settled: Settled = { kind: 'unknown', code: 'MCP_CALL_LOST' }
+  const { router, calls } = setup([breaks, ok], { settled })
+  await assert.rejects(router.call('echo', {}), (error: CodedError) => {
+    assert.equal(error.code, 'MCP_OUTCOME_UNKNOWN')
+    assert.equal((error.facts as { attempts: unknown[] }).attempts.length, 1)
+    return true
+  })
+  assert.equal(calls.length, 1)
+})
+
+test('an idempotent tool has no key but the caller’s own, and no question is asked', async () => {
+  const none = setup([breaks, ok], { idempotent: true })
+  await none.router.call('echo', {})
+  assert.deepEqual(none.calls, [
+    [0, undefined],
+    [1, undefined],
+  ])
+  const own = setup([breaks, ok], { idempotent: true })
+  await own.router.call('echo', {}, { key: 'my-own-key-of-this-call' })
+  assert.deepEqual(
+    own.calls.map(([, key]) => key),
+    Array(2).fill('my-own-key-of-this-call'),
+  )
+  const refused = own.router.call('echo', {}, { key: 'short' })
+  await assert.rejects(refused, coded('MCP_REQUEST_INVALID'))
+})
+
+test('a hedged call asks a second peer, and is no failure of the one that was slow', async () => {
+  const { router, clock, calls } = setup([hangs, ok], { idempotent: true })
+  const call = router.call('echo', {}, { hedge: 100, explain: true })
+  await clock.advance(100)
+  const { peer, explain } = await call
+  assert.equal(peer, PEERS[1])
+  assert.equal(calls.length, 2)
+  assert.equal(clock.waiting, 0)
+  assert.deepEqual(
+    explain?.considered.map((offer) => [offer.peer, offer.connected, offer.failures]),
+    [
+      [PEERS[0], true, 0],
+      [PEERS[1], false, 0],
+    ],
+  )
+  const [winner] = explain.tried
+  assert.deepEqual([winner?.atMs, winner?.code], [100, 'ok'])
+})
+
+test('a call is never hedged where the tool must run once', async () => {
+  const { router, clock, calls } = setup([hangs, ok], { settled: { kind: 'unknown', code: 'X' } })
+  const call = assert.rejects(router.call('echo', {}, { hedge: 1 }), coded('MCP_OUTCOME_UNKNOWN'))
+  await clock.advance(30_000)
+  await call
+  assert.equal(calls.length, 1)
+})
+
+test('a call that is not explained says nothing of it', async () => {
+  const { router } = setup([ok])
+  assert.equal((await router.call('echo', {})).explain, undefined)
+  const { explain } = await router.call('echo', {}, { explain: true })
+  assert.equal(explain?.considered.length, 1, 'a single offer is named as well')
+})
