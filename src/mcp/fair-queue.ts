@@ -4,7 +4,7 @@
  * A place is counted for the peer that asks, for the service, and for the tool (`shares.ts`), so
  * that a peer that asks much, a service that is stuck and a tool that never ends fill their own
  * share and leave places to the others. Who waits is served in turn: one peer after the other, and
- * of each peer one tool after the other, so that calls of a stuck tool do not stand before the rest.
+ * of each peer one tool after the other, so that calls of a stuck tool do not stand before others.
  *
  * What waits is bounded for each peer and in all, in number and in bytes. A request above a bound
  * is still taken; the stream that it came on must not be read until `room()`, so no stream can be
