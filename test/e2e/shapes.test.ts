@@ -62,6 +62,8 @@ test('ready, status, tools and call have the fields of the contract', async () =
     peer: 'string',
     description: 'string',
     idempotent: 'boolean',
+    // Beyond the contract: of its definition, for whoever approves it.
+    hash: 'string',
   })
   const called = (await node.json('call', 'add', '{"a":2,"b":40}')) as { attempts: unknown[] }
   assert.deepEqual(shapeOf(called), {
