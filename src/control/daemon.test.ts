@@ -47,8 +47,9 @@ async function freePort(): Promise<number> {
   return held.port
 }
 
-test('a daemon says in node.json what it says itself, and answers there', async () => {
+test('a daemon says in node.json what it says itself, and answers there', async (t) => {
   const daemon = await starts({ preset: 'test' })
+  t.after(() => daemon.stop())
   const { api, mcp, listen, node, tokenFile } = daemon
   const written = JSON.parse(await readFile(join(home, 'node.json'), 'utf8')) as object
   const { startedAt, ...rest } = written as { startedAt: string }
