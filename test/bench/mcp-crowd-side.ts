@@ -3,7 +3,8 @@
  * asks and never reads. Nodes are as `createNode` makes them, with every limit at its default.
  */
 
-import { mkdtemp, rm } from 'node:fs/promises'
+import { rmSync } from 'node:fs'
+import { mkdtemp } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { z } from 'zod'
@@ -20,7 +21,7 @@ const nodes: Node[] = []
 
 async function start(options: object): Promise<Node> {
   const dataDir = await mkdtemp(join(tmpdir(), 'p2p-bench-'))
-  process.on('exit', () => void rm(dataDir, { recursive: true, force: true }))
+  process.on('exit', () => rmSync(dataDir, { recursive: true, force: true }))
   const config = resolveOptions({ preset: 'test', dataDir, ...options }, {})
   const node = await openNode(config, { version: '0.0.0', writeLog: () => {} })
   nodes.push(node)

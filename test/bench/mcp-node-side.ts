@@ -3,7 +3,8 @@
  * limit and metric at its default. One process is the caller, another serves the tool.
  */
 
-import { mkdtemp, rm } from 'node:fs/promises'
+import { rmSync } from 'node:fs'
+import { mkdtemp } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { z } from 'zod'
@@ -26,7 +27,7 @@ let node: Node | undefined
 await serveWorker({
   async start({ bootstrap, granted }: Start) {
     const dataDir = await mkdtemp(join(tmpdir(), 'p2p-bench-'))
-    process.on('exit', () => void rm(dataDir, { recursive: true, force: true }))
+    process.on('exit', () => rmSync(dataDir, { recursive: true, force: true }))
     const config = resolveOptions(
       {
         preset: 'test',

@@ -1,6 +1,7 @@
 /** Who is connected to in the benches `memory` and `many`. */
 
-import { mkdtemp, rm } from 'node:fs/promises'
+import { rmSync } from 'node:fs'
+import { mkdtemp } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { noise } from '@chainsafe/libp2p-noise'
@@ -34,7 +35,7 @@ export async function listenOurs({ transport, room }: Listening): Promise<Listen
   // Only here, for it takes longer to load than all the rest, which diallers need not wait for.
   const { openNode, resolveOptions } = await import('../../src/node/index.ts')
   const dataDir = await mkdtemp(join(tmpdir(), 'p2p-bench-'))
-  process.on('exit', () => void rm(dataDir, { recursive: true, force: true }))
+  process.on('exit', () => rmSync(dataDir, { recursive: true, force: true }))
   const limits = {
     connectionsMax: room,
     connectionsPerHostMax: room,
