@@ -4,7 +4,7 @@
  */
 
 import { createHash } from 'node:crypto'
-import { type Clock, concatBytes, fromUtf8, type Logger } from '../base/index.ts'
+import { type Clock, fromUtf8, type Logger } from '../base/index.ts'
 import type { PeerId } from '../identity/index.ts'
 import type { Host } from '../net/index.ts'
 import { isJsonObject, type Json, parseJson } from '../wire/index.ts'
@@ -76,10 +76,14 @@ export class ResultReader {
     }
     const { resultBytesMax: limit } = this.#config
     if (kept.size > limit) throw McpError.RESULT_TOO_LARGE({ size: kept.size, limit })
-    const read: Uint8Array[] = []
-    for await (const part of parts) read.push(part)
-    const text = fromUtf8(concatBytes(...read.splice(0)))
-    return toolResult(parseJson(text, 'result of a tool', { bytesMax: limit }))
+    // In one piece from the first: a peer that sends it byte by byte makes us keep no more.
+    const read = new Uint8Array(kept.size)
+    let at = 0
+    for await (const part of parts) {
+      read.set(part, at)
+      at += part.length
+    }
+    return toolResult(parseJson(fromUtf8(read), 'result of a tool', { bytesMax: limit }))
   }
 
   async *#parts(of: ResultOf, kept: KeptResult, signal: AbortSignal): AsyncGenerator<Uint8Array> {
@@ -130,6 +134,7 @@ export class ResultReader {
         const part = await channel.read({ signal })
         if (part === undefined) return
         if (part.length > left) throw McpError.REQUEST_INVALID({ found: 'more bytes than it has' })
+        if (part.length === 0) throw McpError.REQUEST_INVALID({ found: 'a part without bytes' })
         left -= part.length
         yield part
       }

@@ -1,0 +1,71 @@
+import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
+import { test } from 'node:test'
+import { coded } from '../../test/support/expect.ts'
+import { FakeClock } from '../../test/support/fake-clock.ts'
+import { ALICE } from '../../test/support/mcp-fixture.ts'
+import { silentLog } from '../base/index.ts'
+import type { Channel } from '../net/index.ts'
+import { encodeHead, linkTo } from './result-protocol.ts'
+import { ResultReader } from './result-reader.ts'
+
+const RESULT = { content: [{ type: 'text', text: 'x'.repeat(2_000) }], isError: false }
+const BYTES = Buffer.from(JSON.stringify(RESULT))
+const KEPT = {
+  id: '0'.repeat(32),
+  size: BYTES.length,
+  sha256: createHash('sha256').update(BYTES).digest('hex'),
+}
+const OF = { peer: ALICE, tool: 'long' }
+
+/** Reads what a peer keeps that sends `parts` on each stream, over a clock that runs by itself. */
+async function readFrom(parts: () => Iterable<Uint8Array>, resultBytesMax = 1_000_000) {
+  const clock = new FakeClock()
+  let opened = 0
+  const open = async () => {
+    opened += 1
+    const frames = (function* () {
+      yield encodeHead(KEPT)
+      yield* parts()
+    })()
+    const read = async () => frames.next().value ?? undefined
+    const nothing = async () => undefined
+    return { read, write: nothing, close: nothing, abort: () => undefined } as unknown as Channel
+  }
+  const deps = { host: { open }, clock, log: silentLog, network: 'test' }
+  const reader = new ResultReader(deps, { resultBytesMax })
+  const { signal } = new AbortController()
+  const result = { content: [linkTo(KEPT)] }
+  const whole = reader.whole(OF, result, { signal })
+  const state = { isOver: false }
+  const over = () => {
+    state.isOver = true
+  }
+  whole.then(over, over)
+  for (let i = 0; i < 10 && !state.isOver; i += 1) await clock.advance(500)
+  return { whole, opened: () => opened }
+}
+
+test('a result that comes byte by byte keeps none of its parts', async () => {
+  const { whole } = await readFrom(function* () {
+    // One buffer for all: what was kept of a part would be another byte by the end.
+    const part = new Uint8Array(1)
+    for (const byte of BYTES) {
+      part[0] = byte
+      yield part
+    }
+  })
+  assert.deepEqual(await whole, RESULT)
+})
+
+test('parts without bytes end the stream, and after three such streams it is lost', async () => {
+  const { whole, opened } = await readFrom(() => [new Uint8Array()])
+  await assert.rejects(whole, coded('MCP_RESULT_LOST'))
+  assert.equal(opened(), 3)
+})
+
+test('a result above the limit is not asked for', async () => {
+  const { whole, opened } = await readFrom(() => [BYTES], 1_024)
+  await assert.rejects(whole, coded('MCP_RESULT_TOO_LARGE'))
+  assert.equal(opened(), 0)
+})
