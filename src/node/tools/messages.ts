@@ -133,9 +133,7 @@ export class Messages {
       const failure = await this.#through(via, message, options)
       attempts.push({ via, code: failure?.code ?? 'ok' })
       if (failure === undefined) return { ...about, outcome: 'delivered', via, attempts }
-      if (failure.refused) {
-        return { ...about, outcome: 'refused', via, reason: failure.text, attempts }
-      }
+      // It may say that the receiver refused; only the receiver itself ends the search with that.
       reason = `${reason}; through ${via}: ${failure.text}`
     }
     return { ...about, outcome: 'unreachable', via: null, reason: reason.slice(0, 2_048), attempts }
@@ -169,11 +167,11 @@ export class Messages {
       }
       const shown = typeof text === 'string' ? text.slice(0, 512) : 'no reason given'
       const known = typeof code === 'string' ? code.slice(0, 64) : 'MCP_INTERNAL'
-      return { code: known, text: shown, refused: REFUSALS.includes(known) }
+      return { code: known, text: shown }
     } catch (error) {
       signal?.throwIfAborted()
       if (!isCoded(error)) throw error
-      return { code: error.code, text: error.message.slice(0, 512), refused: false }
+      return { code: error.code, text: error.message.slice(0, 512) }
     }
   }
 
@@ -234,7 +232,7 @@ export class Messages {
   }
 }
 
-/** The receiver's own word that it will not have the message: nobody else need be asked. */
+/** The receiver's own word, over our own connection, that it will not have the message. */
 const REFUSALS: readonly string[] = [
   'NODE_INBOX_FULL',
   'NODE_MESSAGE_INVALID',
