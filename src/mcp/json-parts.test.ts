@@ -23,3 +23,8 @@ test('a long text is cut, and never within a character', () => {
     { numRuns: 20 },
   )
 })
+
+test('half a character before a cut draws no other one apart', () => {
+  const text = ['x'.repeat(64 * 1_024 - 1), '\ud83d', '\u{1f600}'].join('')
+  assert.equal([...jsonParts({ text })].join(''), JSON.stringify({ text }))
+})

@@ -21,8 +21,7 @@ function* longText(text: string): Generator<string> {
   yield '"'
   for (let at = 0; at < text.length; ) {
     let end = Math.min(at + SLICE_CHARS, text.length)
-    // Two halves of one character are written as one.
-    if (end < text.length && isHighSurrogate(text.charCodeAt(end - 1))) end += 1
+    if (isWithinCharacter(text, end)) end += 1
     yield JSON.stringify(text.slice(at, end)).slice(1, -1)
     at = end
   }
@@ -49,6 +48,12 @@ function* object(fields: object): Generator<string> {
   yield mark === '{' ? '{}' : '}'
 }
 
-function isHighSurrogate(code: number): boolean {
-  return code >= 0xd800 && code <= 0xdbff
+/** Whether two halves of one character meet here; a half that stands alone is none. */
+function isWithinCharacter(text: string, at: number): boolean {
+  return isHalf(text, at - 1, 0xd800) && isHalf(text, at, 0xdc00)
+}
+
+function isHalf(text: string, at: number, first: number): boolean {
+  const code = text.charCodeAt(at)
+  return code >= first && code < first + 0x400
 }
