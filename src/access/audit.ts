@@ -39,27 +39,26 @@ export interface AuditDeps {
 export class AuditLog implements Service {
   readonly name = 'audit'
   readonly #deps: AuditDeps
+  readonly #stopped = new AbortController()
   #waiting: AuditEntry[] = []
-  #flushedMs: number
+  #isDue = false
 
   constructor(deps: AuditDeps) {
     this.#deps = deps
-    this.#flushedMs = deps.clock.now()
   }
 
-  async start(): Promise<void> {
-    this.#flushedMs = this.#deps.clock.now()
-  }
+  async start(): Promise<void> {}
 
   async stop(): Promise<void> {
+    this.#stopped.abort()
     this.#flush()
   }
 
   note(entry: Omit<AuditEntry, 'atMs'>): void {
     const atMs = this.#deps.clock.now()
     this.#waiting.push({ atMs, ...entry, tool: entry.tool.slice(0, 128) })
-    if (this.#waiting.length < WAITING_MAX && atMs - this.#flushedMs < FLUSH_MS) return
-    this.#flush()
+    if (this.#waiting.length >= WAITING_MAX || this.#stopped.signal.aborted) this.#flush()
+    else if (!this.#isDue) void this.#flushSoon()
   }
 
   /** The newest first. */
@@ -69,10 +68,17 @@ export class AuditLog implements Service {
     return entries.map((entry) => JSON.parse(entry) as AuditEntry)
   }
 
+  /** A call that nobody follows is written too: it may be the one that ends the node. */
+  async #flushSoon(): Promise<void> {
+    this.#isDue = true
+    await this.#deps.clock.sleep(FLUSH_MS, this.#stopped.signal).catch(() => {})
+    this.#isDue = false
+    this.#flush()
+  }
+
   #flush(): void {
     const entries = this.#waiting.map((entry) => JSON.stringify(entry))
     this.#waiting = []
-    this.#flushedMs = this.#deps.clock.now()
     if (entries.length === 0) return
     try {
       this.#deps.store.appendAudit(entries)

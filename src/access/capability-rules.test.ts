@@ -58,6 +58,7 @@ test('what is missing, or of another type, passes no rule', () => {
 })
 
 test('rules compare without converting', () => {
+  assert.equal(passes({ kind: 'max', limit: 1 }, JSON.parse('-1e400')), false)
   assert.equal(passes({ kind: 'equals', value: 1 }, '1'), false)
   assert.equal(passes({ kind: 'oneof', values: ['a', 2] }, 2), true)
   assert.equal(passes({ kind: 'max', limit: 3 }, 3.5), false)

@@ -61,7 +61,8 @@ function passesOne(rule: ArgRule, value: unknown): boolean {
     case 'prefix':
       return typeof value === 'string' && isUnder(value, rule.path)
     case 'max':
-      return typeof value === 'number' && value <= rule.limit
+      // A number too large for JSON is read as infinite, and written anew as null.
+      return typeof value === 'number' && Number.isFinite(value) && value <= rule.limit
   }
 }
 

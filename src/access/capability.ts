@@ -114,6 +114,13 @@ export function openCapability(token: string, network: string): Capability {
   return { id: first.block.id, issuer, blocks, chain, audience: last, rights }
 }
 
+/** Who issued it, as it says itself: no signature is looked at. */
+export function issuerOf(token: string): PeerId {
+  const [head] = decodeToken(token)
+  if (head === undefined) throw AccessError.GRANT_INVALID({ found: 'no block' })
+  return decodeFirst(head.payload).issuer
+}
+
 const NO_DIGEST = new Uint8Array()
 
 interface Place {

@@ -59,6 +59,17 @@ test('a refusal says which argument is outside, and what to ask for', async () =
   )
 })
 
+test('a token that somebody else issued costs no signature to pass over', async () => {
+  const { grants } = setup()
+  const theirs = await setup(bob).grants.issue(request)
+  const bytes = Buffer.from(theirs.token, 'base64url')
+  bytes.set([(bytes.at(-1) ?? 0) ^ 1], bytes.length - 1)
+  const forged = bytes.toString('base64url')
+  // Whoever checks the signature sees that it is forged.
+  assert.throws(() => grants.authorise(call(), [forged]), coded('ACCESS_GRANT_MISSING'))
+  assert.deepEqual(grants.rightsOf(alice.peer, [forged]), [])
+})
+
 test('a grant ends with its time, and does not begin before it', async () => {
   const { grants, clock } = setup()
   const { token } = await grants.issue({ ...request, notBefore: 1_000_010 })
@@ -183,4 +194,20 @@ test('the audit log has the newest first, and keeps no more than it may', async 
   )
   store.close()
   assert.deepEqual(failures, [])
+})
+
+test('the audit log is written within a second, also where nobody calls after it', async () => {
+  const { store, clock } = setup()
+  const audit = new AuditLog({ store, clock, onfailure: (error) => assert.fail(String(error)) })
+  await audit.start()
+  const entry = { peer: alice.peer, service: 'files', grant: null, chain: [], code: null, ms: 1 }
+  await clock.advance(5_000)
+  for (const tool of ['first', 'last']) audit.note({ ...entry, tool, outcome: 'ok' })
+  await clock.advance(1_000)
+  assert.equal(store.audit(10).length, 2)
+  audit.note({ ...entry, tool: 'at the end', outcome: 'ok' })
+  await audit.stop()
+  assert.equal(store.audit(10).length, 3)
+  audit.note({ ...entry, tool: 'late', outcome: 'ok' })
+  assert.equal(store.audit(10).length, 4)
 })
