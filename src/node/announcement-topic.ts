@@ -13,11 +13,17 @@ const codec = {
 export function announcementTopic(
   pubsub: Pick<Pubsub, 'topic' | 'subscribe' | 'publish'>,
 ): AnnouncementTopic {
-  const { topic, bytesMax, perPeerPerSecond, check } = ANNOUNCEMENTS
+  const { topic, bytesMax, perPeerPerSecond, check, isAuthor } = ANNOUNCEMENTS
   return {
     publish: (bytes, options) => pubsub.publish(topic, bytes, options),
     async listen(heard, { signal }) {
-      pubsub.topic(topic, { schema: check, codec, bytesMax, perPeerPerSecond })
+      pubsub.topic(topic, {
+        schema: check,
+        isAuthor,
+        codec,
+        bytesMax,
+        perPeerPerSecond,
+      })
       for await (const { from, value } of pubsub.subscribe<Uint8Array>(topic, { signal })) {
         heard(from, value)
       }

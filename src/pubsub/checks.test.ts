@@ -167,6 +167,14 @@ test('judge() rejects what the codec cannot read, and ignores what the schema re
   assert.equal(received(), 0)
 })
 
+test('judge() rejects what its author may not say, and counts that against who handed it on', () => {
+  const isAuthor = (value: unknown, by: PeerId) => value === by
+  const { judge, refused, received } = setup({ schema: (value) => value, isAuthor })
+  assert.equal(judge(cborCodec.encode('another')), 'reject')
+  assert.equal(judge(cborCodec.encode(author)), 'accept')
+  assert.deepEqual([refused, received()], [['author'], 1])
+})
+
 test('judge() asks for the author too, once, when another handed the message on', () => {
   const { judge, asked, refused } = setup({}, { barred: [author] })
   assert.equal(judge(cborCodec.encode(1)), 'ignore')

@@ -4,11 +4,11 @@
  *
  *   admits   subscribed topic → size → quota of who hands it on → bytes of that peer, and of all
  *   judge    not our own → time and number (`replay-guard`) → quota of its author → the topic's
- *            rate → decode → schema
+ *            rate → decode → schema → whether its author may say it
  *
- * A message that no node could read is the fault of who handed it on (`reject`: GossipSub counts it
- * against that peer). What only our limits or our schema refuse is not (`ignore`): another node may
- * have another version of the schema.
+ * A message that no node could read, or that its author may not say, is the fault of who handed it
+ * on (`reject`: GossipSub counts it against that peer). What only our limits or our schema refuse
+ * is not (`ignore`): another node may have another version of the schema.
  */
 
 import type { Clock, Logger } from '../base/index.ts'
@@ -21,7 +21,7 @@ import type { Repair } from './repair.ts'
 import { type Counted, decodeCounted } from './repair-protocol.ts'
 import type { ReplayGuard, ReplayRefusal } from './replay-guard.ts'
 import type { Message } from './subscription.ts'
-import { readBy, type Topic, type Topics } from './topics.ts'
+import { isSaidBy, readBy, type Topic, type Topics } from './topics.ts'
 
 /** What this room asks of the policy. */
 export interface Admission {
@@ -52,6 +52,7 @@ type Refusal =
   | 'rate'
   | 'decode'
   | 'schema'
+  | 'author'
 
 export interface ChecksDeps {
   readonly self: () => PeerId | undefined
@@ -126,6 +127,7 @@ export class Checks {
     }
     const read = this.#read(topic, content.bytes, source)
     if ('verdict' in read) return read.verdict
+    if (!isSaidBy(topic.rules, read.value, author)) return this.#reject('author', source)
     metrics.received.add(1)
     // A number that is random says nothing about those in other topics.
     if (topic.rules.replay !== 'cache') replays.note(author, sequence)

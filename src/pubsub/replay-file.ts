@@ -11,8 +11,8 @@
  */
 
 import { constants } from 'node:fs'
-import { open, rename, unlink } from 'node:fs/promises'
-import { type Clock, type Logger, type Random, readBounded, toHex } from '../base/index.ts'
+import { rename } from 'node:fs/promises'
+import { type Clock, type Logger, type Random, readBounded, writeWhole } from '../base/index.ts'
 import { type PeerId, peerId } from '../identity/index.ts'
 import { isJsonObject, type Json, parseJson, WireError } from '../wire/index.ts'
 import { REPLAY_AUTHORS_MAX } from './config.ts'
@@ -22,7 +22,6 @@ import type { Sequence } from './sequence.ts'
 
 const FILE_BYTES_MAX = 1_024 * 1_024
 const VERSION = 1
-const MODE = 0o600
 /** No symbolic link in place of the file, and no waiting for the writer of a pipe. */
 const READ_FLAGS = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK
 /** A number of 64 bits, in digits. */
@@ -66,17 +65,10 @@ export class ReplayFile {
     const newest = guard.floors().slice(-REPLAY_AUTHORS_MAX)
     const text = formatReplay({ clean: clean && guard.isWhole, own: sequence.last, newest })
     if (text === this.#written) return
-    const draft = `${file}.${toHex(random.bytes(6))}.tmp`
     try {
-      {
-        await using handle = await open(draft, 'wx', MODE)
-        await handle.writeFile(text)
-        await handle.sync()
-      }
-      await rename(draft, file)
+      await writeWhole(file, text, { random })
       this.#written = text
     } catch (error) {
-      await unlink(draft).catch(() => undefined)
       log.warn('numbers of messages not written', { file, reason: reasonOf(error) })
     }
   }

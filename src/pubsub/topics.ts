@@ -7,6 +7,7 @@
  * is full; one that was defined, or is being read, stays.
  */
 
+import type { PeerId } from '../identity/index.ts'
 import { MAIN_NETWORK } from '../wire/index.ts'
 import { type Codec, cborCodec } from './codec.ts'
 import { MESSAGE_BYTES_MAX } from './config.ts'
@@ -19,6 +20,11 @@ import type { Subscription } from './subscription.ts'
 export interface TopicRules<T> {
   /** Returns the value as subscribers get it, or throws: then the message is refused. */
   readonly schema?: (value: unknown) => T
+  /**
+   * Whether this author may say this value. What it may not is a forgery, which nobody who checks
+   * passes on: it is counted against who handed it on, unlike what the schema refuses.
+   */
+  readonly isAuthor?: (value: T, author: PeerId) => boolean
   readonly codec?: Codec
   readonly bytesMax?: number
   /** Messages of one author. */
@@ -46,6 +52,7 @@ export interface RepairRule {
 /** The rules of a topic with nothing left open. */
 export interface Rules {
   readonly schema: (value: unknown) => unknown
+  readonly isAuthor?: (value: never, author: PeerId) => boolean
   readonly codec: Codec
   readonly bytesMax: number
   readonly perPeerPerSecond: number
@@ -165,6 +172,12 @@ export function readBy({ schema }: Pick<Rules, 'schema'>, decoded: unknown): unk
   throw PubsubError.SCHEMA_ASYNC({})
 }
 
+/** Whether the topic's rules let this author say the value; without a rule, anybody may. */
+export function isSaidBy({ isAuthor }: Pick<Rules, 'isAuthor'>, value: unknown, author: PeerId) {
+  // The value is what this topic's own schema returned.
+  return isAuthor === undefined || isAuthor(value as never, author)
+}
+
 function isThenable(value: unknown): value is PromiseLike<unknown> {
   return typeof (value as { then?: unknown } | null | undefined)?.then === 'function'
 }
@@ -231,6 +244,7 @@ function checkRepair(topic: string, repair: RepairRule): void {
 function areSame(a: Rules, b: Rules): boolean {
   return (
     a.schema === b.schema &&
+    a.isAuthor === b.isAuthor &&
     a.codec === b.codec &&
     a.bytesMax === b.bytesMax &&
     a.perPeerPerSecond === b.perPeerPerSecond &&
