@@ -8,6 +8,7 @@ import type { PeerId } from '../identity/index.ts'
 import type { JsonObject } from '../wire/index.ts'
 import { McpError } from './errors.ts'
 import { rpcError } from './protocol.ts'
+import { WELL_KNOWN_SERVICE } from './service-index.ts'
 import type { Services } from './services.ts'
 import type { ToolInfo } from './tool.ts'
 
@@ -47,10 +48,13 @@ export function aggregateFactory({ services, version, peer }: AggregateDeps): Mc
   }
 }
 
+/** What is not published is called by those who know of it, and listed to nobody. */
 function toolsOf(services: Pick<Services, 'list'>) {
   return services
     .list()
-    .filter(({ visibility }) => visibility !== 'blinded')
+    .filter(({ name, visibility = 'public' }) => {
+      return visibility === 'public' || (visibility === 'peers' && name === WELL_KNOWN_SERVICE)
+    })
     .flatMap(({ name, tools }) => tools.map((tool) => describe(`${name}_${tool.name}`, tool)))
 }
 

@@ -108,6 +108,15 @@ test('a topic that fails harms nobody', async () => {
   assert.equal(clock.waiting, 0)
 })
 
+test('the rules of the topic let a peer speak for itself only', () => {
+  const { said } = setup()
+  const bytes = said(BOB, 3_600, 'add')
+  assert.deepEqual(
+    [BOB, EVE].map((by) => ANNOUNCEMENTS.isAuthor(bytes, by)),
+    [true, false],
+  )
+})
+
 test('the rules of the topic refuse what is no descriptor', () => {
   assert.throws(() => ANNOUNCEMENTS.check('text'))
   assert.throws(() => ANNOUNCEMENTS.check(utf8('{}')))

@@ -23,6 +23,10 @@ export const ANNOUNCEMENTS = {
     decodeDescriptor(value)
     return value
   },
+  /** A peer speaks for itself only. The message's signature, checked before, says who speaks. */
+  isAuthor(value: Uint8Array, author: PeerId): boolean {
+    return decodeDescriptor(value).peer === author
+  },
 } as const
 
 /** One topic, as the directory needs it. */

@@ -70,6 +70,19 @@ test('a peer has room for 512 tools, and cannot push out what it was held to', (
   assert.equal(held.admits(placed({}, EVE)), true, 'others are not touched by that')
 })
 
+test('many peers together cannot push out what one was held to; a person always has room', async () => {
+  const held = approvals()
+  assert.ok(held.admits(placed()))
+  for (const peer of Array.from({ length: 17 }, (_, i) => testPeer(10 + i))) {
+    for (let i = 0; i < 512; i += 1) held.admits(placed({ name: `t${i}` }, peer))
+  }
+  assert.equal(held.verdict(placed({ description: 'changed' })), 'changed')
+  const late = placed({ name: 'late' })
+  assert.deepEqual([held.admits(late), held.outlook(late)], [false, 'new'])
+  await held.approve(late)
+  assert.equal(held.admits(late), true)
+})
+
 test('approvals and pins outlast the node, for the eyes of its owner', async () => {
   await using folder = await scratch()
   const path = join(folder.path, 'tool-approvals.json')

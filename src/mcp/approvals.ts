@@ -6,14 +6,15 @@
  *   ask         none is, until a person approves it by name
  *
  * A definition that differs from the approved one is neither listed nor called until it is approved
- * again. Entries are bounded, in all and for each peer: a peer cannot push out what it was held to.
+ * again. Entries are bounded, in all and for each peer, and peers push none out: beyond the bound a
+ * person approves by name, and then the oldest makes room.
  *
  *   { "v": 1, "tools": [[place, hash], …], "pinned": [place, …] }
  */
 
 import { createHash } from 'node:crypto'
-import { open, readFile, rename, rm } from 'node:fs/promises'
-import { hasCode, type Logger, utf8 } from '../base/index.ts'
+import { readFile } from 'node:fs/promises'
+import { hasCode, type Logger, writeWhole } from '../base/index.ts'
 import { isJsonObject, type Json, parseJson } from '../wire/index.ts'
 import { placeKey, type ToolPlace } from './catalog-names.ts'
 import type { McpConfig } from './config.ts'
@@ -69,6 +70,11 @@ export class Approvals {
     await this.#saved
   }
 
+  /** Whether a definition of the tool in this place was approved, whatever it says now. */
+  isKnown(place: ToolPlace): boolean {
+    return this.#hashes.has(placeKey(place))
+  }
+
   /** What is known of this definition; asking changes nothing. */
   verdict(tool: PlacedTool): Verdict {
     const known = this.#hashes.get(keyOf(tool))
@@ -115,8 +121,9 @@ export class Approvals {
     await this.#save()
   }
 
+  /** What is full stays as it is: whoever brings many peers would make us forget the others. */
   #hasRoom({ peer }: PlacedTool): boolean {
-    return (this.#perPeer.get(peer) ?? 0) < TOOLS_PER_PEER_MAX
+    return this.#hashes.size < TOOLS_MAX && (this.#perPeer.get(peer) ?? 0) < TOOLS_PER_PEER_MAX
   }
 
   #set(key: string, hash: string): void {
@@ -204,19 +211,9 @@ async function readText(path: string): Promise<string | undefined> {
 }
 
 async function writeText(path: string, text: string): Promise<void> {
-  const beside = `${path}.new`
   try {
-    await rm(beside, { force: true })
-    const file = await open(beside, 'wx', 0o600)
-    try {
-      await file.writeFile(utf8(text))
-      await file.sync()
-    } finally {
-      await file.close()
-    }
-    await rename(beside, path)
+    await writeWhole(path, text)
   } catch (cause) {
-    await rm(beside, { force: true })
     const found = cause instanceof Error ? cause.message : 'an unknown reason'
     throw McpError.APPROVALS_NOT_KEPT({ path, found }, cause)
   }

@@ -1,16 +1,23 @@
 import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { coded } from '../../test/support/expect.ts'
 import { testPeer } from '../../test/support/mcp-directory.ts'
 import { seededRandom } from '../base/index.ts'
+import { peerIdToBytes } from '../identity/index.ts'
 import {
   BLINDED_DESCRIPTOR_BYTES_MAX,
   blindedName,
   openDescriptor,
   sealDescriptor,
 } from './blinded.ts'
-import { decodeInvitation, encodeInvitation, INVITATION_CHARS_MAX } from './invitation.ts'
+import {
+  decodeInvitation,
+  encodeInvitation,
+  INVITATION_CHARS_MAX,
+  invitedAddresses,
+} from './invitation.ts'
 
 const random = seededRandom('blinded')
 const [secret, other] = [random.bytes(32), random.bytes(32)]
@@ -76,6 +83,62 @@ test('an invitation is read as it was written', () => {
       assert.deepEqual(decodeInvitation(` ${text}\n`), invitation)
     }),
   )
+})
+
+test('an invitation may say where its peers are, in at most three dialable addresses', () => {
+  const peers = [testPeer(1), testPeer(2)]
+  const at = (number: number, address: string) => ({ peer: testPeer(number), address })
+  const addresses = [
+    at(1, '/ip4/198.41.0.4/udp/9001/quic-v1'),
+    at(2, '/ip4/198.41.0.5/tcp/9000'),
+    at(2, `/ip4/198.41.0.4/tcp/9000/p2p/${testPeer(3)}/p2p-circuit`),
+  ]
+  const text = encodeInvitation({ service: 'calc', secret, peers, addresses })
+  assert.ok(text.length <= INVITATION_CHARS_MAX)
+  assert.deepEqual(decodeInvitation(text), { service: 'calc', secret, peers, addresses })
+  const more = [...addresses, at(1, '/ip4/198.41.0.9/tcp/1'), at(3, '/ip4/198.41.0.9/tcp/1')]
+  const cut = decodeInvitation(
+    encodeInvitation({ service: 'calc', secret, peers, addresses: more }),
+  )
+  assert.deepEqual(cut.addresses, addresses)
+  for (const address of ['', 'no address', '/ip4/198.41.0.4/sctp/1', '/ip4/198.41.0.4/tcp/0']) {
+    const bad = encodeInvitation({ service: 'calc', secret, peers, addresses: [at(1, address)] })
+    assert.throws(() => decodeInvitation(bad), coded('MCP_INVITATION_INVALID'), address)
+  }
+})
+
+test('what is said of addresses in noise is read within bounds or refused', () => {
+  fc.assert(
+    fc.property(fc.uint8Array({ maxLength: 700 }), (noise) => {
+      const id = peerIdToBytes(testPeer(1))
+      const head = Uint8Array.of(2, ...secret, 1, id.length, ...id, 1, 97)
+      const body = Uint8Array.of(...head, ...noise)
+      const check = createHash('sha256').update(body).digest().subarray(0, 4)
+      const text = Buffer.concat([body, check]).toString('base64url')
+      const read = () => decodeInvitation(`p2p-invite-${text}`)
+      assert.throws(read, coded('MCP_INVITATION_INVALID'))
+    }),
+  )
+})
+
+test('invitedAddresses() takes those that reach farthest, and no loopback beside others', () => {
+  const peer = testPeer(1)
+  const [near, home, far] = [
+    '/ip4/127.0.0.1/tcp/9000',
+    '/ip4/192.168.1.2/tcp/9000',
+    '/ip4/198.41.0.4/tcp/9000',
+  ]
+  const chosen = (...addresses: string[]) => {
+    const all = addresses.map((address) => `${address}/p2p/${peer}`)
+    return invitedAddresses(peer, all).map(({ address }) => address)
+  }
+  assert.deepEqual(chosen(near, home, far), [far, home])
+  assert.deepEqual(chosen(near), [near])
+  assert.deepEqual(
+    chosen(`/dns4/${'x'.repeat(63)}.${'y'.repeat(63)}.${'z'.repeat(63)}.a/tcp/1`),
+    [],
+  )
+  assert.equal(chosen(far, ...[5, 6, 7].map((end) => `/ip4/198.41.0.${end}/tcp/9000`)).length, 3)
 })
 
 test('an invitation with a letter changed, missing or added is refused, and is not repeated', () => {

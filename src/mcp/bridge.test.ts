@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { coded } from '../../test/support/expect.ts'
 import { FakeClock } from '../../test/support/fake-clock.ts'
 import { ALICE, BOB, channelPair } from '../../test/support/mcp-fixture.ts'
 import { Registry, silentLog } from '../base/index.ts'
@@ -13,14 +14,20 @@ const REQUEST = encodeMessage({ jsonrpc: '2.0', id: 1, method: 'tools/call', par
 const answer = (id: number) => encodeMessage({ jsonrpc: '2.0', id, result: {} })
 
 /** A bridge that carries request 1 already: `peer` is the far end, `backend` what serves it. */
-async function setup({ requestTimeoutMs = 100_000, admit = () => {} } = {}) {
+async function setup({
+  requestTimeoutMs = 100_000,
+  concurrentMax = 4,
+  admit = () => {},
+  reserve = (_: number): boolean => true,
+} = {}) {
   const clock = new FakeClock()
   const metrics = mcpMetrics(new Registry())
   const requests = new RequestGate(
     { policy: { admit }, clock, metrics },
-    { concurrentMax: 4, requestTimeoutMs },
+    { concurrentMax, requestTimeoutMs },
   )
-  const [peer, channel] = channelPair(ALICE, BOB)
+  const [peer, plain] = channelPair(ALICE, BOB)
+  const channel = { ...plain, reserve }
   const [backend, outer] = pipePair()
   const gate = requests.forStream(ALICE, (id, error) => bridge.expire(id, error))
   const bridge: Bridge = new Bridge({ channel, gate, clock, log: silentLog, idleMs: 600_000 })
@@ -29,7 +36,7 @@ async function setup({ requestTimeoutMs = 100_000, admit = () => {} } = {}) {
   ran.catch(() => {})
   const first = await backend.read()
   const reads = async () => parseFrame((await peer.read()) ?? assert.fail('the stream ended'))
-  return { clock, requests, peer, backend, gate, ran, first, reads }
+  return { clock, requests, peer, backend, gate, bridge, ran, first, reads }
 }
 
 test('frames pass as they came, byte for byte', async () => {
@@ -121,7 +128,7 @@ test('what serves the stream ends when the peer goes', async () => {
 })
 
 test('a peer that does not read holds the service back, and is dropped in the end', async () => {
-  const { clock, backend, ran } = await setup()
+  const { clock, backend, peer, ran } = await setup()
   await backend.write(encodeMessage({ jsonrpc: '2.0', method: 'notifications/x' }))
   let taken = false
   const second = backend.write(encodeMessage({ jsonrpc: '2.0', method: 'notifications/x' }))
@@ -134,7 +141,63 @@ test('a peer that does not read holds the service back, and is dropped in the en
   await clock.advance(29_000)
   assert.equal(taken, false)
   await clock.advance(2_000)
-  await assert.rejects(ran)
+  await ran
+  await assert.rejects(peer.read(), coded('MCP_NOT_READ'))
+})
+
+/** Request 1 has the only place. */
+const full = (reserve: (bytes: number) => boolean) => setup({ reserve, concurrentMax: 1 })
+
+test('a long request that waits is counted for its peer, and refused where that is too much', async () => {
+  const held: number[] = []
+  const { peer, backend, reads, requests } = await full((bytes) => {
+    held.push(bytes)
+    return bytes < 2_000_000
+  })
+  const long = (id: number, chars: number) => {
+    const params = { name: 'long', arguments: { text: 'x'.repeat(chars) } }
+    return encodeMessage({ jsonrpc: '2.0', id, method: 'tools/call', params })
+  }
+  await peer.write(long(5, 1_000_000))
+  await peer.write(long(6, 2_000_000))
+  const { id, error } = (await reads()) as { id: number; error: { message: string } }
+  assert.equal(id, 6)
+  assert.match(error.message, /used up its memory is at its limit of 65536/)
+  assert.equal(requests.waiting, 1)
+  void backend.write(answer(1))
+  await reads()
+  assert.equal(parseFrame((await backend.read()) ?? assert.fail()).id, 5)
+  assert.equal(held[0], -(held.at(-1) ?? 0), 'and given back')
+})
+
+test('the first request of a stream is counted too while it waits', async () => {
+  const held: number[] = []
+  const { bridge, requests, reads } = await full((bytes) => {
+    held.push(bytes)
+    return bytes < 2_000_000
+  })
+  const message = (id: number) => ({ kind: 'request', id, method: 'm', params: {} }) as const
+  const refused = bridge.admits(message(7), 16_000_000)
+  assert.equal((await reads()).id, 7)
+  assert.equal(await refused, false)
+  void bridge.admits(message(8), 1_000_000)
+  await new Promise((resolve) => setImmediate(resolve))
+  assert.equal(requests.waiting, 1)
+  assert.deepEqual(held, [16_000_000, 1_000_000])
+})
+
+test('a peer that reads no refusal is dropped in the end as well', async () => {
+  const clock = new FakeClock()
+  const metrics = mcpMetrics(new Registry())
+  const knobs = { concurrentMax: 4, requestTimeoutMs: 100_000 }
+  const requests = new RequestGate({ policy: { admit: () => {} }, clock, metrics }, knobs)
+  const [peer, channel] = channelPair(ALICE, BOB)
+  const gate = requests.forStream(ALICE, () => {})
+  const bridge = new Bridge({ channel, gate, clock, log: silentLog, idleMs: 600_000 })
+  const refused = assert.rejects(bridge.refuse(7, new Error('no')))
+  await clock.advance(31_000)
+  await refused
+  await assert.rejects(peer.read(), coded('MCP_NOT_READ'))
 })
 
 test('a stream on which nothing is said is ended', async () => {

@@ -11,11 +11,10 @@ import type { Channel } from '../net/index.ts'
 import { McpError } from './errors.ts'
 import type { StreamExposure } from './exposure-stream.ts'
 import type { StreamGate, Turn } from './gate.ts'
-import type { OutcomeText } from './journal.ts'
 import type { KeyedCalls } from './keyed-calls.ts'
+import { isAnsweredBefore } from './known-calls.ts'
 import type { Pipe } from './pipe.ts'
 import {
-  answerFrame,
   calledTool,
   cancelledId,
   correlationOf,
@@ -33,6 +32,10 @@ import { WriteWatch } from './write-watch.ts'
 /** How long a peer or a service may leave a frame unread. */
 const WRITE_TIMEOUT_MS = 30_000
 const IDLE_CHECKS = 10
+/** Waits although its peer may use no more: all that is held of its stream. */
+const UNCOUNTED_BYTES_MAX = 64 * 1_024
+const TOO_LONG_TO_WAIT = 'the length of a request that waits while its peer has used up its memory'
+const NOTHING = () => undefined
 
 export interface BridgeDeps {
   readonly channel: Channel
@@ -53,7 +56,6 @@ export class Bridge {
   #lastFrameMs: number
   readonly #writes: WriteWatch
   #peerGone = false
-  readonly #stuck = Promise.withResolvers<never>()
   #lastWrite: Promise<void> = Promise.resolve()
   #service: string | undefined
 
@@ -61,9 +63,8 @@ export class Bridge {
     this.#deps = deps
     this.#lastFrameMs = deps.clock.now()
     this.#writes = new WriteWatch(deps.clock, WRITE_TIMEOUT_MS, (cause) => {
-      this.#stuck.reject(McpError.NOT_READ({ afterMs: WRITE_TIMEOUT_MS }, cause))
+      this.#drop(McpError.NOT_READ({ afterMs: WRITE_TIMEOUT_MS }, cause))
     })
-    this.#stuck.promise.catch(() => {})
   }
 
   /** Carries frames until either side ends, starting with the one that was read already. */
@@ -74,12 +75,12 @@ export class Bridge {
     try {
       const value = parseFrame(first)
       const sent = this.#deps.exposure?.rewritten(first, value) ?? first
-      await Promise.race([this.#toBackend(sent, readMessage(value)), this.#stuck.promise])
+      await this.#toBackend(sent, readMessage(value))
       const watch = every(clock, idleMs / IDLE_CHECKS, () => this.#endWhenIdle(), signal)
       const answers = this.#fromBackend(backend)
       const left = Promise.race([this.#fromPeer(), aborted(channel.closed)])
       const gone = left.finally(() => this.#linger(answers))
-      const how = await Promise.race([gone, watch, answers, this.#stuck.promise])
+      const how = await Promise.race([gone, watch, answers])
       if (how !== undefined && !this.#peerGone) await this.#sayEnded(how)
     } catch (error) {
       // Ending it ourselves stops the reads that wait, which is no failure.
@@ -98,7 +99,9 @@ export class Bridge {
   /** Whether the message may pass, after its turn; a request that may not is answered here. */
   async admits(message: RpcMessage, bytes: number): Promise<boolean> {
     const passes = await this.#check(message, bytes)
-    return typeof passes === 'boolean' ? passes : await passes.comes
+    if (typeof passes === 'boolean') return passes
+    const free = await this.#held(message, bytes)
+    return free === undefined ? false : await passes.comes.finally(free)
   }
 
   #check(message: RpcMessage, bytes: number): Promise<boolean | Turn> {
@@ -140,7 +143,7 @@ export class Bridge {
 
   /** Answers a request with an error of ours. */
   async refuse(id: RpcId, error: unknown): Promise<void> {
-    await this.#toPeer(refusalFrame(id, error))
+    await this.send(refusalFrame(id, error))
   }
 
   /** A request took too long: the peer is told, and what serves it is asked to stop. */
@@ -177,48 +180,37 @@ export class Bridge {
 
   /** Hands the request on in its turn, and holds the peer back while too much of it waits. */
   async #later(turn: Turn, frame: Uint8Array, message: RpcMessage): Promise<void> {
-    const { channel, gate } = this.#deps
-    const isCounted = channel.reserve?.(frame.length) !== false
+    const free = await this.#held(message, frame.length)
+    if (free === undefined) return
     const handed = turn.comes
-      .finally(() => isCounted && channel.reserve?.(-frame.length))
+      .finally(free)
       .then((comes) => (comes ? this.#toBackend(frame, message) : undefined))
       .catch((cause: unknown) => this.#drop(cause))
     // What its accounts have no room for is all that is held of this stream.
-    await race(isCounted ? (gate.room() ?? Promise.resolve()) : handed, this.#ended.signal)
+    const room = free === NOTHING ? handed : this.#deps.gate.room()
+    await race(room ?? Promise.resolve(), this.#ended.signal)
+  }
+
+  /**
+   * Counts a request that waits in what its peer may use, until what is returned is called. A long
+   * one for which there is no room is refused: each stream could hold one.
+   */
+  async #held(message: RpcMessage, bytes: number): Promise<(() => void) | undefined> {
+    const { channel, gate } = this.#deps
+    if (channel.reserve?.(bytes) !== false) return () => void channel.reserve?.(-bytes)
+    if (bytes <= UNCOUNTED_BYTES_MAX || message.kind !== 'request') return NOTHING
+    const error = McpError.BUSY({ what: TOO_LONG_TO_WAIT, limit: UNCOUNTED_BYTES_MAX })
+    gate.refuse(message.id, ...refusedCall(message, this.#service, error))
+    await this.refuse(message.id, error)
+    return undefined
   }
 
   async #toBackend(frame: Uint8Array, message: RpcMessage): Promise<void> {
     this.#lastFrameMs = this.#deps.clock.now()
-    if (this.#isKnown(message)) return
+    const { calls, gate } = this.#deps
+    const send = (answer: Uint8Array) => this.send(answer)
+    if (calls !== undefined && isAnsweredBefore(message, { calls, gate, send })) return
     await this.#write(this.#backend, frame)
-  }
-
-  /** Whether the call was made before: it is then answered with what came of it. */
-  #isKnown(message: RpcMessage): boolean {
-    const { calls } = this.#deps
-    if (calls === undefined || message.kind !== 'request') return false
-    try {
-      const known = calls.take(message)
-      if (known === undefined) return false
-      void this.#answer(message.id, known)
-    } catch (error) {
-      void this.#turnAway(message.id, error)
-    }
-    return true
-  }
-
-  async #answer(id: RpcId, outcome: Promise<OutcomeText>): Promise<void> {
-    const { gate } = this.#deps
-    try {
-      const frame = await outcome.then((text) => answerFrame(id, text))
-      if (gate.answered(id, false)) await this.#toPeer(frame)
-    } catch (error) {
-      await this.#turnAway(id, error)
-    }
-  }
-
-  async #turnAway(id: RpcId, error: unknown): Promise<void> {
-    if (this.#deps.gate.answered(id, true)) await this.refuse(id, error).catch(() => {})
   }
 
   /** The peer is gone, but what must not run twice is carried to its end, to be asked for later. */
@@ -238,14 +230,12 @@ export class Bridge {
       const message = readMessage(value)
       if (message.kind === 'request') gate.ask(message.id)
       if (message.kind === 'answer') this.#deps.calls?.answered(message.id, value)
-      if (this.#peerGone) {
-        if (this.#deps.calls === undefined || this.#deps.calls.inWork === 0) return 'its peer left'
-        continue
-      }
       // The answer to a request that was given up, or was never made, is nobody's.
-      if (message.kind === 'answer' && !gate.answered(message.id, message.failed)) continue
+      const isNobodys = message.kind === 'answer' && !gate.answered(message.id, message.failed)
+      if (this.#peerGone && (this.#deps.calls?.inWork ?? 0) === 0) return 'its peer left'
+      if (this.#peerGone || isNobodys) continue
       const id = message.kind === 'answer' ? message.id : null
-      await this.#toPeer(this.#deps.exposure?.filtered(id, value) ?? frame)
+      await this.send(this.#deps.exposure?.filtered(id, value) ?? frame)
     }
   }
 
@@ -267,7 +257,7 @@ export class Bridge {
   }
 
   /** One frame after the other, whoever sends it. */
-  async #toPeer(frame: Uint8Array): Promise<void> {
+  async send(frame: Uint8Array): Promise<void> {
     const write = this.#lastWrite.then(() => this.#write(this.#deps.channel, frame))
     this.#lastWrite = write.catch(() => {})
     await write
@@ -286,8 +276,9 @@ export class Bridge {
 
   #drop(cause: unknown): void {
     const { channel } = this.#deps
-    channel.abort(cause instanceof Error ? cause : McpError.PIPE_ENDED({ wanted: 'go on' }, cause))
-    this.#ended.abort()
+    const error = cause instanceof Error ? cause : McpError.PIPE_ENDED({ wanted: 'go on' }, cause)
+    channel.abort(error)
+    this.#ended.abort(error)
   }
 }
 

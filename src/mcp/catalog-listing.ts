@@ -9,9 +9,10 @@
 import { TtlMap } from '../base/index.ts'
 import type { PeerId } from '../identity/index.ts'
 import type { Host } from '../net/index.ts'
-import { nameTools, placeKey } from './catalog-names.ts'
+import { nameTools, placeKey, type ToolPlace } from './catalog-names.ts'
 import { McpError } from './errors.ts'
 import { type PlacedTool, RemoteTools, type RemoteToolsDeps } from './remote-tools.ts'
+import type { RemoteService } from './search.ts'
 import type { Services } from './services.ts'
 import type { ToolInfo } from './tool.ts'
 
@@ -44,6 +45,8 @@ const TOOLS_MAX = 4_096
 /** A list is made in at most this time; peers that have not answered by then are left out. */
 const LIST_TIMEOUT_MS = 3_000
 const FRESH_MS = 10_000
+/** An assistant calls what it has found within minutes. */
+const DEFINED = { entriesMax: 512, ttlMs: 600_000 }
 const NAMES = { entriesMax: 20_000, ttlMs: 7 * 24 * 3_600_000 }
 
 export class Listings {
@@ -51,6 +54,8 @@ export class Listings {
   readonly #remote: RemoteTools
   /** Whose each name is, also while its owner is away. */
   readonly #owners: TtlMap<string, string>
+  /** What was found by itself, by name. */
+  readonly #defined: TtlMap<string, Listed>
   #latest: Listing | undefined
   #making: Promise<Listing> | undefined
 
@@ -58,6 +63,7 @@ export class Listings {
     this.#deps = deps
     this.#remote = new RemoteTools(deps)
     this.#owners = new TtlMap({ ...NAMES, clock: deps.clock })
+    this.#defined = new TtlMap({ ...DEFINED, clock: deps.clock })
   }
 
   get latest(): Listing | undefined {
@@ -76,12 +82,43 @@ export class Listings {
     return isFresh ? latest : abortable(this.make(), signal)
   }
 
+  /**
+   * Tools of these services by their names here, as far as `is` wants them: for who looks for some
+   * and not for all. They can be called by these names for a while.
+   */
+  async define(
+    remotes: readonly RemoteService[],
+    is: (place: ToolPlace) => boolean,
+    signal: AbortSignal,
+  ): Promise<Listed[]> {
+    const { self } = this.#deps.host
+    const own = this.#own()
+    const lists = await Promise.all(
+      remotes.map(async (remote) => {
+        if (remote.peer !== self) return this.#remote.list(remote, signal)
+        return own.filter(({ service }) => service === remote.service)
+      }),
+    )
+    const wanted = lists.flat().filter(({ peer, service, info }) => {
+      return is({ peer, service, tool: info.name })
+    })
+    const named = this.#named(wanted)
+    for (const tool of named) this.#defined.set(tool.shown.name, tool)
+    return named
+  }
+
+  /** The first tool that is wanted, of what was listed last or found since. */
+  knows(is: (tool: Listed) => boolean): Listed | undefined {
+    const defined = () => this.#defined.entries().map(([, tool]) => tool)
+    return this.#latest?.tools.find(is) ?? defined().find(is)
+  }
+
   /** The first tool that is wanted; looks anew where none is known. */
   async need(
     wanted: { readonly name: string; readonly is: (tool: Listed) => boolean },
     signal?: AbortSignal,
   ): Promise<Listed> {
-    const known = this.#latest?.tools.find(wanted.is)
+    const known = this.knows(wanted.is)
     const found = known ?? (await abortable(this.make(), signal)).tools.find(wanted.is)
     if (found === undefined) throw McpError.CATALOG_UNKNOWN({ name: wanted.name.slice(0, 128) })
     return found

@@ -12,12 +12,17 @@ import {
 } from '../../test/support/mcp-directory.ts'
 import { silentLog } from '../base/index.ts'
 import type { PeerId } from '../identity/index.ts'
+import type { Json } from '../wire/index.ts'
 import { Approvals, type ApprovalsConfig } from './approvals.ts'
 import { type CatalogConfig, type CatalogDeps, LocalCatalog } from './catalog.ts'
 import type { CatalogTool } from './catalog-listing.ts'
+import { entriesOf } from './found.ts'
 import type { RouteOptions } from './router.ts'
+import { Scores } from './scores.ts'
 import type { RemoteService } from './search.ts'
 import type { ToolInfo } from './tool.ts'
+import { FOUND_BYTES_MAX, type FoundTool } from './tool-finder.ts'
+import { matches } from './tool-query.ts'
 
 const [SELF, BOB, EVE] = [testPeer(1), testPeer(2), testPeer(3)]
 const calc = (peer: PeerId, schemaHash = 'h1'): RemoteService => {
@@ -31,20 +36,38 @@ function setup(config: Partial<CatalogConfig & ApprovalsConfig> = {}) {
   const host = new FakeHost(SELF)
   const net = { services: [] as RemoteService[], silent: new Set<PeerId>(), finds: 0, lists: 0 }
   const tools = new Map<PeerId, readonly ToolInfo[]>()
+  const tagsOf = new Map<PeerId, readonly string[]>()
+  const scores = new Scores(clock)
   const routed: [tool: string, options: RouteOptions | undefined][] = []
   const knobs = { approve: 'first-use' as const, gatewayToolsMax: 4_096, ...config }
   const approvals = new Approvals({ path: null, log: silentLog }, knobs)
   const deps: CatalogDeps = {
     approvals,
+    scores,
     links: { open: () => assert.fail('nobody asked for a line') },
     services,
     host,
     clock,
     log: silentLog,
     directory: {
-      async find() {
+      async find(query) {
         net.finds += 1
-        return { entries: [], services: net.services, asked: 0, failed: [], cached: false }
+        const offered = [
+          ...services.list().map(({ name: service, tools: own }) => ({ peer: SELF, service, own })),
+          ...net.services.map(({ peer, service }) => {
+            return { peer, service, own: tools.get(peer) ?? [testTool('add')] }
+          }),
+        ]
+        const entries = offered
+          .filter(({ peer, service }) => {
+            return (query.peer ?? peer) === peer && (query.service ?? service) === service
+          })
+          .flatMap(({ peer, service, own }) => {
+            const said = { service, tags: tagsOf.get(peer) ?? [] }
+            const wanted = own.filter((tool) => matches(query, { ...said, tool }))
+            return entriesOf(service, peer, wanted, { tags: said.tags, load: 10 })
+          })
+        return { entries, services: net.services, asked: 0, failed: [], cached: false }
       },
     },
     sessions: {
@@ -64,7 +87,7 @@ function setup(config: Partial<CatalogConfig & ApprovalsConfig> = {}) {
   const catalog = new LocalCatalog(deps, knobs)
   const placed = async () => (await catalog.list()) as readonly CatalogTool[]
   const names = async () => (await catalog.list()).map(({ name }) => name)
-  return { catalog, clock, services, host, net, tools, routed, names, placed }
+  return { catalog, clock, services, host, net, tools, tagsOf, scores, routed, names, placed }
 }
 
 test('list() has our own tools and those of peers, with their schemas', async () => {
@@ -255,7 +278,13 @@ function crowd() {
 }
 
 const found = (result: { readonly structuredContent?: unknown }) => {
-  return result.structuredContent as { tools: CatalogTool[]; matching: number }
+  return result.structuredContent as {
+    tools: FoundTool[]
+    matching: number
+    next?: number
+    withheld?: number
+    silent?: number
+  }
 }
 
 test('list() of a thousand tools is two to find them, our own, and those pinned', async () => {
@@ -270,7 +299,7 @@ test('list() of a thousand tools is two to find them, our own, and those pinned'
   assert.equal((await names()).length, 3)
 })
 
-test('find_tools finds by words, the best first, and says how many there are', async () => {
+test('find_tools finds by words, and says how many there are', async () => {
   const { catalog, net, tools, peers } = crowd()
   const [peer = BOB] = peers
   tools.set(peer, [
@@ -285,10 +314,116 @@ test('find_tools finds by words, the best first, and says how many there are', a
   )
   const some = found(await catalog.call('find_tools', { limit: 5 }))
   assert.deepEqual([some.tools.length, some.matching], [5, 903])
-  for (const limit of [0, -1, 1.5, 'x']) {
-    const asked = catalog.call('find_tools', { limit })
-    await assert.rejects(asked, coded('MCP_REQUEST_INVALID'))
+})
+
+const REFUSED_WISHES: readonly Record<string, Json>[] = [
+  ...[0, -1, 1.5, 'x'].map((limit) => ({ limit })),
+  ...[-1, 0.5, 'x', 100_001].map((after) => ({ after })),
+  ...['math', ['A'], [1], ['a', 'b', 'c', 'd', 'e']].map((tags) => ({ tags })),
+  ...['a', { a: 'float' }, { 'a b': 'number' }, { a: 1 }].map((accepts) => ({ accepts })),
+  { peer: 'nobody' },
+  { schemas: 'yes' },
+  { query: 'x'.repeat(513) },
+]
+for (const wish of REFUSED_WISHES) {
+  test(`find_tools refuses ${JSON.stringify(wish).slice(0, 40)}`, async () => {
+    const { catalog, net } = setup()
+    await assert.rejects(catalog.call('find_tools', wish), coded('MCP_REQUEST_INVALID'))
+    assert.equal(net.finds, 0)
+  })
+}
+
+test('find_tools says of each tool what is told and what was measured, schemas when asked', async () => {
+  const { catalog, net, tools, tagsOf, scores } = setup()
+  const inputSchema = { type: 'object', properties: { a: { type: 'number' } }, required: ['a'] }
+  const description = `Adds \u202e${'x'.repeat(600)}`
+  tools.set(BOB, [testTool('add', { inputSchema, description }), testTool('say')])
+  net.services = [calc(BOB)]
+  tagsOf.set(BOB, ['math', 'fast'])
+  scores.succeeded(BOB, 20)
+  const asked = { accepts: { a: 'number' }, tags: ['fast', 'math'] }
+  const [row, ...others] = found(await catalog.call('find_tools', asked)).tools
+  assert.ok(row && others.length === 0)
+  const { description: shown, ...rest } = row
+  assert.deepEqual(rest, {
+    name: `calc_add_${BOB.slice(-6)}`,
+    ...{ tool: 'add', service: 'calc', peer: BOB, idempotent: true, readOnly: false },
+    ...{ args: ['a:number!'], tags: ['math', 'fast'], load: 10 },
+    measured: { roundTripMs: 20, success: 1 },
+  })
+  assert.match(shown, /^\[from peer 12D3….{6}\] Adds x+…$/)
+  assert.equal(shown.length, 400)
+  const whole = found(await catalog.call('find_tools', { tool: 'add', schemas: true })).tools
+  assert.deepEqual(whole[0]?.inputSchema, inputSchema)
+  assert.deepEqual(found(await catalog.call('find_tools', { tags: ['math', 'slow'] })).tools, [])
+})
+
+test('find_tools asks the peers of one page, and its pages have each tool once', async () => {
+  const { catalog, net, tools } = crowd()
+  for (const [peer, list] of tools) tools.set(peer, list.slice(0, 20))
+  const seen: string[] = []
+  for (let after: number | undefined = 0; after !== undefined; ) {
+    const lists = net.lists
+    const page = found(await catalog.call('find_tools', { after, limit: 16 }))
+    assert.ok(net.lists - lists <= 2, `${net.lists - lists} peers asked for one page`)
+    seen.push(...page.tools.map(({ name }) => name))
+    after = page.next
   }
+  assert.equal(seen.length, 201)
+  assert.equal(new Set(seen).size, 201)
+})
+
+test('an answer of find_tools is bounded: schemas go first, then the page ends early', async () => {
+  const { catalog, net, tools } = setup()
+  const inputSchema = { type: 'object', title: 'x'.repeat(10_000) }
+  const description = 'x'.repeat(400)
+  const many = Array.from({ length: 32 }, (_, i) => {
+    return testTool(`t${i}`, { inputSchema, description })
+  })
+  tools.set(BOB, [testTool('huge', { inputSchema: { title: 'y'.repeat(60_000) } }), ...many])
+  net.services = [calc(BOB)]
+  const asked = async (after: number, schemas = true) => {
+    const result = await catalog.call('find_tools', { after, schemas, limit: 32 })
+    assert.ok(JSON.stringify(found(result).tools).length <= FOUND_BYTES_MAX)
+    return found(result)
+  }
+  const first = await asked(0)
+  assert.equal(first.tools[0]?.schemaOmitted, true)
+  assert.equal(first.tools.filter((tool) => tool.inputSchema !== undefined).length, 4)
+  assert.ok(first.tools.length < 32 && first.next === first.tools.length, 'it ends early')
+  assert.equal((await asked(first.next)).tools[0]?.tool, `t${first.next - 1}`)
+  const plain = await asked(0, false)
+  assert.deepEqual([plain.tools.length, plain.matching, plain.next], [32, 33, 32])
+  assert.equal((await asked(32)).next, undefined)
+})
+
+test('find_tools leaves out, and counts, who does not answer and what is not approved', async () => {
+  const { catalog, clock, net } = setup({ approve: 'ask' })
+  net.services = [calc(BOB), calc(EVE)]
+  net.silent.add(EVE)
+  const finding = catalog.call('find_tools', {})
+  await clock.advance(2_000)
+  const { tools, matching, silent, withheld } = found(await finding)
+  assert.deepEqual([tools, matching, silent, withheld], [[], 2, 1, 1])
+})
+
+test('what was found is called by its name, and what is named whole, without listing all', async () => {
+  const { catalog, net, routed, peers } = crowd()
+  const [tool] = found(await catalog.call('find_tools', { tool: 't512' })).tools
+  assert.ok(tool)
+  const { lists, finds } = net
+  await catalog.call('call_tool', { name: tool.name })
+  assert.deepEqual([net.lists, net.finds], [lists, finds])
+  const [, second = BOB] = peers
+  await catalog.call('call_tool', { tool: 't107', service: 'calc', peer: second })
+  assert.deepEqual([net.lists, net.finds], [lists + 1, finds])
+  assert.deepEqual(
+    routed.map(([name, options]) => [name, options?.peer]),
+    [
+      ['t512', tool.peer],
+      ['t107', second],
+    ],
+  )
 })
 
 test('call_tool calls by name, or by tool, service and peer', async () => {

@@ -10,15 +10,20 @@ import { every, type Service } from '../base/index.ts'
 import type { CallOptions, Host } from '../net/index.ts'
 import type { Approvals, Verdict } from './approvals.ts'
 import { type CatalogTool, type Listed, Listings } from './catalog-listing.ts'
+import { placeKey, type ToolPlace } from './catalog-names.ts'
 import type { McpConfig } from './config.ts'
 import { McpError } from './errors.ts'
 import type { RemoteToolsDeps } from './remote-tools.ts'
+import { isPartUri, type ResultPart, type ResultParts } from './result-parts.ts'
+import type { LargeResult } from './result-reader.ts'
 import type { Router } from './router.ts'
+import type { Scores } from './scores.ts'
 import type { ServiceLinks } from './service-link.ts'
 import type { Services } from './services.ts'
 import type { SessionCallOptions } from './session.ts'
 import type { ToolArgs, ToolInfo, ToolResult } from './tool.ts'
-import { CALL_TOOL, FIND_TOOLS, isAt, readWanted, readWantedCall, search } from './tool-search.ts'
+import { type FindingDirectory, ToolFinder } from './tool-finder.ts'
+import { CALL_TOOL, FIND_TOOLS, isAt, readWantedCall } from './tool-search.ts'
 import { Watchers } from './watchers.ts'
 
 /** Tools to list and to call, wherever the node is that has them. */
@@ -27,15 +32,22 @@ export interface Catalog {
   list(options?: CallOptions): Promise<readonly ToolInfo[]>
   /** Calls the tool that is listed as `name`, at the peer that it was listed for. */
   call(name: string, args: ToolArgs, options?: SessionCallOptions): Promise<ToolResult>
+  /** Reads a part of a result above one frame, by an address that its call answered with. */
+  read?(uri: string, options?: CallOptions): Promise<ResultPart>
   /** Calls `listener` when the list has changed, until the function returned is called. */
   watch?(listener: () => void): () => void
 }
 
 export interface CatalogDeps extends RemoteToolsDeps {
+  readonly directory: FindingDirectory
+  /** What was measured of peers, for who looks for tools. */
+  readonly scores?: Pick<Scores, 'get'>
   readonly services: Pick<Services, 'list' | 'events'>
   readonly router: Pick<Router, 'call'>
   readonly host: Pick<Host, 'self' | 'events'>
   readonly approvals: Approvals
+  /** Where results above one frame wait for their reader; without it they are answered whole. */
+  readonly parts?: ResultParts
   /** Lines to single services, for a face that presents one of them whole. */
   readonly links: Pick<ServiceLinks, 'open'>
 }
@@ -59,6 +71,7 @@ export class LocalCatalog implements Catalog, Service {
   readonly #deps: CatalogDeps
   readonly #config: CatalogConfig
   readonly #listings: Listings
+  readonly #finder: ToolFinder
   readonly #watchers: Watchers
   readonly #life = new AbortController()
   readonly #unsubscribe: (() => void)[] = []
@@ -71,6 +84,8 @@ export class LocalCatalog implements Catalog, Service {
     this.#deps = deps
     this.#config = config
     this.#listings = new Listings({ ...deps, life: this.#life.signal })
+    const finding = { ...deps, listings: this.#listings }
+    this.#finder = new ToolFinder({ ...finding, admits: (tool) => this.#admits(tool) })
     this.#watchers = new Watchers(deps.clock, this.#life.signal)
   }
 
@@ -109,14 +124,29 @@ export class LocalCatalog implements Catalog, Service {
 
   async call(name: string, args: ToolArgs, options: SessionCallOptions = {}): Promise<ToolResult> {
     const { signal } = options
-    if (name === FIND_TOOLS.name) return this.#find(args, signal)
+    if (name === FIND_TOOLS.name) return this.#finder.find(args, signal)
     if (name !== CALL_TOOL.name)
       return this.#callOne(await this.#named(name, signal), args, options)
     const { name: known, args: given, ...place } = readWantedCall(args)
     if (known !== undefined) return this.#callOne(await this.#named(known, signal), given, options)
     const is = ({ shown }: Listed) => isAt(shown, place)
-    const found = await this.#listings.need({ name: place.tool ?? '', is }, signal)
-    return this.#callOne(found, given, options)
+    const found = this.#listings.knows(is) ?? (await this.#finder.at(place, signal))
+    const tool = found ?? (await this.#listings.need({ name: place.tool ?? '', is }, signal))
+    return this.#callOne(tool, given, options)
+  }
+
+  async read(uri: string): Promise<ResultPart> {
+    const { parts } = this.#deps
+    if (parts === undefined || !isPartUri(uri)) {
+      throw McpError.RESULT_UNKNOWN({ found: 'no address of a part of one' })
+    }
+    return parts.read(uri)
+  }
+
+  /** What a tool is called here, where the last list had it. */
+  nameOf(place: ToolPlace): string | undefined {
+    const key = placeKey(place)
+    return this.#listings.latest?.tools.find(({ shown }) => placeKey(shown) === key)?.shown.name
   }
 
   watch(listener: () => void): () => void {
@@ -149,29 +179,17 @@ export class LocalCatalog implements Catalog, Service {
     return shown
   }
 
-  async #find(args: ToolArgs, signal: AbortSignal | undefined): Promise<ToolResult> {
-    const wanted = readWanted(args)
-    const { tools } = await this.#listings.current(signal)
-    const byName = new Map(tools.map((tool) => [tool.shown.name, tool]))
-    const visible = tools.filter((tool) => this.#verdict(tool) === 'approved')
-    const found = search(
-      visible.map(({ shown }) => shown),
-      wanted,
-    )
-    const shown = found.slice(0, wanted.limit).filter(({ name }) => {
-      const tool = byName.get(name)
-      return tool !== undefined && this.#admits(tool)
-    })
-    const structuredContent = { tools: shown.map((tool) => ({ ...tool })), matching: found.length }
-    const text = JSON.stringify(structuredContent)
-    return { content: [{ type: 'text', text }], structuredContent }
-  }
-
   async #callOne(tool: Listed, args: ToolArgs, options: SessionCallOptions): Promise<ToolResult> {
     const { service, tool: name, peer } = tool.shown
     if (!this.#admits(tool)) throw this.#refusal(tool)
-    const { router } = this.#deps
-    const result = await router.call(name, args, { ...options, service, peer })
+    const { router, parts } = this.#deps
+    let kept: ToolResult | undefined
+    const onlarge = async (large: LargeResult) => {
+      kept = await parts?.keep(large)
+    }
+    const taking = parts === undefined ? {} : { onlarge }
+    const answer = await router.call(name, args, { ...options, ...taking, service, peer })
+    const result = kept ?? (await parts?.fit(answer)) ?? answer
     const { content, structuredContent, isError } = result
     return {
       content,

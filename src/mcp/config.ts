@@ -60,6 +60,13 @@ export const mcpConfig = z.strictObject({
     .max(600_000)
     .default(10_000)
     .describe('How long a peer that fell silent in a call is asked what became of it; 0: not'),
+  relayCalls: z
+    .boolean()
+    .default(true)
+    .describe(
+      'Whether connected peers carry signed calls for each other where no direct path is, ' +
+        'in small numbers',
+    ),
   announceServices: z
     .boolean()
     .default(true)

@@ -19,6 +19,7 @@ import { Scores } from './scores.ts'
 import type { Found } from './search.ts'
 import { ANY_SERVICE, descriptorKey, INDEX_NAME } from './service-index.ts'
 import type { ServiceStatus } from './tool.ts'
+import type { ToolQuery } from './tool-query.ts'
 
 const [SELF, BOB, EVE] = [testPeer(1), testPeer(2), testPeer(3)]
 const CONFIG = { lookupTimeoutMs: 5_000, descriptorRenewMs: 1_200_000 }
@@ -139,6 +140,19 @@ test('a blinded service is found with its invitation, and without it by no name 
   )
 })
 
+test('an invitation with addresses leads to a peer whose record nobody holds', async () => {
+  const { join, visits } = network()
+  const { directory, host } = await join(SELF)
+  const secret = new Uint8Array(32).fill(5)
+  const address = '/ip4/198.41.0.4/tcp/9000'
+  const addresses = [{ peer: BOB, address }]
+  const invitation = encodeInvitation({ service: 'calc', secret, peers: [BOB, EVE], addresses })
+  const found = await directory.find({ invitation })
+  assert.deepEqual([names(found), visits], [['bob/calc/hidden'], [BOB]])
+  assert.deepEqual(host.learnt, [[BOB, [address]]])
+  assert.deepEqual(found.failed, [{ peer: EVE, code: 'MCP_DESCRIPTOR_MISSING' }])
+})
+
 test('one who was invited cannot offer the service in place of who invited', async () => {
   const { join, clock } = network()
   const { directory } = await join(SELF)
@@ -206,17 +220,98 @@ test('a list that was too long for its record is asked of the peer itself', asyn
   assert.deepEqual(visits, [BOB])
 })
 
-test('a record that another peer signed counts for nothing', async () => {
-  const { join, dht } = network()
+for (const [name, query] of Object.entries({
+  calc: { service: 'calc' },
+  [INDEX_NAME]: { tool: 'add' },
+})) {
+  test(`a record at ${name} that another peer signed counts for nothing`, async () => {
+    const { join, dht } = network()
+    const { directory } = await join(SELF)
+    await join(BOB, calc)
+    const key = descriptorKey(name, BOB)
+    const record = dht.records.get(key)
+    assert.ok(record)
+    dht.records.set(key, { ...record, publisher: EVE })
+    const found = await directory.find(query)
+    assert.deepEqual(names(found), [])
+    assert.deepEqual(found.failed, [{ peer: BOB, code: 'MCP_DESCRIPTOR_INVALID' }])
+  })
+}
+
+/** How many records a search of a newcomer reads, and what it finds. */
+async function readsOf(net: ReturnType<typeof network>, query: ToolQuery, times = 1) {
+  const { directory } = await net.join(SELF)
+  const before = net.dht.gets
+  let found: Found | undefined
+  for (let i = 0; i < times; i += 1) found = await directory.find(query)
+  return { reads: net.dht.gets - before, found: found?.entries.length }
+}
+
+const numbered = (count: number, tools: number) => {
+  return Array.from({ length: count }, (_, at) => {
+    const description = 'x'.repeat(tools === 1 ? 8 : 200)
+    const list = Array.from({ length: tools }, (_, i) =>
+      testTool(`tool-${at}-${i}`, { description }),
+    )
+    return { ...testService(`service-${at}`, list), tags: at % 2 === 0 ? ['even'] : ['odd'] }
+  })
+}
+
+// Before the index had more than names, each of these took eleven reads, every time.
+test('of ten services of a peer those are read that have the tag or the tool, and once', async () => {
+  const net = network()
+  await net.join(BOB, ...numbered(10, 1))
+  assert.deepEqual(await readsOf(net, { tool: 'tool-7-0' }), { reads: 2, found: 1 })
+  assert.deepEqual(await readsOf(net, { tag: 'even' }), { reads: 6, found: 5 })
+  assert.deepEqual(await readsOf(net, { tag: 'even' }, 2), { reads: 6 + 1, found: 5 })
+  assert.deepEqual(await readsOf(net, {}), { reads: 11, found: 10 })
+})
+
+test('services of which the index has more than a packet come in one read as far as they fit', async () => {
+  const net = network()
+  await net.join(BOB, ...numbered(16, 1))
+  await net.clock.advance(30_000)
+  const { reads, found } = await readsOf(net, { tag: 'even' })
+  assert.equal(found, 8)
+  assert.ok(reads <= 4, `${reads} reads`)
+})
+
+test('of large services only those are read that have what is looked for, and once', async () => {
+  const net = network()
+  await net.join(BOB, ...numbered(6, 20))
+  await net.clock.advance(30_000)
+  assert.deepEqual(await readsOf(net, { tool: 'tool-3-5' }), { reads: 2, found: 1 })
+  const first = await readsOf(net, { tag: 'even' })
+  assert.deepEqual(first, { reads: 4, found: 60 })
+  const again = await readsOf(net, { tag: 'even' }, 3)
+  assert.deepEqual(again, { reads: 4 + 2, found: 60 })
+})
+
+test('a descriptor that was known is read again when the index says that it changed', async () => {
+  const { join, clock } = network()
   const { directory } = await join(SELF)
-  await join(BOB, calc)
-  const key = `/mcp/calc/${BOB}`
-  const record = dht.records.get(key)
-  assert.ok(record)
-  dht.records.set(key, { ...record, publisher: EVE })
-  const found = await directory.find({ tool: 'add' })
-  assert.deepEqual(names(found), [])
-  assert.deepEqual(found.failed, [{ peer: BOB, code: 'MCP_DESCRIPTOR_INVALID' }])
+  const bob = await join(BOB, ...numbered(6, 20))
+  await clock.advance(30_000)
+  await directory.find({ tag: 'even' })
+  const [first, ...others] = numbered(6, 20)
+  assert.ok(first)
+  bob.services.set({ ...first, price: 7 }, ...others)
+  await clock.advance(1_000)
+  const { entries } = await directory.find({ tool: 'tool-0-3' })
+  assert.deepEqual(
+    entries.map(({ price }) => price),
+    [7],
+  )
+})
+
+test('a peer that says only the names of its services is asked for each', async () => {
+  const net = network()
+  await net.join(BOB, ...numbered(10, 1))
+  const services = numbered(10, 1).map(({ name }) => name)
+  const value = utf8(JSON.stringify({ v: 1, peer: BOB, services }))
+  const key = descriptorKey(INDEX_NAME, BOB)
+  net.dht.records.set(key, { value, publisher: BOB, ttlSeconds: 3_600 })
+  assert.deepEqual(await readsOf(net, { tag: 'even' }), { reads: 11, found: 5 })
 })
 
 test('a descriptor that speaks of another peer or service counts for nothing', async () => {
@@ -253,7 +348,7 @@ test('find() answers at its deadline with what it has, and says whom it missed',
   const { directory } = await join(SELF)
   await join(BOB, calc)
   await join(EVE, calc)
-  dht.silent.add(`/mcp/calc/${EVE}`)
+  dht.silent.add(`/mcp/0-index/${EVE}`)
   const searching = directory.find({ tool: 'add' })
   await clock.advance(5_000)
   const found = await searching

@@ -10,6 +10,7 @@ import { Announcements, type AnnouncementTopic } from './announcements.ts'
 import type { McpConfig } from './config.ts'
 import { entriesOf, foundEntries } from './found.ts'
 import { decodeInvitation } from './invitation.ts'
+import { servedNow } from './on-behalf.ts'
 import { Publisher, type PublisherDeps } from './publisher.ts'
 import { rank } from './ranking.ts'
 import type { Scores } from './scores.ts'
@@ -56,7 +57,11 @@ export class Directory implements Service {
     const index = new TextIndex(clock)
     this.#index = index
     this.#announcements = topic && new Announcements({ ...deps, topic, index, self: host.self })
-    this.#deps = { ...deps, seen: (descriptor) => index.put(descriptor) }
+    this.#deps = {
+      ...deps,
+      seen: (descriptor) => index.put(descriptor),
+      known: (peer, service) => index.get(peer, service),
+    }
     this.#config = config
     this.#publisher = new Publisher(deps, config, (service, descriptor) => {
       this.#announcements?.announce(service, descriptor)
@@ -147,14 +152,18 @@ export class Directory implements Service {
     const { invitation, peer } = query
     if ((peer ?? host.self) !== host.self) return []
     const service = invitation === undefined ? query.service : decodeInvitation(invitation).service
-    return services
-      .list()
-      .filter(({ name, state }) => state === 'ready' && (service ?? name) === name)
-      .flatMap(({ name, tools, tags = [], price }) => {
-        const said = { ...(tags.length > 0 && { tags }), ...(price !== undefined && { price }) }
-        const wanted = tools.filter((tool) => matches(query, { service: name, tags, tool }))
-        return entriesOf(name, host.self, wanted, said)
-      })
+    return (
+      services
+        .list()
+        .filter(({ name, state }) => state === 'ready' && (service ?? name) === name)
+        // Whoever asks through a tool of ours is told no more than what is published.
+        .filter(({ visibility = 'public' }) => servedNow() === undefined || visibility === 'public')
+        .flatMap(({ name, tools, tags = [], price }) => {
+          const said = { ...(tags.length > 0 && { tags }), ...(price !== undefined && { price }) }
+          const wanted = tools.filter((tool) => matches(query, { service: name, tags, tool }))
+          return entriesOf(name, host.self, wanted, said)
+        })
+    )
   }
 }
 

@@ -91,7 +91,7 @@ export const McpError = defineErrors('MCP', {
   },
   RESULT_TOO_LARGE: {
     says: (f: { size: number; limit: number }) =>
-      `Cannot send a message of ${f.size} bytes: the limit is ${f.limit}; ask for less at once`,
+      `Cannot send a message of ${f.size} bytes: the limit is ${f.limit}; send or ask less at once`,
   },
   PIPE_ENDED: {
     says: (f: { wanted: string }) => `Cannot ${f.wanted}: the other end of the stream is gone`,
@@ -121,7 +121,11 @@ export const McpError = defineErrors('MCP', {
   },
   GRANT_REFUSED: {
     says: (f: { peer: PeerId; tool: string; code: string; message: string }) =>
-      `Cannot call tool "${f.tool}": peer ${f.peer} wants a grant (${f.code}): ${f.message}`,
+      `Cannot call tool "${f.tool}": peer ${f.peer} wants a grant (${f.code}): ${f.message}` +
+      // Who was refused at the door was not asked for a tool: all of a service is too much to ask.
+      (f.code !== 'ACCESS_GRANT_MISSING' || f.message.includes(' --tool ')
+        ? ''
+        : `; "--tool ${f.tool}" is enough for this call`),
   },
   TOOL_ERROR: {
     says: (f: { tool: string; rpcCode: number; message: string }) =>
@@ -227,7 +231,8 @@ export const McpError = defineErrors('MCP', {
   TOOL_UNAPPROVED: {
     says: (f: { name: string; peer: PeerId; service: string; tool: string }) =>
       `Cannot call "${f.name}": tool "${f.tool}" of service "${f.service}" at peer ${f.peer} ` +
-      `was never approved, and mcp.approve is "ask"; approve it with "p2p tools approve ${f.name}"`,
+      'was never approved, and mcp.approve is "ask" or as many as are kept were approved ' +
+      `already; approve it with "p2p tools approve ${f.name}"`,
   },
   PINS_FULL: {
     says: (f: { limit: number }) =>
@@ -251,6 +256,9 @@ export const McpError = defineErrors('MCP', {
 function triesOf(attempts: readonly Attempt[]): string {
   if (attempts.length === 0) return 'nobody was tried'
   return attempts
-    .map(({ peer, path, ms, code }) => `${peer} (${path}, ${ms} ms: ${code})`)
+    .map(({ peer, path, via, ms, code }) => {
+      const how = via === undefined ? path : `${path} via ${via}`
+      return `${peer} (${how}, ${ms} ms: ${code})`
+    })
     .join(', ')
 }

@@ -6,19 +6,27 @@
 import type { GrantTarget, OnBehalf } from '../access/index.ts'
 import type { JsonObject } from '../wire/index.ts'
 import { rightsMeta } from './exposure-meta.ts'
+import type { HeldInvitations } from './invited.ts'
 import { servedNow } from './on-behalf.ts'
 
 /** Chooses the tokens for a call. */
 export type GrantsFor = (target: GrantTarget, onBehalf?: OnBehalf) => readonly string[]
 
+/** What a node shows by itself: tokens, and that it was invited. */
+export interface HeldRights {
+  readonly grantsFor?: GrantsFor
+  readonly invitations?: Pick<HeldInvitations, 'metaFor'>
+}
+
 /** The part of `_meta` that gives the right to a call; `given` are shown before all others. */
 export function rightsFor(
   target: GrantTarget,
-  grantsFor: GrantsFor | undefined,
+  { grantsFor, invitations }: HeldRights,
   given: readonly string[] = [],
 ): JsonObject {
   const served = servedNow()
   const held = grantsFor?.(target, served) ?? []
   const chain = served === undefined ? [] : [...served.chain, served.peer]
-  return rightsMeta([...new Set([...given, ...held])], chain)
+  const invited = invitations?.metaFor(target)
+  return { ...rightsMeta([...new Set([...given, ...held])], chain), ...invited }
 }

@@ -11,7 +11,7 @@ import type { LocalCalls, Services } from './services.ts'
 
 export interface GuardedDeps {
   readonly self: PeerId
-  readonly services: Pick<Services, 'callTool' | 'exposureOf'>
+  readonly services: Pick<Services, 'callTool' | 'exposureOf' | 'secretOf' | 'unknown'>
   readonly grants: GrantGate
 }
 
@@ -25,6 +25,9 @@ export function guardedLocal({ self, services, grants }: GuardedDeps): LocalCall
       }
       const { peer, chain, tokens } = served
       const exposure: Exposure | undefined = services.exposureOf(service)
+      const isBlinded = services.secretOf(service) !== undefined
+      const isKnown = grants.rightsOf(peer, tokens).some((right) => right.service === service)
+      if (isBlinded && !isKnown) throw services.unknown(service)
       if (exposure !== undefined && !allows(allowOf(exposure, tool), [peer, ...chain])) {
         grants.authorise({ peer, service, tool, args, onBehalfOf: chain }, tokens)
       }

@@ -11,10 +11,23 @@ import { hasCode } from '../base/index.ts'
 import { type PeerId, peerId } from '../identity/index.ts'
 import { isJsonObject, type Json, type JsonObject } from '../wire/index.ts'
 import { McpError } from './errors.ts'
-import { CHAIN_META, encodeMessage, GRANT_META, KEY_META, parseFrame } from './protocol.ts'
+import {
+  CHAIN_META,
+  encodeMessage,
+  GRANT_META,
+  INVITED_META,
+  KEY_META,
+  parseFrame,
+} from './protocol.ts'
 
 const CHAIN_MAX = 8
-const NEEDLES = [GRANT_META, CHAIN_META, KEY_META].map((key) => Buffer.from(key))
+/**
+ * A key may be written with escapes as well; those of usual texts, as of line feeds, are not asked.
+ */
+const ESCAPES = ['\\/', '\\u']
+const NEEDLES = [GRANT_META, CHAIN_META, KEY_META, INVITED_META, ...ESCAPES].map((key) => {
+  return Buffer.from(key)
+})
 
 /** The part of `_meta` that shows these tokens; none where there is nothing to show. */
 export function rightsMeta(tokens: readonly string[], chain: readonly PeerId[]): JsonObject {
@@ -52,13 +65,14 @@ export function chainIn(meta: Json | undefined): readonly PeerId[] {
   })
 }
 
-/** The frame as somebody else's server is given it: without tokens, chain and key. */
+/** The frame as somebody else's server is given it: without tokens, chain, proof and key. */
 export function withoutRights(frame: Uint8Array): Uint8Array {
   const bytes = Buffer.from(frame.buffer, frame.byteOffset, frame.byteLength)
   if (!NEEDLES.some((needle) => bytes.includes(needle))) return frame
   const value = parseFrame(frame)
   const { params } = value
   if (!isJsonObject(params) || !isJsonObject(params._meta)) return frame
-  const { [GRANT_META]: _, [CHAIN_META]: __, [KEY_META]: ___, ...meta } = params._meta
+  const ours: ReadonlySet<string> = new Set([GRANT_META, CHAIN_META, KEY_META, INVITED_META])
+  const meta = Object.fromEntries(Object.entries(params._meta).filter(([key]) => !ours.has(key)))
   return encodeMessage({ ...value, params: { ...params, _meta: meta } })
 }

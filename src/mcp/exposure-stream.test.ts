@@ -9,6 +9,7 @@ import type { JsonObject } from '../wire/index.ts'
 import type { Exposure } from './exposure.ts'
 import { StreamExposure } from './exposure-stream.ts'
 import { CHAIN_META, GRANT_META, parseFrame, readMessage } from './protocol.ts'
+import { linkTo } from './result-protocol.ts'
 
 const random = seededRandom('exposure')
 const host = generateKeys(random).signer
@@ -99,6 +100,20 @@ test('a list holds what its reader may call, and nothing else', async () => {
   shown.check(request('initialize', { _meta: { [GRANT_META]: [token] } }))
   shown.check(request('tools/list'))
   assert.deepEqual(names(shown.filtered(1, answer)), ['read', 'count'])
+})
+
+test('a list that comes late, or is kept because it is long, shows no more than others', () => {
+  const { stream } = setup('files')
+  const answer = { jsonrpc: '2.0', id: 1, result: { tools: ['read', 'count'].map(named) } }
+  stream.check(request('tools/list'))
+  // The gate has given the list up, and its id is used again before the service answers.
+  stream.check(request('ping'))
+  const late = stream.filtered(1, answer)
+  assert.doesNotMatch(fromUtf8(late ?? assert.fail('passed as it was')), /read/)
+  stream.check(request('tools/list', {}, 2))
+  const kept = { id: 'a'.repeat(32), size: 17 * 1024 * 1024, sha256: 'b'.repeat(64) }
+  const long = stream.filtered(2, { jsonrpc: '2.0', id: 2, result: { content: [linkTo(kept)] } })
+  assert.match(fromUtf8(long ?? assert.fail('passed as it was')), /MCP_RESULT_TOO_LARGE/)
 })
 
 const named = (name: string): JsonObject => ({ name })

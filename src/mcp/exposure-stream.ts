@@ -13,7 +13,15 @@ import { isJsonObject, type Json, type JsonObject } from '../wire/index.ts'
 import { McpError } from './errors.ts'
 import { allowOf, allows, type Exposure, isPublic, opensTo, PUBLIC } from './exposure.ts'
 import { chainIn, tokensIn } from './exposure-meta.ts'
-import { encodeMessage, OUTCOME_METHOD, type RpcId, type RpcMessage } from './protocol.ts'
+import {
+  encodeMessage,
+  FRAME_BYTES_MAX,
+  OUTCOME_METHOD,
+  type RpcId,
+  type RpcMessage,
+  refusalFrame,
+} from './protocol.ts'
+import { linkedResult } from './result-protocol.ts'
 
 /** What decides over grants: `access` has it, and without it there are none. */
 export interface GrantGate {
@@ -34,6 +42,8 @@ export interface StreamExposureDeps {
   readonly grants: GrantGate
   /** How a service is exposed; undefined where there is none of that name. */
   readonly exposureOf: (service: string) => Exposure | undefined
+  /** Whether `meta` shows that the peer may know of it; without this, none is blinded. */
+  readonly isInvited?: (service: string, meta: Json | undefined) => boolean
 }
 
 /** By what right a call was let through, for whoever is told of it. */
@@ -59,6 +69,8 @@ const OPEN_METHODS = new Set([
 export class StreamExposure {
   readonly #deps: StreamExposureDeps
   readonly #lists = new Map<RpcId, readonly string[]>()
+  /** Blinded services that the stream has shown to know of. */
+  readonly #known = new Set<string>()
   #service: string | undefined
   #shown: readonly string[] = []
   #opened = false
@@ -76,8 +88,9 @@ export class StreamExposure {
   open({ params }: Pick<Request, 'params'>): void {
     if (this.#opened) return
     const service = this.#service
-    const exposure = service === undefined ? undefined : this.#deps.exposureOf(service)
     this.#shown = tokensIn(params._meta)
+    if (service !== undefined) this.#learn(service, params._meta)
+    const exposure = service === undefined ? undefined : this.#exposureOf(service)
     if (service !== undefined && exposure !== undefined) this.#enter(service, exposure)
     this.#opened = true
   }
@@ -95,7 +108,6 @@ export class StreamExposure {
   check(message: Request): CallRight | undefined {
     const { method, params, id } = message
     this.open(message)
-    this.#lists.delete(id)
     if (method === 'tools/call') return this.#call(params)
     if (method === 'tools/list') this.#list(id, params)
     else if (!OPEN_METHODS.has(method)) this.#whole(params)
@@ -114,7 +126,14 @@ export class StreamExposure {
     if (id === null || tokens === undefined) return undefined
     this.#lists.delete(id)
     const { result } = value
-    if (!isJsonObject(result) || !Array.isArray(result.tools)) return undefined
+    if (!isJsonObject(result)) return undefined
+    const kept = Array.isArray(result.content) ? linkedResult(result.content) : undefined
+    if (kept !== undefined) {
+      // What is kept for its reader cannot be cut to what it may call.
+      const limit = FRAME_BYTES_MAX
+      return refusalFrame(id, McpError.RESULT_TOO_LARGE({ size: kept.size, limit }))
+    }
+    if (!Array.isArray(result.tools)) return undefined
     const rights = this.#deps.grants.rightsOf(this.#deps.peer, tokens)
     const tools = (result.tools as readonly Json[]).filter((tool) => {
       return isJsonObject(tool) && this.#isVisible(tool.name, rights)
@@ -127,7 +146,8 @@ export class StreamExposure {
     const { peer, grants } = this.#deps
     const chain = chainIn(meta)
     const public_ = { service: service ?? null, grant: null, chain: [] }
-    const exposure = service === undefined ? undefined : this.#deps.exposureOf(service)
+    if (service !== undefined) this.#learn(service, meta, chain)
+    const exposure = service === undefined ? undefined : this.#exposureOf(service)
     // Of a service that is not there, the service's own part of the code says so.
     if (service === undefined || exposure === undefined) return public_
     if (allows(allowOf(exposure, tool), [peer, ...chain])) return public_
@@ -156,6 +176,7 @@ export class StreamExposure {
     if (service === undefined || exposure === undefined) return
     const { peer, grants } = this.#deps
     const chain = chainIn(meta)
+    this.#learn(service, meta, chain)
     if (allows(exposure.allow, [peer, ...chain])) return
     const tokens = tokensIn(meta)
     const call = { peer, service, tool: WHOLE, args: {}, onBehalfOf: chain }
@@ -164,12 +185,38 @@ export class StreamExposure {
 
   #isVisible(name: Json | undefined, rights: readonly Claims[]): boolean {
     const [service, tool] = this.#place(name)
-    const exposure = service === undefined ? undefined : this.#deps.exposureOf(service)
+    const exposure = service === undefined ? undefined : this.#exposureOf(service)
     if (service === undefined || exposure === undefined) return false
     if (allows(allowOf(exposure, tool), [this.#deps.peer])) return true
     return rights.some((right) => {
       return right.service === service && (right.tool === WHOLE || right.tool === tool)
     })
+  }
+
+  /** Whether its peer is told that there is no such service. */
+  hides(service: string): boolean {
+    if (this.#known.has(service)) return false
+    return this.#deps.isInvited?.(service, undefined) === false
+  }
+
+  #exposureOf(service: string): Exposure | undefined {
+    return this.hides(service) ? undefined : this.#deps.exposureOf(service)
+  }
+
+  /**
+   * Who was invited may know of the service, and who has a grant for it. A call for others shows
+   * that itself: they are not let in by what opened the stream.
+   */
+  #learn(service: string, meta: Json | undefined, chain: readonly PeerId[] = []): void {
+    const { isInvited, grants, peer } = this.#deps
+    if (chain.length === 0 ? !this.hides(service) : isInvited?.(service, undefined) !== false) {
+      return
+    }
+    const isGranted = () => {
+      return grants.rightsOf(peer, tokensIn(meta)).some((right) => right.service === service)
+    }
+    if (isInvited?.(service, meta) === true || isGranted()) this.#known.add(service)
+    else if (this.#known.has(service)) throw McpError.SERVICE_UNKNOWN({ service, known: 0 })
   }
 
   /** The service and tool of a name: where the stream is for all, the name begins with one. */

@@ -4,6 +4,7 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { PassThrough } from 'node:stream'
 import { test } from 'node:test'
+import { setTimeout as tick } from 'node:timers/promises'
 import {
   Client,
   type ClientOptions,
@@ -236,4 +237,35 @@ test('a stdio face ends when it is closed', async () => {
   const face = serveStdioFace(fakeCatalog().catalog, { ...OPTIONS, input, output })
   await face.close()
   await face.done
+})
+
+test('a stdio face reads on after what is no message, wherever its bytes are cut', async () => {
+  const { catalog } = fakeCatalog()
+  const [input, output] = [new PassThrough(), new PassThrough()]
+  const face = serveStdioFace(catalog, { ...OPTIONS, input, output })
+  const told = once(output, 'data')
+  const clientInfo = { name: 'é👍', version: '1' }
+  const params = { protocolVersion: '2025-11-25', capabilities: {}, clientInfo }
+  const whole = `{\n[]\n"x"\n${JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'initialize', params })}\n`
+  for (const byte of Buffer.from(whole)) input.write(Buffer.of(byte))
+  const [chunk] = (await told) as [Buffer]
+  assert.match(chunk.toString(), /"id":1/)
+  input.end()
+  await face.done
+})
+
+test('a stdio face ends at a line above 16 MiB, and holds none of what follows', async () => {
+  const { catalog } = fakeCatalog()
+  const [input, output] = [new PassThrough(), new PassThrough()]
+  const face = serveStdioFace(catalog, { ...OPTIONS, input, output })
+  const ended = new AbortController()
+  void face.done.then(() => ended.abort())
+  const piece = Buffer.alloc(4 << 20, 'x')
+  let written = 0
+  for (; written < 16 && !ended.signal.aborted; written += 1) {
+    if (!input.write(piece)) await Promise.race([once(input, 'drain'), face.done])
+  }
+  await Promise.race([face.done, tick(20_000, undefined, { ref: false })])
+  assert.ok(ended.signal.aborted, 'the face has ended')
+  assert.ok(written <= 8, `${written * 4} MiB were read`)
 })

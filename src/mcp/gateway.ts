@@ -17,6 +17,7 @@ import { CodedError, type Logger } from '../base/index.ts'
 import type { JsonObject } from '../wire/index.ts'
 import type { Catalog } from './catalog.ts'
 import { McpError } from './errors.ts'
+import { rpcError } from './protocol.ts'
 import { type ServerSdk, serverSdk } from './sdk.ts'
 import type { ServiceFaces } from './service-face.ts'
 import type { ServicePlace } from './service-link.ts'
@@ -148,7 +149,10 @@ function httpFaceOf(sdk: ServerSdk, catalog: Catalog, options: FaceOptions): Htt
 function serverOf(sdk: ServerSdk, catalog: Catalog, { version, log }: FaceOptions): McpServer {
   const mcp = new sdk.McpServer(
     { name: 'p2p-foundation', version },
-    { capabilities: { tools: { listChanged: true } }, instructions: INSTRUCTIONS },
+    {
+      capabilities: { tools: { listChanged: true }, ...(catalog.read && { resources: {} }) },
+      instructions: INSTRUCTIONS,
+    },
   )
   mcp.server.setRequestHandler('tools/list', async (_request, { mcpReq }) => {
     const tools = await catalog.list({ signal: mcpReq.signal })
@@ -160,7 +164,34 @@ function serverOf(sdk: ServerSdk, catalog: Catalog, { version, log }: FaceOption
     const call = catalog.call(params.name, args, { signal: mcpReq.signal, onprogress })
     return asResult(call, log)
   })
+  if (catalog.read !== undefined) serveParts(mcp, catalog)
   return mcp
+}
+
+/**
+ * Results above one frame are read in parts; there is nothing to list, for who calls has the link.
+ */
+function serveParts({ server }: McpServer, catalog: Catalog): void {
+  server.setRequestHandler('resources/list', () => ({ resources: [] }))
+  server.setRequestHandler('resources/templates/list', () => ({
+    resourceTemplates: [
+      {
+        uriTemplate: 'p2p-foundation:result/{id}?part={part}',
+        name: 'result',
+        description: 'A part of a long result, as the link in its answer names it',
+        mimeType: 'application/json',
+      },
+    ],
+  }))
+  server.setRequestHandler('resources/read', async ({ params }, { mcpReq }) => {
+    try {
+      const part = await catalog.read?.(params.uri, { signal: mcpReq.signal })
+      return { contents: part === undefined ? [] : [{ ...part }] }
+    } catch (error) {
+      const { code, message, data } = rpcError(error)
+      throw Object.assign(McpError.RPC({ message }, error), { code, data })
+    }
+  })
 }
 
 /** As `serverOf`, telling the assistant when the list has changed. */

@@ -76,3 +76,16 @@ async function firstOf<T>(
   })
   return await Promise.race([...inWork, late])
 }
+
+/** One after the other, until one has an answer. */
+export async function inTurn<T>(
+  tries: readonly ((signal: AbortSignal) => Promise<T | undefined>)[],
+  signal: AbortSignal,
+): Promise<T | undefined> {
+  for (const each of tries) {
+    if (signal.aborted) return undefined
+    const result = await each(signal)
+    if (result !== undefined) return result
+  }
+  return undefined
+}

@@ -194,6 +194,8 @@ export class HostedService {
     try {
       this.#tools = await listTools(main.client, { signal, timeout: timeoutMs })
       this.#others = await listOthers(main.client, { signal, timeout: timeoutMs })
+      // Whoever withdrew it meanwhile has looked for what it must end already.
+      signal.throwIfAborted()
     } catch (cause) {
       await main.close()
       const reason = `it did not list its tools (${String(cause)})`

@@ -10,6 +10,7 @@ import { coded } from '../../test/support/expect.ts'
 import { BOB, duo, scratch } from '../../test/support/mcp-fixture.ts'
 import { ByteBudget } from './byte-budget.ts'
 import { openHttpPipe } from './http-source.ts'
+import { encodeMessage } from './protocol.ts'
 import { ChannelTransport } from './transport.ts'
 
 type Era = 'both' | 'reject'
@@ -98,6 +99,69 @@ test('a call to a server that went away is answered with a code', async () => {
   const error = await net.sessions.callTool(BOB, CALL).catch((cause: unknown) => cause)
   assert.ok(coded('MCP_PEER_REFUSED')(error), String(error))
   assert.match(String(error), /MCP_SERVICE_ENDED/)
+})
+
+test('a server cannot send this node elsewhere: a redirect to another origin is not followed', async () => {
+  const asked: string[] = []
+  await using inside = await listen((request, response) => {
+    asked.push(`${request.url} ${String(request.headers['x-key'])}`)
+    response.writeHead(200, { 'content-type': 'application/json' })
+    response.end('{"jsonrpc":"2.0","id":0,"result":{"secret":"of the inside"}}')
+  })
+  for (const location of [inside.url, 'file:///etc/passwd', 'http://169.254.169.254/latest']) {
+    for (const status of [301, 302, 303, 307, 308]) {
+      await using web = await listen((request, response) => {
+        request.resume()
+        response.writeHead(status, { location }).end()
+      })
+      const pipe = await openHttpPipe(web.url, { 'x-key': 'ours' })
+      const id = 0
+      const params = { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: {} }
+      await pipe.write(encodeMessage({ jsonrpc: '2.0', id, method: 'initialize', params }))
+      const answer = new TextDecoder().decode(await pipe.read())
+      assert.match(answer, /MCP_SERVICE_ENDED/)
+      assert.doesNotMatch(answer, /secret/)
+      await pipe.close()
+    }
+  }
+  assert.deepEqual(asked, [])
+})
+
+test('answers that a peer does not read are held as far as two frames, and said after that', async (t) => {
+  const text = 'x'.repeat(12 * 1024 * 1024)
+  const taken = Promise.withResolvers<void>()
+  let answered = 0
+  t.mock.method(globalThis, 'fetch', async (_: unknown, { body }: { body?: string } = {}) => {
+    const { id } = JSON.parse(body ?? '{}') as { id?: number }
+    if (id === undefined) return new Response(null, { status: 202 })
+    const result = { content: [{ type: 'text', text }] }
+    const parts = [Buffer.from(JSON.stringify({ jsonrpc: '2.0', id, result }))]
+    const stream = new ReadableStream<Uint8Array>({
+      pull(controller) {
+        const part = parts.shift()
+        if (part !== undefined) controller.enqueue(part)
+        else {
+          controller.close()
+          answered += 1
+          if (answered === 4) taken.resolve()
+        }
+      },
+    })
+    return new Response(stream, { headers: { 'content-type': 'application/json' } })
+  })
+  const pipe = await openHttpPipe('http://127.0.0.1:1/mcp')
+  for (const id of [1, 2, 3, 4]) {
+    await pipe.write(encodeMessage({ jsonrpc: '2.0', id, method: 'tools/call', params: {} }))
+  }
+  await taken.promise
+  for (let i = 0; i < 200; i += 1) await new Promise((resolve) => setImmediate(resolve))
+  const answers: string[] = []
+  for (let i = 0; i < 4; i += 1) {
+    answers.push(new TextDecoder().decode((await pipe.read())?.subarray(0, 400)))
+  }
+  const unsent = answers.filter((answer) => answer.includes('MCP_RESULT_UNSENT'))
+  assert.equal(unsent.length, 2, answers.map((answer) => answer.slice(0, 80)).join())
+  await pipe.close()
 })
 
 test('a body above the limit of a frame is not read to its end', async () => {

@@ -2,13 +2,17 @@
  * A Streamable HTTP server as a source of tools: for our own client, and as a pipe for a peer.
  *
  * The SDK reads bodies whole, so the fetch it is given stops at the size of a frame: a body of
- * JSON as a whole, an event stream at each line.
+ * JSON as a whole, an event stream at each line. Where there is a store for them, longer results go
+ * there instead (`long-body.ts`).
  */
 
 import type { JSONRPCMessage, StreamableHTTPClientTransport } from '@modelcontextprotocol/client'
 import { utf8 } from '../base/index.ts'
 import { isJsonObject, type JsonObject } from '../wire/index.ts'
+import { ByteBudget } from './byte-budget.ts'
 import { McpError } from './errors.ts'
+import { longBody } from './long-body.ts'
+import type { OpenWriter } from './long-lines.ts'
 import { type Pipe, pipePair } from './pipe.ts'
 import {
   encodeMessage,
@@ -23,13 +27,15 @@ import { clientSdk } from './sdk.ts'
 const LINE_FEED = 0x0a
 /** Messages that the server sends and the peer has not read yet. */
 const WAITING_MAX = 64
+const WAITING_BYTES_MAX = 2 * FRAME_BYTES_MAX
 
 export async function httpTransport(
   url: string,
   headers: Readonly<Record<string, string>> = {},
+  longAnswers?: OpenWriter,
 ): Promise<StreamableHTTPClientTransport> {
   const sdk = await clientSdk()
-  const options = { fetch: boundedFetch, requestInit: { headers } }
+  const options = { fetch: fetchTo(longAnswers), requestInit: { headers } }
   return new sdk.StreamableHTTPClientTransport(new URL(url), options)
 }
 
@@ -37,10 +43,12 @@ export async function httpTransport(
 export async function openHttpPipe(
   url: string,
   headers: Readonly<Record<string, string>> = {},
+  longAnswers?: OpenWriter,
 ): Promise<Pipe> {
-  const transport = await httpTransport(url, headers)
+  const transport = await httpTransport(url, headers, longAnswers)
   const [outer, inner] = pipePair()
   let waiting = 0
+  const budget = new ByteBudget(WAITING_BYTES_MAX)
   const fail = (error: Error) => {
     inner.abort(error)
     void transport.close()
@@ -54,9 +62,17 @@ export async function openHttpPipe(
       fail(McpError.BUSY({ what: 'messages not yet read', limit: WAITING_MAX }))
       return
     }
-    inner.write(encodeMessage(message)).then(
+    const frame = encodeMessage(message)
+    const counted = budget.take(frame.length) ? frame.length : 0
+    const sent = counted > 0 ? frame : unsent(message)
+    if (sent === undefined) {
+      fail(McpError.BUSY({ what: 'bytes not yet read', limit: WAITING_BYTES_MAX }))
+      return
+    }
+    inner.write(sent).then(
       () => {
         waiting -= 1
+        budget.give(counted)
       },
       () => transport.close(),
     )
@@ -65,6 +81,14 @@ export async function openHttpPipe(
   await transport.start()
   void forward(inner, transport, inWork).catch(fail)
   return outer
+}
+
+/** What stands for an answer for which there is no room; nothing can stand for a notice. */
+function unsent(message: JSONRPCMessage): Uint8Array | undefined {
+  const id = 'method' in message ? undefined : message.id
+  if (id === undefined) return undefined
+  const what = 'memory for answers not yet read'
+  return refusalFrame(id, McpError.RESULT_UNSENT({ what, limit: WAITING_BYTES_MAX }))
 }
 
 /** Posts what the peer sends; a request that the server does not take is answered with why. */
@@ -127,12 +151,21 @@ function noteVersion(transport: StreamableHTTPClientTransport, message: object):
   if (typeof version === 'string') transport.setProtocolVersion(version)
 }
 
-async function boundedFetch(input: string | URL, init?: RequestInit): Promise<Response> {
+function fetchTo(longAnswers: OpenWriter | undefined) {
+  return (input: string | URL, init?: RequestInit) => boundedFetch(longAnswers, input, init)
+}
+
+async function boundedFetch(
+  longAnswers: OpenWriter | undefined,
+  input: string | URL,
+  init?: RequestInit,
+): Promise<Response> {
   const response = await fetch(input, init)
   const { body, status, statusText, headers, url } = response
   if (body === null) return response
   const perLine = headers.get('content-type')?.startsWith('text/event-stream') === true
-  const bounded = new Response(body.pipeThrough(boundedStream(perLine)), {
+  const bound = longAnswers ? longBody(perLine, longAnswers) : boundedStream(perLine)
+  const bounded = new Response(body.pipeThrough(bound), {
     status,
     statusText,
     headers,

@@ -8,8 +8,10 @@
 
 export { ANNOUNCEMENTS, type AnnouncementTopic } from './announcements.ts'
 export { Approvals, type ApprovalsDeps } from './approvals.ts'
+export { CallRelay, type CallRelayDeps } from './call-relay.ts'
 export { type Catalog, type CatalogDeps, LocalCatalog, type WithheldTool } from './catalog.ts'
 export type { CatalogTool } from './catalog-listing.ts'
+export { cleanText } from './clean-text.ts'
 export { type McpConfig, mcpConfig } from './config.ts'
 export { Directory, type DirectoryDeps } from './directory.ts'
 export { McpError } from './errors.ts'
@@ -27,9 +29,13 @@ export {
   type StdioOptions,
   serveStdioFace,
 } from './gateway.ts'
+export { HeldTools, type HeldToolsDeps } from './held-tools.ts'
 export { INVITATION_CHARS_MAX } from './invitation.ts'
+export { HeldInvitations } from './invited.ts'
 export { Journal, type JournalDeps } from './journal.ts'
 export { type JournalStore, SqliteJournal } from './journal-store.ts'
+export { jsonParts } from './json-parts.ts'
+export { listingThrough } from './listing-through.ts'
 export { journalMetrics, type McpMetrics, mcpMetrics, queueMetrics } from './metrics.ts'
 export { Neighbours, type NeighboursDeps } from './neighbours.ts'
 export { Outcomes, type OutcomesDeps } from './outcomes.ts'
@@ -43,6 +49,10 @@ export {
   tool,
 } from './own-tool.ts'
 export { mcpProtocol } from './protocol.ts'
+export { RelayedCalls, type RelayedCallsDeps } from './relayed-calls.ts'
+export { outcomeHost } from './relayed-outcomes.ts'
+export { RelayedServer, type RelayedServerDeps } from './relayed-server.ts'
+export { type ResultPart, ResultParts, type ResultPartsDeps } from './result-parts.ts'
 export {
   type LargeResult,
   type OnLarge,
@@ -56,6 +66,7 @@ export { Scores } from './scores.ts'
 export type { Found, ToolQuery } from './search.ts'
 export { InboundStreams, type McpServerDeps } from './server.ts'
 export { ServiceFaces, type ServiceFacesDeps } from './service-face.ts'
+export { WELL_KNOWN_SERVICE } from './service-index.ts'
 export { ServiceLinks, type ServiceLinksDeps, type ServicePlace } from './service-link.ts'
 export {
   type ExposeOptions,

@@ -7,6 +7,7 @@ import fc from 'fast-check'
 import { coded } from '../../test/support/expect.ts'
 import { FakeClock } from '../../test/support/fake-clock.ts'
 import { testPeer } from '../../test/support/mcp-directory.ts'
+import { McpError } from './errors.ts'
 import {
   CHARS_MAX,
   Journal,
@@ -115,6 +116,74 @@ test('entries go after their time, and what is too long leaves its hash', async 
   await clock.advance(KEEP_MS + 1)
   assert.ok(journal.begin(call('next')).isNew)
   assert.equal(journal.size.entries, 1)
+})
+
+test('an entry that must go is marked before it is gone, for a node that dies in between', async () => {
+  const clock = new FakeClock()
+  const store = new SqliteJournal(':memory:')
+  const writes: string[] = []
+  const watched = {
+    load: (nowMs: number) => store.load(nowMs),
+    put: () => writes.push('put'),
+    end: () => writes.push('end'),
+    delete: () => writes.push('delete'),
+    forgotten: () => writes.push('mark'),
+    close: () => store.close(),
+  }
+  const journal = new Journal({ store: watched, clock }, { journalKeepMs: KEEP_MS })
+  journal.finish(journal.begin(call('old')).entry, '{"result":1}')
+  await clock.advance(KEEP_MS + 1)
+  journal.begin(call('next'))
+  assert.deepEqual(writes, ['put', 'end', 'mark', 'delete', 'put'])
+})
+
+test('a file that cannot be written ends no answer and says nothing that is not so', async () => {
+  const clock = new FakeClock()
+  const store = new SqliteJournal(':memory:')
+  let full = false
+  let deleted = 0
+  const broken = {
+    load: (nowMs: number) => store.load(nowMs),
+    put: () => {},
+    end: () => {},
+    delete: () => {
+      deleted += 1
+    },
+    forgotten: () => {
+      if (full) throw McpError.JOURNAL_FAILED({ file: 'calls.sqlite', reason: 'disk full' })
+    },
+    close: () => store.close(),
+  }
+  const journal = new Journal({ store: broken, clock }, { journalKeepMs: KEEP_MS })
+  await clock.advance(1_000)
+  const chars = 'x'.repeat(KEPT_CHARS_MAX - 20)
+  const count = Math.ceil(PEER_CHARS_MAX / KEPT_CHARS_MAX) + 2
+  const entries = Array.from({ length: count }, (_, i) => journal.begin(call(`k${i}`)).entry)
+  full = true
+  for (const entry of entries) journal.finish(entry, chars)
+  assert.equal(await outcomeOf(entries.at(-1) ?? assert.fail()), chars)
+  assert.equal(deleted, 0, 'what is not marked stays in the file')
+  assert.throws(() => journal.find(ALICE, 'k0', 100), coded('MCP_CALL_LOST'))
+})
+
+test('who waits for a call that may come again is told that', async () => {
+  const { journal } = setup()
+  const { entry } = journal.begin(call('asks'))
+  const waits = outcomeOf(journal.begin(call('asks')).entry)
+  journal.reopen(entry)
+  await assert.rejects(waits, /call it again/)
+})
+
+test('peers that only ask push nobody else out of the journal', async () => {
+  const { journal, clock } = setup()
+  await clock.advance(1_000)
+  const { entry } = journal.begin(call('kept'))
+  journal.finish(entry, '{"result":1}')
+  for (let i = 0; i < 4_200; i += 1) {
+    const { entry: other } = journal.begin(call('k', { peer: `peer-${i}` as typeof ALICE }))
+    journal.reopen(other)
+  }
+  assert.equal(await outcomeOf(journal.find(ALICE, 'kept', 100)), '{"result":1}')
 })
 
 test('a file that is no journal is moved away, and a machine started anew knows nothing', async () => {

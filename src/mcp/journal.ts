@@ -12,7 +12,7 @@
  */
 
 import { createHash } from 'node:crypto'
-import type { Clock } from '../base/index.ts'
+import { type Clock, hasCode } from '../base/index.ts'
 import type { PeerId } from '../identity/index.ts'
 import type { McpConfig } from './config.ts'
 import { McpError } from './errors.ts'
@@ -118,6 +118,7 @@ export class Journal {
     if (part?.entries.get(entry.key) !== entry) return
     this.#remove(part, entry)
     entry.state = 'lost'
+    entry.text = 'it was refused, or asked for more, before it ran; call it again'
     entry.ended.resolve()
   }
 
@@ -153,9 +154,13 @@ export class Journal {
     return part
   }
 
-  /** The peer longest known that has nothing in work makes room; others keep what they have. */
+  /**
+   * A peer of which nothing is kept makes room, else the one longest known that has nothing in
+   * work; others keep what they have.
+   */
   #dropPart(): void {
-    for (const [peer, part] of this.#parts) {
+    const emptyFirst = [...this.#parts].sort(([, a], [, b]) => rankOf(a) - rankOf(b))
+    for (const [peer, part] of emptyFirst) {
       const all = [...part.entries.values()]
       if (all.some(({ state }) => state === 'running')) continue
       for (const entry of all) this.#forget(part, entry)
@@ -221,17 +226,29 @@ export class Journal {
     }
   }
 
+  /** The mark is in the file before the entry goes: a node that dies in between knows too much. */
   #forget(part: Part, entry: Entry): void {
     part.forgottenMs = Math.max(part.forgottenMs, entry.startedMs)
-    this.#remove(part, entry)
-    if (entry.durable) this.#deps.store.forgotten(entry.startedMs)
+    const marked = entry.durable && this.#mark(entry.startedMs)
+    this.#remove(part, entry, marked)
   }
 
-  #remove(part: Part, entry: Entry): void {
+  /** False where the file cannot be written: the entry then stays in it. */
+  #mark(startedMs: number): boolean {
+    try {
+      this.#deps.store.forgotten(startedMs)
+      return true
+    } catch (error) {
+      if (hasCode(error, 'MCP_JOURNAL_FAILED')) return false
+      throw error
+    }
+  }
+
+  #remove(part: Part, entry: Entry, fromFile = entry.durable): void {
     part.entries.delete(entry.key)
     this.#entries -= 1
     this.#grow(part, -(ENTRY_CHARS + entry.text.length))
-    if (entry.durable) this.#deps.store.delete(entry.peer, entry.key)
+    if (fromFile) this.#deps.store.delete(entry.peer, entry.key)
   }
 
   #grow(part: Part, chars: number): void {
@@ -254,6 +271,10 @@ export class Journal {
     this.#grow(part, entry.text.length)
     this.#deps.store.end(rowOf(entry))
   }
+}
+
+function rankOf({ entries, forgottenMs }: Part): number {
+  return entries.size === 0 && forgottenMs === 0 ? 0 : 1
 }
 
 function rowOf({ peer, key, digest, startedMs, state, text }: Entry): JournalRow {

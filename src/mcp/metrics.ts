@@ -8,6 +8,8 @@ export interface McpMetrics {
   readonly serviceRestarts: Counter
   /** Tries of routed calls, by `outcome`: ok, or what the failure meant (unsent, silent, final). */
   readonly attempts: Counter
+  /** Calls that went through a third node, by `role` (asked, carried, served) and `outcome`. */
+  readonly relayed: Counter
 }
 
 const SECONDS = [0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30]
@@ -28,6 +30,10 @@ export function mcpMetrics(registry: Registry): McpMetrics {
       'How often a hosted service had to be started again',
     ),
     attempts: registry.counter('mcp_attempts_total', 'Tries of routed tool calls, by outcome', [
+      'outcome',
+    ]),
+    relayed: registry.counter('mcp_relayed_calls_total', 'Calls through a third node, by role', [
+      'role',
       'outcome',
     ]),
   }

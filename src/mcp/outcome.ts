@@ -55,17 +55,17 @@ export async function answerQuestion(
   { id, params }: Asked,
   deps: {
     readonly journal?: Pick<Journal, 'find'>
-    readonly channel: Channel
+    readonly channel: Pick<Channel, 'peer' | 'closed'>
     readonly clock: Clock
+    /** Gives up on a peer that does not read. */
+    readonly send: (frame: Uint8Array) => Promise<void>
   },
 ): Promise<void> {
-  const { channel } = deps
-  try {
-    const kept = await keptOf(params, deps)
-    await channel.write(answerFrame(id, `{"result":{"kept":${kept}}}`))
-  } catch (error) {
-    await channel.write(refusalFrame(id, error))
-  }
+  const frame = await keptOf(params, deps).then(
+    (kept) => answerFrame(id, `{"result":{"kept":${kept}}}`),
+    (error: unknown) => refusalFrame(id, error),
+  )
+  await deps.send(frame)
 }
 
 async function keptOf(
@@ -147,7 +147,8 @@ function resultOf({ result, error }: JsonObject, of: Of): ToolResult {
   throw McpError.CALL_LOST({ reason: 'its peer keeps no journal that it could be asked for' })
 }
 
-function failed({ code, message, data }: JsonObject, { peer, tool }: Of): CodedError {
+/** What an error that a peer answered with is, to whoever called. */
+export function failed({ code, message, data }: JsonObject, { peer, tool }: Of): CodedError {
   const refusal = readRefusal(data)
   if (refusal !== undefined) {
     const said = cleanRefusal(refusal)

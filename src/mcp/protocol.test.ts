@@ -42,6 +42,8 @@ test('readMessage() tells requests, notifications and answers apart', () => {
   const ok = { kind: 'answer', id: 1, failed: false }
   assert.deepEqual(read({ jsonrpc: '2.0', id: 1, result: {} }), ok)
   assert.deepEqual(read({ jsonrpc: '2.0', id: 1, error: {} }), { ...ok, failed: true })
+  const said = { jsonrpc: '2.0', id: 1, result: { content: [], isError: true } }
+  assert.deepEqual(read(said), { ...ok, failed: true }, 'a tool that says that it failed')
 })
 
 test('readMessage() refuses what is no JSON-RPC 2.0 message', () => {

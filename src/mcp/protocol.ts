@@ -23,6 +23,8 @@ export const KEY_META = 'p2p-foundation/key'
 /** Tokens that give the right to a call, and those for whom it is made (`exposure-meta.ts`). */
 export const GRANT_META = 'p2p-foundation/grant'
 export const CHAIN_META = 'p2p-foundation/chain'
+/** Shows that a caller was invited to a blinded service (`invited.ts`). */
+export const INVITED_META = 'p2p-foundation/invited'
 /** Asks what became of a call, on a stream of its own; whoever does not know it refuses. */
 export const OUTCOME_METHOD = 'p2p-foundation/outcome'
 
@@ -70,7 +72,10 @@ export function readMessage(value: JsonObject): RpcMessage {
     if (!('result' in value)) {
       throw McpError.REQUEST_INVALID({ found: 'neither a method nor a result nor an error' })
     }
-    return { kind: 'answer', id: answerId(id), failed: false }
+    // A tool that failed says so within its result.
+    const { result } = value
+    const failed = isJsonObject(result) && result.isError === true
+    return { kind: 'answer', id: answerId(id), failed }
   }
   if (typeof method !== 'string' || method.length > METHOD_CHARS_MAX) {
     throw McpError.REQUEST_INVALID({ found: 'a method that is no short text' })

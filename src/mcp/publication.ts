@@ -6,7 +6,13 @@
 import type { Random } from '../base/index.ts'
 import type { PeerId } from '../identity/index.ts'
 import { BLINDED_DESCRIPTOR_BYTES_MAX, blindedName, sealDescriptor } from './blinded.ts'
-import { DESCRIPTOR_BYTES_MAX, describe, encodeDescriptor, isServiceName } from './descriptor.ts'
+import {
+  DESCRIPTOR_BYTES_MAX,
+  type Descriptor,
+  describe,
+  encodeDescriptor,
+  isServiceName,
+} from './descriptor.ts'
 import { LISTED_NAMES_MAX, type Listed } from './descriptor-fields.ts'
 import {
   ANY_SERVICE,
@@ -32,6 +38,8 @@ export interface Publication {
   readonly said: Uint8Array
   /** The service to announce, where it is told to all. */
   readonly announced: string | null
+  /** Where it is a service that everybody may know of. */
+  readonly descriptor?: Descriptor
 }
 
 /** What a descriptor says besides what its service is. */
@@ -74,7 +82,7 @@ export function publicationOf(
   const value = encodeDescriptor(descriptor)
   const said = encodeDescriptor({ ...descriptor, expires: 0, load: null })
   if (secret === null) {
-    return { key: descriptorKey(service, self), value, said, announced: service }
+    return { key: descriptorKey(service, self), value, said, announced: service, descriptor }
   }
   const key = descriptorKey(blindedName(secret, service), self)
   return { key, value: sealDescriptor(value, { secret, key, random }), said, announced: null }

@@ -70,7 +70,7 @@ test('a service that is ready is published under its name, its tools and in the 
   )
   assert.deepEqual(described()?.endpoints, [`/ip4/127.0.0.1/tcp/9000/p2p/${SELF}`])
   const index = dht.records.get(INDEX)
-  assert.deepEqual(index && decodeIndex(index.value, SELF), ['calc'])
+  assert.deepEqual(index && decodeIndex(index.value, SELF).map(({ service }) => service), ['calc'])
   assert.deepEqual(provided(), ['mcp:any', 'mcp:service:calc', 'mcp:tool:add', 'mcp:tool:sub'])
   await stop()
 })
@@ -137,7 +137,7 @@ test('a change of our addresses is published', async () => {
   host.port = 9_001
   host.events.emit('addresses', { addresses: host.addresses() })
   await clock.advance(1_000)
-  assert.equal(dht.puts, 3, 'the descriptor; the index is what it was')
+  assert.equal(dht.puts, 4, 'the descriptor, and the index that has it whole')
   await stop()
 })
 

@@ -140,7 +140,7 @@ export class Publisher {
       if (this.#standings.all().length === 0) return
       await this.#withdraw(this.#standings.all(), deadline.signal)
       const options = { ttlSeconds: WITHDRAWN_TTL_SECONDS, signal: deadline.signal }
-      for (const index of this.#standings.index()) await this.#put(index, options)
+      for (const index of this.#standings.index([])) await this.#put(index, options)
       await this.#unprovide([...this.#providers])
     } catch (error) {
       this.#deps.log.debug('services not withdrawn', { error })
@@ -215,10 +215,8 @@ export class Publisher {
   ): Promise<void> {
     for (const { standing } of offered) this.#standings.add(standing)
     const about = this.#about(TTL_SECONDS)
-    const records = [
-      ...offered.map(({ status, standing }) => publicationOf(status, standing, about)),
-      ...this.#standings.index(),
-    ]
+    const services = offered.map(({ status, standing }) => publicationOf(status, standing, about))
+    const records = [...services, ...this.#standings.index(services)]
     const writes = records
       .filter((record) => whole || !this.#standings.stands(record))
       .map((record) => this.#put(record, { ttlSeconds: TTL_SECONDS, signal }))

@@ -50,6 +50,18 @@ export function peerDistance(a: PeerId, b: PeerId): Uint8Array {
   return left.map((byte, i) => byte ^ (right[i] ?? 0))
 }
 
+/** What `rank` goes by, in this order. */
+export type Criterion = 'local' | 'failures' | 'connected' | 'expected time' | 'distance'
+
+/** What puts `ahead` before `behind`, of two offers that `rank` has put so. */
+export function decidedBy(ahead: RankedOffer, behind: RankedOffer, view: RankingView): Criterion {
+  const [a, b] = [keyOf(ahead, view), keyOf(behind, view)]
+  if (a.local !== b.local) return 'local'
+  if (a.failures !== b.failures) return 'failures'
+  if (a.connected !== b.connected) return 'connected'
+  return a.expectedMs === b.expectedMs ? 'distance' : 'expected time'
+}
+
 interface RankKey {
   readonly local: boolean
   readonly failures: number

@@ -64,6 +64,11 @@ export class RemoteTools {
     })
   }
 
+  /** The tools of one service, kept or asked for; none where its peer does not answer in time. */
+  list(remote: RemoteService, signal: AbortSignal): Promise<PlacedTool[]> {
+    return this.#tools(remote, signal)
+  }
+
   async #services(signal: AbortSignal): Promise<readonly RemoteService[]> {
     const { directory, log } = this.#deps
     try {
@@ -79,8 +84,10 @@ export class RemoteTools {
     const { peer, service, schemaHash } = remote
     const key = `${peer}/${service}/${schemaHash}`
     try {
-      const list = this.#lists.get(key) ?? (await this.#ask(remote, signal))
-      this.#keep(key, list)
+      // Without a hash nothing says whether the list is still what it was.
+      const known = schemaHash === '' ? undefined : this.#lists.get(key)
+      const list = known ?? (await this.#ask(remote, signal))
+      if (schemaHash !== '') this.#keep(key, list)
       return list.tools.map((info) => ({ peer, service, info }))
     } catch (error) {
       this.#deps.log.debug('tools of a peer not listed', { peer, service, error })

@@ -36,6 +36,8 @@ export interface LargeResult {
   readonly peer: PeerId
   readonly bytes: number
   readonly sha256: string
+  /** Whether the tool says that it failed, where that was said beside the result. */
+  readonly isError?: boolean
   /** In order, once; fails at the end where the hash is not that of the answer. */
   readonly parts: AsyncIterable<Uint8Array>
 }
@@ -71,7 +73,8 @@ export class ResultReader {
     const parts = this.#parts(of, kept, options.signal)
     if (options.onlarge !== undefined) {
       const { size: bytes, sha256 } = kept
-      await options.onlarge({ peer: of.peer, bytes, sha256, parts })
+      const isError = result.isError === true
+      await options.onlarge({ peer: of.peer, bytes, sha256, isError, parts })
       return result
     }
     const { resultBytesMax: limit } = this.#config

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
-import { readdir } from 'node:fs/promises'
+import { open, readdir, rm, writeFile } from 'node:fs/promises'
 import { test } from 'node:test'
 import { coded } from '../../test/support/expect.ts'
 import { FakeClock } from '../../test/support/fake-clock.ts'
@@ -84,4 +84,47 @@ test('small results are bounded in number', async () => {
   await Promise.all(writers.map((writer) => writer.drop()))
   await (await at.store.open(ALICE)).drop()
   assert.deepEqual(await readdir(at.path), [])
+})
+
+test('a result that is read again and again goes after five minutes as well', async () => {
+  await using at = await setup()
+  const { id } = await at.keep()
+  for (let passed = 0; passed < 290_000; passed += 10_000) {
+    await at.read(ALICE, id).catch(() => undefined)
+    await at.clock.advance(10_000)
+  }
+  assert.throws(() => at.store.find(ALICE, id), coded('MCP_RESULT_UNKNOWN'))
+})
+
+test('a folder that could not be made is tried again', async () => {
+  await using at = await setup()
+  await writeFile(at.path, 'in the way')
+  await assert.rejects(at.keep(), coded('MCP_RESULT_STORE_FAILED'))
+  await rm(at.path)
+  assert.equal((await at.keep()).size, JSON_BYTES.length)
+})
+
+test('a result whose file cannot be closed is not kept, and takes no room', async (t) => {
+  await using at = await setup()
+  await at.keep()
+  const some = await open(`${at.path}/.`)
+  const files = Object.getPrototypeOf(some) as typeof some
+  await some.close()
+  const { writeFile: write } = files
+  const writing = t.mock.method(
+    files,
+    'writeFile',
+    async function (this: typeof some, bytes: never) {
+      await write.call(this, bytes)
+      const close = this.close.bind(this)
+      this.close = async () => {
+        await close()
+        throw new Error('disk full')
+      }
+    },
+  )
+  await assert.rejects(at.keep(), coded('MCP_RESULT_STORE_FAILED'))
+  writing.mock.restore()
+  assert.equal(at.store.bytes, JSON_BYTES.length)
+  assert.equal((await readdir(at.path)).length, 1)
 })

@@ -114,8 +114,7 @@ export class ResultStore implements Service {
     const id = newId(this.#deps.random)
     const path = join(this.#deps.folder, id)
     try {
-      this.#made ??= mkdir(this.#deps.folder, { recursive: true, mode: 0o700 })
-      await this.#made
+      await this.#makeFolder()
       return this.#writer({ id, peer, path }, await open(path, 'wx', 0o600))
     } catch (cause) {
       this.#leave(peer)
@@ -146,9 +145,21 @@ export class ResultStore implements Service {
         yield part.subarray(0, bytesRead)
       }
       const kept = this.#kept.get(id)
-      if (kept !== undefined) kept.untilMs = this.#deps.clock.now() + READ_KEEP_MS
+      if (kept === undefined) return
+      // Never later than it was: who reads it again and again would keep its room for good.
+      kept.untilMs = Math.min(kept.untilMs, this.#deps.clock.now() + READ_KEEP_MS)
     } finally {
       await file.close()
+    }
+  }
+
+  async #makeFolder(): Promise<void> {
+    this.#made ??= mkdir(this.#deps.folder, { recursive: true, mode: 0o700 })
+    try {
+      await this.#made
+    } catch (error) {
+      this.#made = undefined
+      throw error
     }
   }
 
@@ -161,6 +172,11 @@ export class ResultStore implements Service {
       over = true
       await file.close()
     }
+    const forget = async () => {
+      this.#bytes.give([peer], size)
+      this.#leave(peer)
+      await rm(path, { force: true }).catch(() => {})
+    }
     return {
       write: async (bytes) => {
         if (!this.#bytes.take([peer], bytes.length)) throw this.#tooLarge(size + bytes.length)
@@ -171,7 +187,10 @@ export class ResultStore implements Service {
         })
       },
       finish: async () => {
-        await end()
+        await end().catch(async (cause: unknown) => {
+          await forget()
+          throw notKept(cause)
+        })
         const kept = { id, size, sha256: hash.digest('hex') }
         const untilMs = this.#deps.clock.now() + KEEP_MS
         this.#kept.set(id, { ...given, ...kept, untilMs })
@@ -179,10 +198,8 @@ export class ResultStore implements Service {
       },
       drop: async () => {
         if (over) return
-        await end()
-        this.#bytes.give([peer], size)
-        this.#leave(peer)
-        await rm(path, { force: true })
+        await end().catch(() => {})
+        await forget()
       },
     }
   }

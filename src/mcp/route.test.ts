@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { coded } from '../../test/support/expect.ts'
 import { FakeClock } from '../../test/support/fake-clock.ts'
 import { testConnection, testPeer, untilAborted } from '../../test/support/mcp-directory.ts'
-import { type CodedError, Registry, seededRandom, silentLog } from '../base/index.ts'
+import { type CodedError, hasCode, Registry, seededRandom, silentLog } from '../base/index.ts'
 import type { PeerId } from '../identity/index.ts'
 import { mcpConfig } from './config.ts'
 import { McpError } from './errors.ts'
@@ -25,10 +25,18 @@ const breaks: Answer = async (_, peer) => {
 const SELF = testPeer(100)
 const PEERS = [testPeer(1), testPeer(2), testPeer(3)]
 
+interface Setup {
+  readonly settled?: Settled
+  readonly idempotent?: boolean
+  readonly loads?: readonly number[]
+  /** Tokens that the node holds. */
+  readonly held?: readonly string[]
+}
+
 /** A router before peers 0, 1, 2…, one for each answer; `settled` is what a silent one says. */
 function setup(
   answers: readonly Answer[],
-  { settled, idempotent = false }: { settled?: Settled; idempotent?: boolean } = {},
+  { settled, idempotent = false, loads = [], held = [] }: Setup = {},
 ) {
   const clock = new FakeClock()
   const scores = new Scores(clock)
@@ -37,7 +45,9 @@ function setup(
   const entries = answers.map((_, i): ToolEntry => {
     const peer = PEERS[i] as PeerId
     scores.succeeded(peer, 10 * (i + 1))
-    return { tool: 'echo', service: 's', peer, description: '', idempotent }
+    const load = loads[i]
+    const entry = { tool: 'echo', service: 's', peer, description: '', idempotent }
+    return { ...entry, ...(load !== undefined && { load }) }
   })
   const found = { entries, services: [], asked: 3, failed: [], cached: false }
   const deps = {
@@ -57,6 +67,7 @@ function setup(
     local: { callTool: () => assert.fail('not here') },
     host: { self: SELF, connections: () => [testConnection(PEERS[0] as PeerId)] },
     scores,
+    grantsFor: () => held,
     clock,
     random: seededRandom('route'),
     log: silentLog,
@@ -131,6 +142,31 @@ test('a hedged call asks a second peer, and is no failure of the one that was sl
   )
   const [winner] = explain.tried
   assert.deepEqual([winner?.atMs, winner?.code], [100, 'ok'])
+})
+
+test('an explanation shows what was measured, told and shown of each, and what was missing', async () => {
+  const refuses: Answer = async () => {
+    const facts = { peer: SELF, tool: 'echo', code: 'ACCESS_GRANT_MISSING', message: 'no grant' }
+    throw McpError.PEER_REFUSED(facts)
+  }
+  const { router } = setup([refuses, ok], { loads: [30], held: ['token'] })
+  const [first, second] = PEERS
+  const { explain } = await router.call('echo', {}, { explain: true, grants: ['own'] })
+  const [a, b] = explain?.considered ?? []
+  assert.deepEqual([a?.peer, a?.latencyMs, a?.success, a?.load], [first, 10, 1, 30])
+  assert.deepEqual(
+    [a?.missing, a?.behind, a?.grants, a?.inWork],
+    ['ACCESS_GRANT_MISSING', null, 2, 0],
+  )
+  assert.deepEqual([b?.peer, b?.success, b?.load], [second, 1, null])
+  assert.deepEqual([b?.missing, b?.behind], [null, 'connected'])
+
+  const alone = setup([refuses])
+  const failed = alone.router.call('echo', {}, { explain: true })
+  const error = await failed.catch((cause: unknown) => cause)
+  assert.ok(hasCode(error, 'MCP_GRANT_REFUSED'))
+  const { explain: why, code } = error.facts as { explain: typeof explain; code: string }
+  assert.deepEqual([why?.considered[0]?.missing, code], Array(2).fill('ACCESS_GRANT_MISSING'))
 })
 
 test('a call is never hedged where the tool must run once', async () => {

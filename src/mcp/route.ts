@@ -2,27 +2,40 @@
 
 import { type Clock, type CodedError, hasCode, type Logger } from '../base/index.ts'
 import type { PeerId } from '../identity/index.ts'
-import type { Host } from '../net/index.ts'
 import type { McpConfig } from './config.ts'
 import { McpError } from './errors.ts'
-import { type Considered, considered, type Explanation, type TimedAttempt } from './explain.ts'
-import { hedged } from './hedge.ts'
+import {
+  type Considered,
+  considered,
+  type Explanation,
+  type TimedAttempt,
+  type ViewDeps,
+  viewOf,
+  withMissing,
+} from './explain.ts'
+import { hedged, inTurn } from './hedge.ts'
+import type { HeldTools } from './held-tools.ts'
 import type { McpMetrics } from './metrics.ts'
 import type { Outcomes } from './outcomes.ts'
 import { rank } from './ranking.ts'
+import type { RelayedCalls } from './relayed-calls.ts'
 import type { Scores } from './scores.ts'
 import type { LocalCalls } from './services.ts'
 import type { SessionCallOptions, Sessions } from './session.ts'
 import type { Attempt, CallResult, ToolArgs, ToolEntry, ToolResult } from './tool.ts'
+import { isUnreachable } from './unreachable.ts'
 import { codeOf, isUngranted, judge } from './verdict.ts'
 
-export interface RouteDeps {
+export interface RouteDeps extends ViewDeps {
   readonly sessions: Pick<Sessions, 'callTool'>
+  /** Refuses tools of peers that are not what was approved; without it, none is held to that. */
+  readonly held?: Pick<HeldTools, 'check'>
   /** Asks a peer that fell silent; without it, its silence is the outcome. */
   readonly outcomes?: Pick<Outcomes, 'settle'>
+  /** Calls peers that there is no path to; without it, they cannot be called. */
+  readonly relayed?: Pick<RelayedCalls, 'call'>
   /** The services of this node. */
   readonly local: LocalCalls
-  readonly host: Pick<Host, 'self' | 'connections'>
   readonly scores: Pick<Scores, 'get' | 'succeeded' | 'failed'>
   readonly clock: Clock
   readonly log: Logger
@@ -65,7 +78,10 @@ export class Route {
   readonly #considered: Considered[] = []
   readonly #beganMs: number
   #key: string | undefined
+  #found = { asked: 0, silent: 0, cached: false, ms: 0 }
   readonly #failures: unknown[] = []
+  /** Who carried the call to a peer, where it had to be carried. */
+  readonly #via = new Map<PeerId, PeerId>()
 
   constructor(deps: RouteDeps, config: RouteConfig, wanted: Wanted) {
     this.#deps = deps
@@ -76,12 +92,18 @@ export class Route {
   }
 
   get attempts(): readonly Attempt[] {
-    return this.#attempts.map(({ peer, path, ms, code }) => ({ peer, path, ms, code }))
+    return this.#attempts.map(({ atMs: _, ...attempt }) => attempt)
   }
 
   /** Who was looked at and who was asked, so far. */
-  get explanation(): Pick<Explanation, 'considered' | 'tried'> {
-    return { considered: [...this.#considered], tried: [...this.#attempts] }
+  get explanation(): Explanation {
+    const tried = [...this.#attempts]
+    return { found: this.#found, considered: withMissing(this.#considered, tried), tried }
+  }
+
+  /** What finding the offers took. */
+  noteFound(found: Explanation['found']): void {
+    this.#found = found
   }
 
   /**
@@ -113,6 +135,9 @@ export class Route {
     if (first !== undefined && this.#failures.every(isUngranted)) {
       return this.#ungranted(first as CodedError)
     }
+    // So it is with what its caller alone can change.
+    const isOwn = (failure: unknown) => hasCode(failure, 'MCP_TOOL_CHANGED', 'MCP_RELAY_OFF')
+    if (first !== undefined && this.#failures.every(isOwn)) return first as CodedError
     const facts = { tool: this.#wanted.tool, attempts: this.attempts }
     return McpError.TOOL_UNAVAILABLE(facts, new AggregateError(this.#failures))
   }
@@ -126,17 +151,9 @@ export class Route {
   /** Best first. A single offer is the usual case, and needs no look at who is connected. */
   #ranked(offers: readonly ToolEntry[]): readonly ToolEntry[] {
     if (offers.length < 2 && !this.#wanted.explain) return offers
-    const { host, scores } = this.#deps
-    const connected = new Set(host.connections().map(({ peer }) => peer))
-    const ranked = rank(offers, {
-      self: host.self,
-      scoreOf: (peer) => scores.get(peer),
-      isConnected: (peer) => connected.has(peer),
-    })
-    const view = { self: host.self, connected, scoreOf: (peer: PeerId) => scores.get(peer) }
-    if (this.#wanted.explain) {
-      this.#considered.push(...ranked.map((offer) => considered(offer, view)))
-    }
+    const view = viewOf(this.#deps, this.#wanted.grants)
+    const ranked = rank(offers, view)
+    if (this.#wanted.explain) this.#considered.push(...considered(ranked, view))
     return ranked
   }
 
@@ -158,7 +175,9 @@ export class Route {
     this.#tried.add(peer)
     const startedMs = clock.now()
     try {
-      const result = await this.#send(offer, until, hasNext)
+      const result = await this.#send(offer, until, hasNext).catch((cause: unknown) => {
+        return this.#relay(offer, { until, hasNext, cause })
+      })
       scores.succeeded(peer, clock.now() - startedMs)
       this.#note(offer, startedMs, 'ok')
       metrics.attempts.add(1, { outcome: 'ok' })
@@ -224,7 +243,7 @@ export class Route {
     return await this.#call(offer, { signal: deadline.signal, timeoutMs })
   }
 
-  #call(
+  async #call(
     { peer, service, tool, idempotent }: ToolEntry,
     options: { readonly signal: AbortSignal; readonly timeoutMs: number },
   ): Promise<ToolResult> {
@@ -238,15 +257,38 @@ export class Route {
         })
       return local.callTool(service, tool, args, { ...options, ...(progress && { progress }) })
     }
+    await this.#deps.held?.check({ peer, service, tool }, options.signal)
     const keyed = idempotent && key === undefined ? undefined : { key: this.#keyed() }
     const call = { service, tool, args, ...keyed }
     return sessions.callTool(peer, call, { ...options, onprogress, onlarge, grants })
   }
 
+  /** What there is no path for is carried, in time of its own; what failed otherwise has failed. */
+  async #relay(
+    { peer, service, tool, idempotent }: ToolEntry,
+    { until, hasNext, cause }: { until: AbortSignal; hasNext: boolean; cause: unknown },
+  ): Promise<ToolResult> {
+    const { relayed, clock, host } = this.#deps
+    const { args, grants, dueMs } = this.#wanted
+    const isSelf = peer === host.self
+    if (relayed === undefined || isSelf || until.aborted || !isUnreachable(cause)) throw cause
+    const leftMs = Math.max(1, dueMs - clock.now())
+    const shortMs = Math.min(leftMs, this.#config.attemptTimeoutMs)
+    const timeoutMs = hasNext && idempotent ? shortMs : leftMs
+    using deadline = clock.deadline(timeoutMs, until)
+    await this.#deps.held?.check({ peer, service, tool }, deadline.signal)
+    const call = { service, tool, args, key: this.#keyed() }
+    const onvia = (via: PeerId) => this.#via.set(peer, via)
+    const options = { signal: deadline.signal, timeoutMs, grants, idempotent, onvia }
+    return await relayed.call(peer, call, options, cause)
+  }
+
   #note({ peer }: ToolEntry, startedMs: number, code: string): void {
     const ms = Math.round(this.#deps.clock.now() - startedMs)
     const atMs = Math.round(startedMs - this.#beganMs)
-    this.#attempts.push({ peer, path: this.#pathTo(peer), ms, code, atMs })
+    const via = this.#via.get(peer)
+    const path = via === undefined ? { path: this.#pathTo(peer) } : { path: 'relayed', via }
+    this.#attempts.push({ peer, ...path, ms, code, atMs })
   }
 
   #pathTo(peer: PeerId): string {
@@ -254,17 +296,4 @@ export class Route {
     if (peer === host.self) return 'local'
     return host.connections().find((connection) => connection.peer === peer)?.transport ?? 'none'
   }
-}
-
-/** One after the other, until one has an answer. */
-async function inTurn<T>(
-  tries: readonly ((signal: AbortSignal) => Promise<T | undefined>)[],
-  signal: AbortSignal,
-): Promise<T | undefined> {
-  for (const each of tries) {
-    if (signal.aborted) return undefined
-    const result = await each(signal)
-    if (result !== undefined) return result
-  }
-  return undefined
 }

@@ -12,10 +12,12 @@
 
 import { correlationId, hasCode, newId, type Random, withCorrelation } from '../base/index.ts'
 import type { PeerId } from '../identity/index.ts'
+import { CallsInWork } from './calls-in-work.ts'
 import type { McpConfig } from './config.ts'
 import type { Directory } from './directory.ts'
 import { McpError } from './errors.ts'
-import { foundIn } from './explain.ts'
+import { explainedError, foundIn } from './explain.ts'
+import type { HeldInvitations } from './invited.ts'
 import { readKey } from './protocol.ts'
 import { Route, type RouteDeps } from './route.ts'
 import type { Found, ToolQuery } from './search.ts'
@@ -25,6 +27,8 @@ import type { CallResult, ToolArgs, ToolEntry } from './tool.ts'
 /** What the router asks of others: the composition root hands in real ones, a test fakes. */
 export interface RouterDeps extends RouteDeps {
   readonly directory: Pick<Directory, 'lookup' | 'find' | 'forget'>
+  /** Remembers the invitations that calls are made with. */
+  readonly invitations?: Pick<HeldInvitations, 'learn'>
   readonly random: Random
 }
 
@@ -35,6 +39,8 @@ export interface RouteOptions extends SessionCallOptions {
   readonly service?: string
   /** Only this peer; with `service` too, it is asked whatever the directory knows of it. */
   readonly peer?: PeerId
+  /** To a blinded service: only that one is looked for, and shown that we were invited. */
+  readonly invitation?: string
   /** Of the caller's own, the same for each time that it repeats the call; drawn unless given. */
   readonly key?: string
   /**
@@ -67,7 +73,8 @@ export class Router {
   #calls = 0
 
   constructor(deps: RouterDeps, config: RouterConfig) {
-    this.#deps = deps
+    const inWork = new CallsInWork(deps.sessions)
+    this.#deps = { ...deps, sessions: inWork, inWork }
     this.#config = config
     this.#ids = pooled(deps.random)
   }
@@ -89,6 +96,7 @@ export class Router {
     const { clock, directory, log } = this.#deps
     const timeoutMs = options.timeoutMs ?? this.#config.requestTimeoutMs
     const query = queryOf(tool, options)
+    if (options.invitation !== undefined) this.#deps.invitations?.learn(options.invitation)
     const { hedge, explain = false } = options
     const key = options.key === undefined ? undefined : readKey(options.key)
     using deadline = clock.deadline(timeoutMs, options.signal)
@@ -113,8 +121,10 @@ export class Router {
       return result
     } catch (error) {
       options.signal?.throwIfAborted()
-      if (!deadline.signal.aborted || !hasCode(error, ...CUT_SHORT)) throw error
-      throw McpError.DEADLINE({ tool, timeoutMs, attempts: route.attempts }, error)
+      const isCut = deadline.signal.aborted && hasCode(error, ...CUT_SHORT)
+      const { attempts, explanation } = route
+      const failure = isCut ? McpError.DEADLINE({ tool, timeoutMs, attempts }, error) : error
+      throw explain ? explainedError(failure, explanation) : failure
     }
   }
 
@@ -127,7 +137,7 @@ export class Router {
     const { signal, explain = false } = options
     const sinceMs = clock.now()
     let found = pinned(query, options) ?? (await directory.lookup(query, { signal }))
-    const foundMs = clock.now() - sinceMs
+    route.noteFound(foundIn(found, clock.now() - sinceMs))
     let result = await route.tryEach(this.#choose(found, query, options))
     if (result === undefined && found.cached) {
       // What was known from before led nowhere; somebody new may offer the tool by now.
@@ -136,8 +146,7 @@ export class Router {
       result = await route.tryEach(this.#choose(found, query, options))
     }
     if (result !== undefined) {
-      if (!explain) return result
-      return { ...result, explain: { found: foundIn(found, foundMs), ...route.explanation } }
+      return explain ? { ...result, explain: route.explanation } : result
     }
     throw route.attempts.length > 0 ? route.unavailable() : notFound(query, found)
   }
@@ -172,8 +181,15 @@ function pooled(random: Random): Random {
   }
 }
 
-function queryOf(tool: string, { service }: RouteOptions): ToolQuery & { readonly tool: string } {
-  return service === undefined ? { tool } : { tool, service }
+function queryOf(
+  tool: string,
+  { service, invitation }: RouteOptions,
+): ToolQuery & { readonly tool: string } {
+  return {
+    tool,
+    ...(service !== undefined && { service }),
+    ...(invitation !== undefined && { invitation }),
+  }
 }
 
 /** Nobody has to be looked for; that the tool is idempotent is then not known, and not assumed. */

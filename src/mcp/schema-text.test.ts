@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import type { Json } from '../wire/index.ts'
+import { isMachineryKey, type Json } from '../wire/index.ts'
 import { readSchema } from './schema-text.ts'
 
 const hidden = String.fromCodePoint(0x202e, 0x200b, 0xe0041, 0x1b)
@@ -24,7 +24,7 @@ test('readSchema() takes hidden characters out of every text, key and value', ()
 test('readSchema() keeps a schema without hidden text as it is', () => {
   const texts = fc.string({ unit: 'grapheme-ascii', maxLength: 8 })
   const json = fc.object({
-    key: texts.filter((key) => key !== '__proto__'),
+    key: texts.filter((key) => !isMachineryKey(key)),
     values: [texts, fc.nat(), fc.boolean()],
     maxDepth: 4,
   })
@@ -44,6 +44,14 @@ test('readSchema() refuses what is too deep, too much, too long or no object', (
   assert.equal(readSchema({ pattern: 'x'.repeat(70_000) }), undefined)
   assert.equal(readSchema([]), undefined)
   assert.equal(readSchema(undefined), undefined)
+})
+
+test('readSchema() refuses names of the machinery of objects that hid a character', () => {
+  for (const name of ['__proto__', 'constructor', 'prototype']) {
+    const key = `${name.slice(0, 4)}\u200b${name.slice(4)}`
+    assert.equal(readSchema({ type: 'object', properties: { [key]: { a: 1 } } }), undefined, name)
+  }
+  assert.notEqual(readSchema({ enum: ['constructor'] }), undefined)
 })
 
 test('readSchema() cuts sentences', () => {

@@ -6,7 +6,7 @@
  * one that does not, and is better not given. Schemas that nest too deep or hold too much are none.
  */
 
-import { isJsonObject, type Json, type JsonObject } from '../wire/index.ts'
+import { isJsonObject, isMachineryKey, type Json, type JsonObject } from '../wire/index.ts'
 import { cleanText } from './clean-text.ts'
 
 const SCHEMA_CHARS_MAX = 64 * 1_024
@@ -39,7 +39,10 @@ function clean(value: Json, place: Place, left: { values: number }): Json {
   if (!isJsonObject(value)) return value
   const entries = Object.entries(value).map(([key, item]): [string, Json] => {
     const charsMax = SENTENCES.has(key) ? SENTENCE_CHARS_MAX : SCHEMA_CHARS_MAX
-    return [cleanText(key, SCHEMA_CHARS_MAX), clean(item, { ...inside, charsMax }, left)]
+    const shown = cleanText(key, SCHEMA_CHARS_MAX)
+    // The parser refused such names; one that hid a character in it is met here.
+    if (isMachineryKey(shown)) left.values = -1
+    return [shown, clean(item, { ...inside, charsMax }, left)]
   })
   return Object.fromEntries(entries)
 }

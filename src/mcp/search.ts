@@ -1,26 +1,23 @@
 /**
  * One search of the network, from a name to tools.
  *
- * A name leads to the peers that provide it, their signed records in the DHT say what they offer.
- * A record counts only when who signed it is the peer that it speaks of. A peer whose records
- * cannot be read in time is named in the answer: that nobody offers a tool is another finding
- * than that not everybody could be asked.
+ * A name leads to the peers that provide it, their signed records in the DHT say what they offer
+ * (`record-reader.ts`). A peer whose records cannot be read in time is named in the answer: that
+ * nobody offers a tool is another finding than that not everybody could be asked.
  */
 
 import { compareBytes, type Logger, WorkQueue } from '../base/index.ts'
 import type { PeerId } from '../identity/index.ts'
 import type { CallOptions, Host } from '../net/index.ts'
-import { blindedName, openDescriptor } from './blinded.ts'
-import { type Descriptor, decodeDescriptor } from './descriptor.ts'
-import { McpError } from './errors.ts'
+import type { Descriptor } from './descriptor.ts'
 import { entriesOf, type Found, foundEntries, type RemoteService } from './found.ts'
 import { decodeInvitation } from './invitation.ts'
+import type { HeldInvitations } from './invited.ts'
+import { servedNow } from './on-behalf.ts'
 import { peerDistance } from './ranking.ts'
+import { type Indexed, RecordReader } from './record-reader.ts'
 import {
   ANY_SERVICE,
-  decodeIndex,
-  descriptorKey,
-  INDEX_NAME,
   SERVICES_MAX,
   serviceProvider,
   tagProvider,
@@ -66,6 +63,10 @@ export interface SearchDeps {
   readonly log: Logger
   /** Is told of every descriptor that was read and is open to all. */
   readonly seen?: (descriptor: Descriptor) => void
+  /** What was read or heard of a service, and has not expired. */
+  readonly known?: (peer: PeerId, service: string) => Descriptor | undefined
+  /** Remembers an invitation that was searched with, for the calls that follow. */
+  readonly invitations?: Pick<HeldInvitations, 'learn'>
 }
 
 const PROVIDERS_MAX = 64
@@ -88,7 +89,7 @@ export interface Waits {
 /** Made for one search, under one deadline. */
 export class Search {
   readonly #deps: SearchDeps
-  readonly #reads: WorkQueue
+  readonly #reader: RecordReader
   readonly #visits = new WorkQueue(VISITS)
   readonly #signal: AbortSignal
   readonly #timeoutMs: number
@@ -96,9 +97,9 @@ export class Search {
 
   constructor(deps: SearchDeps, reads: WorkQueue, { signal, timeoutMs }: Waits) {
     this.#deps = deps
-    this.#reads = reads
     this.#signal = signal
     this.#timeoutMs = timeoutMs
+    this.#reader = new RecordReader(deps, reads, this.#share(SHARE.record))
   }
 
   async run(query: ToolQuery): Promise<Found> {
@@ -118,26 +119,43 @@ export class Search {
     if (service === undefined || this.#failed.get(peer) !== MISSING) {
       return this.#found(offers, new Set([peer]))
     }
+    const asked = await this.#askedFor(peer, service, query)
+    return this.#failed.has(peer)
+      ? this.#found([], new Set())
+      : this.#found([asked], new Set([peer]))
+  }
+
+  /** The peer itself is asked for a service that it does not publish, or nobody holds. */
+  async #askedFor(peer: PeerId, service: string, query: ToolQuery): Promise<Offers> {
     try {
       const listed = await this.#listed(peer, service)
       this.#failed.delete(peer)
       const tools = listed.filter((tool) => matches(query, { service, tags: [], tool }))
       const entries = entriesOf(service, peer, tools)
-      const schemaHash = hashOfTools(listed)
-      return this.#found([{ peer, service, schemaHash, entries }], new Set([peer]))
+      return { peer, service, schemaHash: hashOfTools(listed), entries }
     } catch (error) {
       this.#noteFailure(peer, error)
-      return this.#found([], new Set())
+      return { peer, service, schemaHash: '', entries: [] }
     }
   }
 
   /** Only at the peers that the invitation names: who else has it may not speak for them. */
   async #runInvited(invitation: string, query: ToolQuery): Promise<Found> {
-    const { service, secret, peers } = decodeInvitation(invitation)
-    const others = peers.filter((peer) => peer !== this.#deps.host.self)
+    const { service, secret, peers, addresses = [] } = decodeInvitation(invitation)
+    const { host, invitations } = this.#deps
+    invitations?.learn(invitation)
+    const others = peers.filter((peer) => peer !== host.self)
     const wanted = (query.service ?? service) === service ? others : []
     const offers = await Promise.all(
-      wanted.map((peer) => this.#offers(peer, { service, secret }, query)),
+      wanted.map(async (peer) => {
+        const there = addresses.filter((each) => each.peer === peer).map(({ address }) => address)
+        // Our user's word reaches everywhere; who is served says no more than a stranger may.
+        const source = servedNow() === undefined ? host.self : peer
+        if (there.length > 0) await host.learn(peer, there, source)
+        const found = await this.#offers(peer, this.#at(peer, service, secret), query)
+        const isUnwritten = this.#failed.get(peer) === MISSING && there.length > 0
+        return isUnwritten ? this.#askedFor(peer, service, query) : found
+      }),
     )
     const found = offers.filter(({ entries }) => entries.length > 0)
     return this.#found(found, new Set(wanted))
@@ -174,10 +192,9 @@ export class Search {
   async #offersOf(peer: PeerId, query: ToolQuery): Promise<Offers[]> {
     try {
       const { service } = query
-      const services = service === undefined ? await this.#servicesOf(peer) : [service]
-      const offers = await Promise.all(
-        services.map((name) => this.#offers(peer, { service: name }, query)),
-      )
+      const services =
+        service === undefined ? await this.#reader.services(peer, query) : [this.#at(peer, service)]
+      const offers = await Promise.all(services.map((each) => this.#offers(peer, each, query)))
       return offers.filter(({ entries }) => entries.length > 0)
     } catch (error) {
       this.#noteFailure(peer, error)
@@ -185,35 +202,22 @@ export class Search {
     }
   }
 
-  async #servicesOf(peer: PeerId): Promise<readonly string[]> {
-    return decodeIndex(await this.#read(INDEX_NAME, peer), peer)
+  #at(peer: PeerId, service: string, secret?: Uint8Array): Indexed {
+    const place = { service, ...(secret !== undefined && { secret }) }
+    return { service, descriptor: () => this.#reader.descriptor(peer, place) }
   }
 
   /** One service that cannot be read takes nothing from the others of its peer. */
-  async #offers(peer: PeerId, place: Place, query: ToolQuery): Promise<Offers> {
-    const { service } = place
+  async #offers(peer: PeerId, indexed: Indexed, query: ToolQuery): Promise<Offers> {
+    const { service } = indexed
     try {
-      const descriptor = await this.#descriptor(peer, place)
+      const descriptor = await indexed.descriptor()
       const { schemaHash } = descriptor
       return { peer, service, schemaHash, entries: await this.#entries(descriptor, query) }
     } catch (error) {
       this.#noteFailure(peer, error)
       return { peer, service, schemaHash: '', entries: [] }
     }
-  }
-
-  async #descriptor(peer: PeerId, { service, secret }: Place): Promise<Descriptor> {
-    const name = secret === undefined ? service : blindedName(secret, service)
-    const value = await this.#read(name, peer)
-    const key = descriptorKey(name, peer)
-    const bytes = secret === undefined ? value : openDescriptor(value, { secret, key })
-    const descriptor = decodeDescriptor(bytes)
-    if (descriptor.peer !== peer || descriptor.service !== service) {
-      throw McpError.DESCRIPTOR_INVALID({ found: `one of ${descriptor.peer} at ${peer}` })
-    }
-    if (secret === undefined) this.#deps.seen?.(descriptor)
-    if (descriptor.toolCount > 0) await this.#deps.host.learn(peer, bare(descriptor), peer)
-    return descriptor
   }
 
   /** The peer itself is asked for what its record had no room for. */
@@ -242,19 +246,7 @@ export class Search {
     })
   }
 
-  /** The value under a key of `peer`'s, when it was `peer` that signed it. */
-  async #read(service: string, peer: PeerId): Promise<Uint8Array> {
-    const key = descriptorKey(service, peer)
-    const { value, publisher } = await this.#reads.run(async () => {
-      this.#signal.throwIfAborted()
-      return this.#deps.dht.get(key, this.#share(SHARE.record))
-    })
-    if (value === null) throw McpError.DESCRIPTOR_MISSING({ key })
-    if (publisher === peer) return value
-    throw McpError.DESCRIPTOR_INVALID({ found: `a record signed by ${publisher ?? 'nobody'}` })
-  }
-
-  #share(part: number): TimedOptions {
+  #share(part: number): TimedOptions & { readonly signal: AbortSignal } {
     return { signal: this.#signal, timeoutMs: Math.round(part * this.#timeoutMs) }
   }
 
@@ -269,20 +261,9 @@ interface Offers extends RemoteService {
   readonly entries: readonly ToolEntry[]
 }
 
-/** Where a descriptor stands: under the service's own name, or under one made of a secret. */
-interface Place {
-  readonly service: string
-  readonly secret?: Uint8Array
-}
-
 /** The name that the fewest peers are behind. */
 function providerName({ service, tool, tag }: ToolQuery): string {
   if (service !== undefined) return serviceProvider(service)
   if (tool !== undefined) return toolProvider(tool)
   return tag === undefined ? ANY_SERVICE : tagProvider(tag)
-}
-
-/** Endpoints as the host takes them: without the peer id that each ends in. */
-function bare({ endpoints, peer }: Descriptor): string[] {
-  return endpoints.map((address) => address.replace(`/p2p/${peer}`, ''))
 }

@@ -14,6 +14,7 @@ import {
 import { AccessError } from '../access/index.ts'
 import type { Channel } from '../net/index.ts'
 import { ByteBudget } from './byte-budget.ts'
+import { tool } from './own-tool.ts'
 import { encodeMessage, parseFrame, SERVICE_META } from './protocol.ts'
 import { ChannelTransport } from './transport.ts'
 
@@ -74,6 +75,22 @@ for (const mode of ERAS) {
     await client.close()
   })
 }
+
+test('a stream that selects nothing is not told what is not published, and may call it', async () => {
+  await using folder = await scratch()
+  await using net = await duo({ folder: folder.path })
+  const unlisted = { visibility: 'peers' as const }
+  const secret = tool('tell', {}, () => 'told')
+  net.services.exposeTools('diary', [secret], undefined, unlisted)
+  net.services.exposeTools('node', [secret], undefined, unlisted)
+  net.services.exposeTools('open', [secret])
+  const client = await clientOf(net, 'legacy')
+  const { tools } = await client.listTools()
+  assert.deepEqual(tools.map(({ name }) => name).sort(), ['node_tell', 'open_tell'])
+  const { content } = await client.callTool({ name: 'diary_tell' })
+  assert.deepEqual(content, [{ type: 'text', text: 'told' }])
+  await client.close()
+})
 
 test('a stream that selects a service has a process of its own', async () => {
   await using folder = await scratch()

@@ -7,12 +7,14 @@ import type { Policy } from '../access/index.ts'
 import type { Clock, Logger, Service } from '../base/index.ts'
 import type { PeerId } from '../identity/index.ts'
 import type { Channel, Host } from '../net/index.ts'
+import type { Json } from '../wire/index.ts'
 import { Bridge } from './bridge.ts'
 import { ByteBudget } from './byte-budget.ts'
 import type { McpConfig } from './config.ts'
 import { McpError } from './errors.ts'
 import { type GrantGate, NO_GRANTS, StreamExposure } from './exposure-stream.ts'
 import { type GateDeps, RequestGate } from './gate.ts'
+import { showsInvitation } from './invited.ts'
 import type { Journal } from './journal.ts'
 import { KeyedCalls } from './keyed-calls.ts'
 import type { McpMetrics } from './metrics.ts'
@@ -37,8 +39,11 @@ const ANSWERS_WAITING_BYTES_MAX = 4 * FRAME_BYTES_MAX
 const LISTENS_PER_STREAM_MAX = 8
 
 export interface McpServerDeps {
-  readonly host: Pick<Host, 'handle'>
-  readonly services: Pick<Services, 'list' | 'callTool' | 'openSession' | 'events' | 'exposureOf'>
+  readonly host: Pick<Host, 'handle'> & Partial<Pick<Host, 'self'>>
+  readonly services: Pick<
+    Services,
+    'list' | 'callTool' | 'openSession' | 'events' | 'exposureOf' | 'secretOf' | 'unknown'
+  >
   /** Without it, what is not public is for the peers that it names alone. */
   readonly grants?: GrantGate
   /** What became of calls with a key; without it, such calls are like any other. */
@@ -97,6 +102,11 @@ export class InboundStreams implements Service {
     return this.#gate.waiting
   }
 
+  /** Serves a stream as if it were its peer's own; calls that others carry come this way. */
+  take(channel: Channel): Promise<void> {
+    return this.#take(channel)
+  }
+
   async #take(channel: Channel): Promise<void> {
     if (this.#stopping) {
       channel.abort(McpError.PIPE_ENDED({ wanted: 'serve a stream' }))
@@ -136,7 +146,8 @@ export class InboundStreams implements Service {
       channel.closed.addEventListener('abort', () => gate.leaveQueue(), { once: true })
       if (!(await bridge.admits(message, first.length))) return
       if (isQuestion(message)) {
-        await answerQuestion(message, { ...this.#deps, channel })
+        const send = (frame: Uint8Array) => bridge.send(frame)
+        await answerQuestion(message, { ...this.#deps, channel, send })
         gate.answered(message.id, false)
         return
       }
@@ -158,7 +169,18 @@ export class InboundStreams implements Service {
 
   #exposureTo(peer: PeerId): StreamExposure {
     const { grants = NO_GRANTS, services } = this.#deps
-    return new StreamExposure({ peer, grants, exposureOf: (name) => services.exposureOf(name) })
+    const isInvited = (service: string, meta: Json | undefined) => {
+      const secret = services.secretOf(service)
+      const { self: callee } = this.#deps.host
+      if (secret === undefined) return true
+      const nowMs = this.#deps.clock.now()
+      return (
+        callee !== undefined &&
+        showsInvitation(meta, secret, { caller: peer, callee, service, nowMs })
+      )
+    }
+    const exposureOf = (name: string) => services.exposureOf(name)
+    return new StreamExposure({ peer, grants, exposureOf, isInvited })
   }
 
   #callsOf(peer: PeerId): KeyedCalls | undefined {
@@ -187,7 +209,8 @@ export class InboundStreams implements Service {
     try {
       const service = selectedService(message)
       exposure.open(message)
-      if (service === undefined) return await this.#openAggregate(channel)
+      if (service === undefined) return await this.#openAggregate(channel, exposure)
+      if (exposure.hides(service)) throw this.#deps.services.unknown(service)
       return await this.#deps.services.openSession(service, channel.peer)
     } catch (error) {
       const { peer } = channel
@@ -197,8 +220,9 @@ export class InboundStreams implements Service {
     }
   }
 
-  async #openAggregate(channel: Channel): Promise<Pipe> {
-    const { services, version, log, results } = this.#deps
+  async #openAggregate(channel: Channel, exposure: StreamExposure): Promise<Pipe> {
+    const { version, log, results } = this.#deps
+    const services = shownTo(exposure, this.#deps.services)
     const keep = results && ((result: object) => results.keep(channel.peer, result))
     const { aggregateFactory, serveStdio } = await serverSdk()
     const [outer, inner] = pipePair()
@@ -208,6 +232,18 @@ export class InboundStreams implements Service {
       onerror: (error) => log.debug('stream of a peer', { peer: channel.peer, error }),
     })
     return outer
+  }
+}
+
+/** The services as far as a stream may know of them: what it may not is not there. */
+function shownTo(exposure: StreamExposure, services: McpServerDeps['services']) {
+  return {
+    events: services.events,
+    list: () => services.list().filter(({ name }) => !exposure.hides(name)),
+    callTool: async (...call: Parameters<Services['callTool']>) => {
+      if (exposure.hides(call[0])) throw services.unknown(call[0])
+      return services.callTool(...call)
+    },
   }
 }
 

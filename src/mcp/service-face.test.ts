@@ -14,6 +14,7 @@ import { pipePair } from './pipe.ts'
 import { ServiceFaces } from './service-face.ts'
 import { ChannelTransport } from './transport.ts'
 
+const CLIENT = { name: 'near', version: '1' }
 const BUDGET = { budget: new ByteBudget(1 << 20) }
 
 function server(): McpServer {
@@ -171,4 +172,25 @@ test('a method that the service does not know is 404 over HTTP, as the newer era
   assert.deepEqual([id, error.code], ['x', -32_601])
   assert.equal((await ask('tools/list', { 'mcp-method': 'tools/call' })).status, 400)
   assert.equal((await ask('tools/list', {})).status, 200)
+})
+
+test('nobody chooses the id of a session for another: it is made here, new each time', async (t) => {
+  const { url } = await gateway(t)
+  const params = { protocolVersion: '2025-11-25', capabilities: {}, clientInfo: CLIENT }
+  const body = JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'initialize', params })
+  const headers = {
+    'content-type': 'application/json',
+    accept: 'application/json, text/event-stream',
+    'mcp-session-id': 'chosen-by-somebody',
+  }
+  const ids = new Set<string | null>()
+  for (let i = 0; i < 3; i += 1) {
+    const answer = await fetch(url, { method: 'POST', headers, body })
+    assert.equal(answer.status, 200)
+    ids.add(answer.headers.get('mcp-session-id'))
+    await answer.body?.cancel()
+  }
+  assert.equal(ids.size, 3)
+  for (const id of ids) assert.match(String(id), /^[A-Za-z0-9_-]{16,}$/)
+  assert.ok(!ids.has('chosen-by-somebody'))
 })

@@ -20,7 +20,7 @@ test('services come back as they were saved', async () => {
 test('the file is for its owner alone', async () => {
   await using folder = await scratch()
   const path = join(folder.path, 'services.json')
-  await writeFile(`${path}.new`, 'left by a crash', { mode: 0o666 })
+  await writeFile(path, '', { mode: 0o666 })
   await saveServices(path, [fixtureSpec('a')])
   assert.equal((await stat(path)).mode & 0o777, 0o600)
 })

@@ -5,8 +5,8 @@
  *   { "v": 1, "services": [ { "name": …, "source": { … } }, … ] }
  */
 
-import { open, readFile, rename, rm } from 'node:fs/promises'
-import { hasCode } from '../base/index.ts'
+import { readFile } from 'node:fs/promises'
+import { hasCode, writeWhole } from '../base/index.ts'
 import { isJsonObject, parseJson } from '../wire/index.ts'
 import { McpError } from './errors.ts'
 import { readServiceSpec } from './spec.ts'
@@ -36,20 +36,10 @@ export async function loadServices(path: string): Promise<readonly ServiceSpec[]
 }
 
 export async function saveServices(path: string, services: readonly ServiceSpec[]): Promise<void> {
-  const beside = `${path}.new`
   const text = `${JSON.stringify({ v: VERSION, services }, undefined, 2)}\n`
   try {
-    await rm(beside, { force: true })
-    const file = await open(beside, 'wx', 0o600)
-    try {
-      await file.writeFile(text)
-      await file.sync()
-    } finally {
-      await file.close()
-    }
-    await rename(beside, path)
+    await writeWhole(path, text)
   } catch (cause) {
-    await rm(beside, { force: true })
     const found = cause instanceof Error ? cause.message : 'an unknown reason'
     throw McpError.SERVICES_NOT_KEPT({ path, found }, cause)
   }

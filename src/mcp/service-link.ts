@@ -4,12 +4,14 @@
  * a tool is, approvals) is not done here: who opens a line has named the service that they trust.
  */
 
+import type { Transport } from '@modelcontextprotocol/client'
 import type { PeerId } from '../identity/index.ts'
 import type { Host } from '../net/index.ts'
 import { ByteBudget } from './byte-budget.ts'
 import type { Directory } from './directory.ts'
 import { McpError } from './errors.ts'
-import { type GrantsFor, rightsFor } from './exposure-held.ts'
+import { type HeldRights, rightsFor } from './exposure-held.ts'
+import { LargeLine, type LargeLineDeps } from './large-line.ts'
 import { FRAME_BYTES_MAX, mcpProtocol, SERVICE_META } from './protocol.ts'
 import type { Services } from './services.ts'
 import { ChannelTransport } from './transport.ts'
@@ -20,13 +22,14 @@ export interface ServicePlace {
   readonly peer?: PeerId | undefined
 }
 
-export interface ServiceLinksDeps {
+/** What it shows it chooses anew for each request. */
+export interface ServiceLinksDeps extends HeldRights {
   readonly host: Pick<Host, 'self' | 'open'>
   readonly services: Pick<Services, 'get' | 'openSession'>
   readonly directory: Pick<Directory, 'lookup'>
   readonly network: string
-  /** Chooses the tokens that a request shows; without it none. */
-  readonly grantsFor?: GrantsFor
+  /** Reads results above one frame for clients that cannot; without it, they get the link alone. */
+  readonly large?: Pick<LargeLineDeps, 'whole' | 'parts'>
 }
 
 /** What all lines together may hold back for services that do not read. */
@@ -42,7 +45,7 @@ export class ServiceLinks {
   }
 
   /** Opens a line; the server behind it is this line's own, as far as the service has several. */
-  async open({ service, peer }: ServicePlace, signal: AbortSignal): Promise<ChannelTransport> {
+  async open({ service, peer }: ServicePlace, signal: AbortSignal): Promise<Transport> {
     const { host, services, network } = this.#deps
     const at = peer ?? (await this.#whereIs(service, signal))
     const budget = this.#budget
@@ -50,9 +53,11 @@ export class ServiceLinks {
       return new ChannelTransport(await services.openSession(service, at), { budget })
     }
     const channel = await host.open(at, mcpProtocol(network), { signal })
-    const rights = rightsFor({ peer: at, service }, this.#deps.grantsFor)
+    const rights = rightsFor({ peer: at, service }, this.#deps)
     const firstMeta = { ...rights, [SERVICE_META]: service }
-    return this.#granted(new ChannelTransport(channel, { budget, firstMeta }), at, service)
+    const line = this.#granted(new ChannelTransport(channel, { budget, firstMeta }), at, service)
+    const { large } = this.#deps
+    return large === undefined ? line : new LargeLine(line, { peer: at, service, ...large })
   }
 
   /** Each request shows what this node was granted for it. */
@@ -62,7 +67,7 @@ export class ServiceLinks {
       if (!('method' in message) || !('id' in message)) return send(message)
       const name = message.method === 'tools/call' ? message.params?.name : undefined
       const target = { peer, service, ...(typeof name === 'string' ? { tool: name } : {}) }
-      const rights = rightsFor(target, this.#deps.grantsFor)
+      const rights = rightsFor(target, this.#deps)
       if (Object.keys(rights).length === 0) return send(message)
       const meta = { ...message.params?._meta, ...rights }
       return send({ ...message, params: { ...message.params, _meta: meta } })

@@ -12,7 +12,7 @@ import { McpError } from './errors.ts'
 import type { McpEvents } from './events.ts'
 import { type Exposure, PUBLIC } from './exposure.ts'
 import { type HostedConfig, HostedService } from './hosted-service.ts'
-import { encodeInvitation } from './invitation.ts'
+import { encodeInvitation, invitedAddresses } from './invitation.ts'
 import type { McpMetrics } from './metrics.ts'
 import { OwnService, type OwnServiceConfig } from './own-service.ts'
 import type { ReportProgress, Tool } from './own-tool.ts'
@@ -113,12 +113,13 @@ export class Services implements Service, LocalCalls {
     return secretOf(this.#publicity.get(name))
   }
 
-  /** The text with which others find a blinded service of this node, which is `self`. */
-  invitationTo(name: string, self: PeerId): string {
+  /** The text with which others find a blinded service of this node: `self`, found at `at`. */
+  invitationTo(name: string, self: PeerId, at: readonly string[] = []): string {
     this.#need(name)
     const secret = this.secretOf(name)
     if (secret === undefined) throw McpError.NOT_BLINDED({ service: name })
-    return encodeInvitation({ service: name, secret, peers: [self] })
+    const addresses = invitedAddresses(self, at)
+    return encodeInvitation({ service: name, secret, peers: [self], addresses })
   }
 
   /** Who may use a service; undefined where there is none of that name. */
@@ -186,6 +187,12 @@ export class Services implements Service, LocalCalls {
     return hosted.callTool(tool, args, { ...options, caller })
   }
 
+  /** What is said of a service that is not there, or that its asker was not invited to. */
+  unknown(name: string): Error {
+    const known = this.list().filter(({ visibility }) => visibility !== 'blinded').length
+    return McpError.SERVICE_UNKNOWN({ service: name.slice(0, 64), known })
+  }
+
   /** A server of its own for one stream of `peer`, as frames. */
   async openSession(service: string, peer: PeerId): Promise<Pipe> {
     return this.#need(service).openSession(peer)
@@ -244,6 +251,6 @@ export class Services implements Service, LocalCalls {
   #need(name: string): Hosted {
     const hosted = this.#byName.get(name)
     if (hosted !== undefined) return hosted
-    throw McpError.SERVICE_UNKNOWN({ service: name.slice(0, 64), known: this.#byName.size })
+    throw this.unknown(name)
   }
 }

@@ -37,3 +37,19 @@ test('a session that could not be opened does not count, one that opens does', a
   await opening
   await count.closeAll()
 })
+
+test('what comes up while the service is withdrawn is ended with it', async () => {
+  const sessions = new SessionCount('files', 8)
+  const [pipe, far] = pipePair()
+  const started = Promise.withResolvers<typeof pipe>()
+  const opened = sessions.open(ALICE, () => started.promise)
+  const refused = assert.rejects(opened, coded('MCP_SERVICE_NOT_READY'))
+  const closed = sessions.closeAll()
+  started.resolve(pipe)
+  await Promise.all([refused, closed])
+  assert.equal(await far.read(), undefined)
+  await assert.rejects(
+    sessions.open(ALICE, async () => assert.fail('nothing is started')),
+    coded('MCP_SERVICE_NOT_READY'),
+  )
+})

@@ -12,7 +12,9 @@ export class SessionCount {
   readonly #sessionsMax: number
   readonly #peers = new Map<PeerId, number>()
   readonly #open = new Set<Pipe>()
+  readonly #opening = new Set<Promise<Pipe>>()
   #count = 0
+  #ended = false
 
   constructor(service: string, sessionsMax: number) {
     this.#service = service
@@ -21,19 +23,37 @@ export class SessionCount {
 
   /** Counts from before the work begins until the pipe is closed or the work fails. */
   async open(peer: PeerId, work: () => Promise<Pipe>): Promise<Pipe> {
+    this.#checkOpen()
     this.#enter(peer)
+    const opening = work()
+    this.#opening.add(opening)
     try {
-      const pipe = await work()
+      const pipe = await opening
+      if (this.#ended) await pipe.close()
+      this.#checkOpen()
       this.#open.add(pipe)
       return this.#counted(peer, pipe)
     } catch (error) {
       this.#leave(peer)
       throw error
+    } finally {
+      this.#opening.delete(opening)
     }
   }
 
+  /** Ends all, also what is on its way up; nothing is opened after it. */
   async closeAll(): Promise<void> {
+    this.#ended = true
     await Promise.all([...this.#open].map((pipe) => pipe.close()))
+    const opened = await Promise.allSettled(this.#opening)
+    const pipes = opened.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []))
+    await Promise.all(pipes.map((pipe) => pipe.close()))
+  }
+
+  #checkOpen(): void {
+    if (!this.#ended) return
+    const reason = 'it was withdrawn'
+    throw McpError.SERVICE_NOT_READY({ service: this.#service, state: 'stopped', reason })
   }
 
   #counted(peer: PeerId, pipe: Pipe): Pipe {

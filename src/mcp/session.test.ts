@@ -25,6 +25,7 @@ import { mcpConfig } from './config.ts'
 import { mcpMetrics } from './metrics.ts'
 import { encodeMessage, parseFrame } from './protocol.ts'
 import { Sessions } from './session.ts'
+import { judge } from './verdict.ts'
 
 type Sent = { id?: number; method: string; params?: { _meta?: Record<string, unknown> } }
 type Ping = (peer: PeerId, options?: { signal?: AbortSignal }) => Promise<number>
@@ -237,6 +238,48 @@ test('a caller that gives up ends its call alone', async () => {
   gaveUp.abort(new Error('never mind'))
   await rejected
   await sessions.callTool(BOB, other)
+  assert.equal(channels.length, 1)
+  await sessions.stop()
+})
+
+test('a call that nobody answers ends no other call on its stream', async () => {
+  const slow: Sent[] = []
+  const { sessions, clock, channels } = await setup((message) => {
+    if ((message.params as { name?: string }).name === 'other') slow.push(message)
+    return undefined
+  })
+  const gaveUp = new AbortController()
+  const other = sessions.callTool(BOB, { ...CALL, tool: 'other' })
+  const quick = sessions.callTool(BOB, CALL, { signal: gaveUp.signal })
+  const first = assert.rejects(quick, failed(true))
+  await clock.advance(100)
+  gaveUp.abort(new Error('somebody else was faster'))
+  await first
+  const late = assert.rejects(sessions.callTool(BOB, CALL, { timeoutMs: 5_000 }), failed(true))
+  await clock.advance(5_000)
+  await late
+  assert.equal(channels.length, 1, 'a moment of silence is no reason for another stream')
+  const again = assert.rejects(sessions.callTool(BOB, CALL, { timeoutMs: 5_000 }), failed(true))
+  await clock.advance(5_000)
+  await again
+  assert.equal(channels.length, 2, 'the next call is not sent into silence')
+  const answer = { jsonrpc: '2.0', id: slow[0]?.id, result: CONTENT }
+  await channels[0]?.write(encodeMessage(answer))
+  assert.deepEqual(await other, { content: CONTENT.content })
+  await sessions.stop()
+})
+
+test('a request that cannot be sent is said so, and its stream goes on', async () => {
+  const { sessions, channels } = await setup(() => ({ result: CONTENT }))
+  for (const progress of [{}, { onprogress: () => {} }]) {
+    await sessions.callTool(BOB, CALL)
+    const long = { ...CALL, args: { text: 'x'.repeat(17 * 1024 * 1024) } }
+    await assert.rejects(
+      sessions.callTool(BOB, long, progress),
+      (error) => coded('MCP_RESULT_TOO_LARGE')(error) && judge(error) === 'final',
+    )
+  }
+  await sessions.callTool(BOB, CALL)
   assert.equal(channels.length, 1)
   await sessions.stop()
 })

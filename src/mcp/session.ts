@@ -9,13 +9,13 @@
 
 import { AsyncLocalStorage, AsyncResource } from 'node:async_hooks'
 import type { ProgressCallback } from '@modelcontextprotocol/client'
-import { CodedError, type Deadline, every, type Service } from '../base/index.ts'
+import { CodedError, type Deadline, every, hasCode, type Service } from '../base/index.ts'
 import type { PeerId } from '../identity/index.ts'
 import { ByteBudget } from './byte-budget.ts'
 import { callMeta } from './call-meta.ts'
 import type { McpConfig } from './config.ts'
 import { McpError } from './errors.ts'
-import { type GrantsFor, rightsFor } from './exposure-held.ts'
+import { type HeldRights, rightsFor } from './exposure-held.ts'
 import { Liveness, type LivenessDeps } from './liveness.ts'
 import type { McpMetrics } from './metrics.ts'
 import {
@@ -35,13 +35,14 @@ import { outcomeOf } from './verdict.ts'
 const SESSIONS_MAX = 256
 const IDLE_MS = 300_000
 const SWEEP_MS = 30_000
+/** A stream that is silent for so long is not what the next call is sent into. */
+const SILENT_MS = 1_500
 const REQUESTS_WAITING_BYTES_MAX = 4 * FRAME_BYTES_MAX
 
-export interface SessionsDeps extends Omit<PeerSessionDeps, 'budget' | 'host'> {
+/** Tokens are shown on behalf of a peer only where that peer handed them on. */
+export interface SessionsDeps extends Omit<PeerSessionDeps, 'budget' | 'host'>, HeldRights {
   readonly host: PeerSessionDeps['host'] & LivenessDeps['host']
   readonly metrics: Pick<McpMetrics, 'requests' | 'requestSeconds'>
-  /** The tokens to show for a call, on behalf of a peer only what that peer handed on. */
-  readonly grantsFor?: GrantsFor
 }
 
 export type SessionsConfig = Pick<McpConfig, 'requestTimeoutMs' | 'attemptTimeoutMs'>
@@ -79,6 +80,7 @@ interface Kept {
   /** Once it is open. */
   session: PeerSession | undefined
   readonly end: () => void
+  readonly retire: () => void
   usedMs: number
   users: number
   /** It ends when nobody uses it any more. */
@@ -105,8 +107,7 @@ export class Sessions implements Service {
   }
 
   async start(): Promise<void> {
-    const { signal } = this.#stopped
-    this.#sweeping = every(this.#deps.clock, SWEEP_MS, () => this.#sweep(), signal)
+    this.#sweeping = every(this.#deps.clock, SWEEP_MS, () => this.#sweep(), this.#stopped.signal)
   }
 
   async stop(): Promise<void> {
@@ -123,10 +124,9 @@ export class Sessions implements Service {
     options: SessionCallOptions = {},
   ): Promise<ToolResult> {
     const { service, tool, args, key } = call
-    const { requestTimeoutMs } = this.#config
-    const { timeoutMs = requestTimeoutMs, grants, onlarge } = options
+    const { timeoutMs = this.#config.requestTimeoutMs, grants, onlarge } = options
     const onprogress = options.onprogress && AsyncResource.bind(options.onprogress)
-    const rights = rightsFor({ peer, service, tool }, this.#deps.grantsFor, grants)
+    const rights = rightsFor({ peer, service, tool }, this.#deps, grants)
     const meta = { ...callMeta(timeoutMs, key), ...rights }
     using deadline = this.#deps.clock.deadline(timeoutMs, options.signal)
     const { signal } = deadline
@@ -152,12 +152,7 @@ export class Sessions implements Service {
 
   /** There is a better path to `peer`: sessions with it are opened anew, and end when unused. */
   renew(peer: PeerId): void {
-    for (const [key, kept] of this.#kept) {
-      if (!key.startsWith(`${peer} `)) continue
-      this.#kept.delete(key)
-      if (kept.users === 0) kept.end()
-      else kept.retired = true
-    }
+    for (const [key, kept] of this.#kept) if (key.startsWith(`${peer} `)) kept.retire()
   }
 
   async #use<T>(target: Target, { signal }: Deadline, work: Work<T>): Promise<T> {
@@ -206,7 +201,8 @@ export class Sessions implements Service {
     if (session.client.transport === undefined) {
       throw McpError.PEER_FAILED({ peer, tool, sent: false, reason: 'its stream just ended' })
     }
-    const heard = session.framesRead()
+    const { clock } = this.#deps
+    const [heard, askedMs] = [session.framesRead(), clock.now()]
     const unwatch = this.#liveness.watch(peer, {
       heard: session.heard,
       lost: (reason) => {
@@ -217,6 +213,8 @@ export class Sessions implements Service {
     try {
       return await work(session, signal)
     } catch (cause) {
+      // The wire refused it, for its length or for want of memory: it was never sent.
+      if (hasCode(cause, 'MCP_BUSY', 'MCP_RESULT_TOO_LARGE')) throw cause
       const failure = await failureOf(cause, signal)
       if (failure.kind === 'error') {
         const { rpcCode, message } = failure
@@ -228,8 +226,8 @@ export class Sessions implements Service {
         if (code === 'MCP_SERVICE_ENDED') kept.end()
         throw McpError.PEER_REFUSED({ peer, tool, code, message }, cause)
       }
-      // A stream on which nothing at all was heard is no good for the next call either.
-      if (session.framesRead() === heard) kept.end()
+      // Whoever else waits on it may still be answered.
+      if (session.framesRead() === heard && clock.now() - askedMs >= SILENT_MS) kept.retire()
       const reason = session.lost?.message ?? failure.reason
       throw McpError.PEER_FAILED({ peer, tool, sent: true, reason }, cause)
     } finally {
@@ -244,7 +242,7 @@ export class Sessions implements Service {
     if (known !== undefined) return known
     this.#makeRoom()
     const ended = new AbortController()
-    const rights = rightsFor({ peer, service }, this.#deps.grantsFor, grants)
+    const rights = rightsFor({ peer, service }, this.#deps, grants)
     const drop = () => {
       if (this.#kept.get(key) === kept) this.#kept.delete(key)
     }
@@ -252,10 +250,16 @@ export class Sessions implements Service {
       drop()
       ended.abort(McpError.PIPE_ENDED({ wanted: 'go on' }))
     }
+    const retire = () => {
+      drop()
+      kept.retired = true
+      if (kept.users === 0) end()
+    }
     const kept: Kept = {
       opened: this.#apart(() => this.#open({ peer, service, rights }, ended.signal)),
       session: undefined,
       end,
+      retire,
       usedMs: this.#deps.clock.now(),
       users: 0,
       retired: false,
@@ -271,8 +275,7 @@ export class Sessions implements Service {
   /** Opening belongs to all who wait for it, so it has a deadline of its own. */
   async #open(to: PeerService, ended: AbortSignal): Promise<PeerSession> {
     using deadline = this.#deps.clock.deadline(this.#config.attemptTimeoutMs, ended)
-    const deps = { ...this.#deps, budget: this.#budget }
-    const session = await openSession(to, deps, deadline.signal)
+    const session = await openSession(to, { ...this.#deps, budget: this.#budget }, deadline.signal)
     if (ended.aborted) session.end()
     else ended.addEventListener('abort', session.end, { once: true })
     return session

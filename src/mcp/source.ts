@@ -58,7 +58,9 @@ export async function connectMain(
 
 /** A server, or a session with it, that belongs to one stream of one peer. */
 export function openPipe({ name, source }: ServiceSpec, deps: SourceDeps): Promise<Pipe> {
-  return source.kind === 'http' ? openHttpPipe(source.url) : Child.start(name, source, deps)
+  return source.kind === 'http'
+    ? openHttpPipe(source.url, {}, deps.longAnswers)
+    : Child.start(name, source, deps)
 }
 
 type Mode = { readonly mode: 'auto' | 'legacy' }

@@ -45,13 +45,13 @@ export class Standings {
     this.#said.set(key, said)
   }
 
-  /** The services that everybody may know of; none where there never was one. */
-  index(): readonly Publication[] {
+  /** What everybody may know of, in one record; none where there never was one. */
+  index(services: readonly Publication[]): readonly Publication[] {
     const key = descriptorKey(INDEX_NAME, this.#self)
-    const open = this.all().filter(({ secret }) => secret === null)
+    const open = services.flatMap(({ descriptor }) => (descriptor ? [descriptor] : []))
     if (open.length === 0 && !this.#said.has(key)) return []
-    const names = open.map(({ service }) => service)
-    const value = encodeIndex(this.#self, names)
-    return [{ key, value, said: value, announced: null }]
+    const plain = open.map((descriptor) => ({ ...descriptor, expires: 0, load: null }))
+    const value = encodeIndex(this.#self, open)
+    return [{ key, value, said: encodeIndex(this.#self, plain), announced: null }]
   }
 }

@@ -24,6 +24,16 @@ function setup(limits = {}) {
   return { clock, index, put, found }
 }
 
+test('a description counts as what it is indexed as, which may be many times as long', () => {
+  const { index } = setup()
+  const head = { service: 'calc', peer: BOB, version: '1', endpoints: [] }
+  // U+FDFA is one character, and eighteen when it is normalised (UAX #15).
+  index.put(describe({ ...head, tools: [testTool('a', { description: '\ufdfa'.repeat(100) })] }))
+  const { chars } = index
+  index.put(describe({ ...head, tools: [testTool('a', { description: 'x'.repeat(100) })] }))
+  assert.equal(chars - index.chars, 1_700)
+})
+
 test('tools are found by words of their names, descriptions, services and tags', () => {
   const { index, put, found } = setup()
   put(BOB, 'weather', 'getForecast', 'get-station')

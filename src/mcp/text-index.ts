@@ -101,6 +101,12 @@ export class TextIndex {
     this.#delete(keyOf(peer, service))
   }
 
+  /** What a peer last said of a service, unless it has expired. */
+  get(peer: PeerId, service: string): Descriptor | undefined {
+    const seen = this.#seen.get(keyOf(peer, service))
+    return seen !== undefined && seen.expiresMs > this.#clock.now() ? seen.descriptor : undefined
+  }
+
   /** Tools with all the words, those that fit best first. */
   search(text: string): readonly TextHit[] {
     const words = wordsOf(text).map((word) => `"${word}"*`)
@@ -203,7 +209,8 @@ function openTables(): Tables {
 function charsOf({ tools, tags, endpoints }: Descriptor): number {
   const texts = [...tags, ...endpoints, ...tools.flatMap(({ args }) => args ?? [])]
   const ofTools = tools.reduce((sum, { name, description }) => {
-    return sum + CHARS_PER_TOOL + name.length + description.length
+    // As it is indexed: one character may stand for eighteen.
+    return sum + CHARS_PER_TOOL + name.length + spaced(description).length
   }, 0)
   return CHARS_PER_SERVICE + ofTools + texts.reduce((sum, text) => sum + text.length, 0)
 }

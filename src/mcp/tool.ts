@@ -50,8 +50,10 @@ export interface ToolResult {
 /** One try of a call at one peer. `code` is `ok` or the code of the error. */
 export interface Attempt {
   readonly peer: PeerId
-  /** How the peer was reached: `quic`, `tcp`, `relay`, `memory`, `local` or `none`. */
+  /** How the peer was reached: `quic`, `tcp`, `relay`, `memory`, `local`, `relayed` or `none`. */
   readonly path: string
+  /** Where it is `relayed`: the peer that carried the call there, signed. */
+  readonly via?: PeerId
   readonly ms: number
   readonly code: string
 }

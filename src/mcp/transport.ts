@@ -205,7 +205,7 @@ function isAnswer(message: object): message is LongAnswer {
 }
 
 /** At least so many bytes are the texts and the data of a result. */
-function textChars(result: unknown): number {
+export function textChars(result: unknown): number {
   const { content } = (result ?? {}) as { content?: unknown }
   if (!Array.isArray(content)) return 0
   let chars = 0

@@ -4,6 +4,13 @@ export { type Cbor, decodeCbor, encodeCbor } from './cbor.ts'
 export { Reader, Writer } from './cursor.ts'
 export { WireError } from './errors.ts'
 export { encodeFrame, FrameSplitter, type Framing, frameParts } from './framing.ts'
-export { isJsonObject, type Json, type JsonLimits, type JsonObject, parseJson } from './json.ts'
+export {
+  isJsonObject,
+  isMachineryKey,
+  type Json,
+  type JsonLimits,
+  type JsonObject,
+  parseJson,
+} from './json.ts'
 export { kadProtocolId, MAIN_NETWORK, protocolId } from './protocol-id.ts'
 export { decodeVarint, encodeVarint, VARINT_BYTES_MAX } from './varint.ts'

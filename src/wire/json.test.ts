@@ -51,6 +51,37 @@ test('parseJson() refuses a bomb of brackets before it is parsed', () => {
   assert.throws(() => parse('[[],'.repeat(100_000), { depthMax: 1e9, valuesMax: 10 }), /10 values/)
 })
 
+test('parseJson() refuses ten megabytes of brackets in the time of reading their first levels', () => {
+  const limits = { bytesMax: 10 << 20 }
+  for (const mark of ['[', '{"a":', '[{"a":[']) {
+    const text = mark.repeat((10 << 20) / mark.length)
+    const started = performance.now()
+    assert.throws(() => parse(text, limits), coded('WIRE_MALFORMED'))
+    assert.ok(performance.now() - started < 1_000)
+  }
+})
+
+test('parseJson() reads what JSON leaves open in one way, which is what is then passed on', () => {
+  // Of two keys the last; what was read is written anew wherever a right depends on it.
+  assert.deepEqual(parse('{"a":1,"a":2}'), { a: 2 })
+  assert.deepEqual(parse('{"a":1,"\\u0061":2}'), { a: 2 })
+  // No number is out of range unseen: what is too large is above every limit.
+  assert.deepEqual(parse('[1e400,-1e400]'), [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY])
+  assert.deepEqual(parse('["\\ud800","a\\u0000b"]'), ['\ud800', 'a\u0000b'])
+  for (const text of [
+    '["\u0000"]',
+    '[NaN]',
+    '[0x1]',
+    '[01]',
+    '\ufeff[]',
+    '[1,]',
+    "['a']",
+    '[] []',
+  ]) {
+    assert.throws(() => parse(text), coded('WIRE_MALFORMED'), JSON.stringify(text))
+  }
+})
+
 test('parseJson() takes brackets, commas and escaped quotes inside a text for text', () => {
   for (const text of ['[[[[,,,,', '\\', '\\\\"', '"', '{"a":"\\', ']}']) {
     assert.deepEqual(parse(JSON.stringify([text]), { depthMax: 1, valuesMax: 2 }), [text])

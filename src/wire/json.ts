@@ -44,6 +44,11 @@ export function isJsonObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
+/** Whether a key names an object's own machinery, which none of a stranger may. */
+export function isMachineryKey(key: string): boolean {
+  return FORBIDDEN.has(key)
+}
+
 function parse(text: string, field: string): Json {
   try {
     return JSON.parse(text) as Json
