@@ -28,6 +28,8 @@ export interface CallTarget extends Waits {
   readonly peer?: PeerId
   /** For the whole call; `request_timeout` unless given. */
   readonly timeoutMs?: number
+  /** To a blinded service, of which whoever offers it gave this out. */
+  readonly invitation?: string
   /** Of the caller's own, the same each time that it repeats the call; drawn unless given. */
   readonly key?: string
   /** Asks a second peer after so many ms, where the tool may run twice; true: as usual. */
@@ -66,6 +68,7 @@ export async function callAt(
     readonly signal?: AbortSignal
     readonly timeoutMs?: number
     readonly grants?: readonly string[]
+    readonly onlarge?: OnLarge
   },
 ): Promise<CallResult> {
   const { clock, router, config } = deps

@@ -5,15 +5,24 @@ import type { AccessPolicy } from '../access/index.ts'
 import type { PeerId } from '../identity/index.ts'
 import {
   type AnnouncementTopic,
+  CallRelay,
   Directory,
   guardedLocal,
+  HeldInvitations,
+  HeldTools,
+  type HeldToolsDeps,
   InboundStreams,
   LocalCatalog,
+  listingThrough,
   type McpMetrics,
   mcpMetrics,
   Neighbours,
   Outcomes,
+  outcomeHost,
   queueMetrics,
+  RelayedCalls,
+  RelayedServer,
+  ResultParts,
   Router,
   Scores,
   ServiceLinks,
@@ -33,6 +42,7 @@ import type { ResolvedConfig } from './load-config.ts'
 
 export interface McpParts extends GrantsFaceParts {
   readonly self: PeerId
+  readonly addresses: () => readonly string[]
   readonly services: Services
   readonly directory: Directory
   readonly router: Router
@@ -56,20 +66,93 @@ function percent(part: number, whole: number): number {
 }
 
 export function composeMcp(config: ResolvedConfig, given: Given, below: BelowMcp) {
+  const base = baseOf(config, given, below)
+  const { room, served } = base
+  const offering = composeOffering(base, { config, given })
+  const finding = composeFinding(base, offering, { config, below })
+  const { catalog, router, carrying } = composeCalling(
+    base,
+    { offering, finding },
+    { config, given },
+  )
+
+  const { grants, held, audit, granting } = base.rights
+  const { services, giving, kept, inbound } = offering
+  const { sessions, directory, scores, nearby } = finding
+  return {
+    parts: {
+      self: room.host.self,
+      addresses: () => room.host.addresses(),
+      services,
+      directory,
+      router,
+      scores,
+      catalog,
+      served,
+      grants,
+      held,
+      audit,
+      sessions,
+    },
+    sessions,
+    kept,
+    started: [
+      granting,
+      ...giving,
+      ...nearby,
+      services,
+      sessions,
+      inbound,
+      carrying,
+      directory,
+      catalog,
+    ],
+  }
+}
+
+/** What all parts of this room want, and who may do what. */
+function baseOf(config: ResolvedConfig, given: Given, { host, policy }: BelowMcp) {
   const { clock, random, version } = given
-  const { host, policy, dht, rpc, topic } = below
   const log = given.log.child('mcp')
   const { metrics, served } = countingServed(mcpMetrics(given.registry))
   const room = { clock, random, log, metrics, network: config.network, version, host, policy }
-  const path = join(config.dataDir, 'services.json')
-
-  const { results, whole, services: giving } = openResults(config, given, { host, policy })
-  const services = new Services({ ...room, path, results }, config.mcp)
   const { service: granting, ...granted } = openGrants(config, given)
-  const { grants, held, audit } = granted
-  const grantsFor: typeof held.for = (target, onBehalf) => held.for(target, onBehalf)
+  const grantsFor: typeof granted.held.for = (target, onBehalf) => {
+    return granted.held.for(target, onBehalf)
+  }
+  return { room, served, grantsFor, rights: { granting, ...granted } }
+}
+
+type Base = ReturnType<typeof baseOf>
+type Offering = ReturnType<typeof composeOffering>
+type Finding = ReturnType<typeof composeFinding>
+
+/** What this node serves: services, and the streams on which peers call them. */
+function composeOffering(
+  { room, rights }: Base,
+  { config, given }: { readonly config: ResolvedConfig; readonly given: Given },
+) {
+  const path = join(config.dataDir, 'services.json')
+  const { results, whole, services: giving } = openResults(config, given, room)
+  const services = new Services({ ...room, path, results }, config.mcp)
+  const { journal, service: kept } = openJournal(config, given)
+  auditCalls(services, rights.audit)
+  const streams = { ...room, services, journal, grants: rights.grants, results }
+  const inbound = new InboundStreams(streams, config.mcp)
+  queueMetrics(given.registry, inbound)
+  return { services, giving, kept, inbound, results, whole }
+}
+
+/** Who offers what, and the sessions in which it is read. */
+function composeFinding(
+  { room, grantsFor }: Base,
+  { services, inbound, whole }: Offering,
+  { config, below }: { readonly config: ResolvedConfig; readonly below: BelowMcp },
+) {
+  const { dht, rpc, topic } = below
+  const invitations = new HeldInvitations({ self: room.host.self, clock: room.clock })
   const sessions = new Sessions(
-    { ...room, grantsFor, whole },
+    { ...room, grantsFor, invitations, whole },
     {
       // Whoever uses a session keeps the time; a limit of its own would cut short who has longer.
       requestTimeoutMs: CALL_MS_MAX,
@@ -78,42 +161,46 @@ export function composeMcp(config: ResolvedConfig, given: Given, below: BelowMcp
       },
     },
   )
-  const { journal, service: kept } = openJournal(config, given)
-  auditCalls(services, audit)
-  const inbound = new InboundStreams({ ...room, services, journal, grants, results }, config.mcp)
-  queueMetrics(given.registry, inbound)
   // Without a DHT we find what those offer whom we are connected to, and nobody else.
   const neighbours = new Neighbours({ ...room, rpc })
-  const finding = { dht: dht ?? neighbours, services, sessions }
   const load = () => percent(inbound.requestsInWork, config.mcp.concurrentMax)
-  const scores = new Scores(clock)
-  const directory = new Directory({ ...room, ...finding, topic, load, scores }, config.mcp)
-  // Peers come over `inbound`; what a tool calls while it serves one is called for that peer.
-  const local = guardedLocal({ self: host.self, services, grants })
-  const outcomes = wholeOutcomes(new Outcomes(room, config.mcp), whole)
-  const calling = { ...room, directory, sessions, local, outcomes, scores }
-  const router = new Router(calling, config.mcp)
-  const links = new ServiceLinks({ ...room, services, directory, grantsFor })
-  const offered = { approvals: approvalsOf(config, log), links, services, sessions, directory }
-  const catalog = new LocalCatalog({ ...room, ...offered, router }, config.mcp)
-
+  const scores = new Scores(room.clock)
+  const places = { dht: dht ?? neighbours, services, sessions, invitations }
+  const directory = new Directory({ ...room, ...places, topic, load, scores }, config.mcp)
   const nearby = dht === null ? [neighbours] : []
-  return {
-    parts: {
-      self: host.self,
-      services,
-      directory,
-      router,
-      scores,
-      catalog,
-      served,
-      ...granted,
-      sessions,
-    },
-    sessions,
-    kept,
-    started: [granting, ...giving, ...nearby, services, sessions, inbound, directory, catalog],
-  }
+  return { invitations, sessions, directory, scores, nearby }
+}
+
+/** The calls that go out: by whom, on which way, and what an assistant sees of them. */
+function composeCalling(
+  base: Base,
+  { offering, finding }: { readonly offering: Offering; readonly finding: Finding },
+  { config, given }: { readonly config: ResolvedConfig; readonly given: Given },
+) {
+  const { room, grantsFor, rights } = base
+  const { services, inbound, results, whole } = offering
+  const { invitations, sessions, directory, scores } = finding
+  const { host, clock } = room
+  const { signer } = given.keys
+  // Peers come over `inbound`; what a tool calls while it serves one is called for that peer.
+  const local = guardedLocal({ self: host.self, services, grants: rights.grants })
+  const relayed = new RelayedCalls({ ...room, signer, grantsFor, invitations }, config.mcp)
+  const asking = { ...room, host: outcomeHost(host, relayed) }
+  const outcomes = wholeOutcomes(new Outcomes(asking, config.mcp), whole)
+  const server = new RelayedServer({ ...room, signer, streams: inbound }, config.mcp)
+  const carrying = new CallRelay({ ...room, server }, config.mcp)
+  const listing = listingThrough(sessions, relayed)
+  const approvals = approvalsOf(config, room.log)
+  const nameOf: HeldToolsDeps['nameOf'] = (place) => catalog.nameOf(place)
+  const held = new HeldTools({ self: host.self, approvals, sessions: listing, clock, nameOf })
+  const ways = { relayed, directory, sessions, local, outcomes, scores, invitations, held }
+  const router = new Router({ ...room, ...ways }, config.mcp)
+  const parts = new ResultParts({ store: results, self: host.self })
+  const large = { whole, parts }
+  const links = new ServiceLinks({ ...room, services, directory, grantsFor, invitations, large })
+  const offered = { approvals, parts, links, services, sessions: listing, directory }
+  const catalog = new LocalCatalog({ ...room, ...offered, router, scores }, config.mcp)
+  return { router, catalog, carrying }
 }
 
 /** The same metrics, which a person at a terminal sees a number of. */

@@ -8,10 +8,10 @@
  */
 
 import { constants } from 'node:fs'
-import { mkdir, open, rename, unlink } from 'node:fs/promises'
+import { mkdir, open, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
-import { type Random, toHex } from '../base/index.ts'
+import { type Random, type WriteWholeOptions, writeWhole } from '../base/index.ts'
 import { NodeError } from './errors.ts'
 import { RUN_FILE, type RunFile, readRunFile } from './run-file.ts'
 
@@ -23,7 +23,6 @@ const LOCK_FILE = 'lock.sqlite'
 const TOKEN_BYTES = 32
 const TOKEN_TEXT = /^[A-Za-z0-9_-]{43}$/
 const FOLDER_MODE = 0o700
-const FILE_MODE = 0o600
 
 /** Result codes of SQLite that say why a lock could not be had (sqlite.org/rescode.html). */
 const SQLITE_BUSY = 5
@@ -54,7 +53,8 @@ export class DataDir {
 
   /** Tells local programs where this node is reached. */
   async announce(run: RunFile): Promise<void> {
-    await writeWhole(join(this.path, RUN_FILE), `${JSON.stringify(run)}\n`, this.#random)
+    const file = join(this.path, RUN_FILE)
+    await writeFile(file, `${JSON.stringify(run)}\n`, { random: this.#random })
   }
 
   /** Takes `node.json` away and lets the next node in; safe to call twice. */
@@ -139,28 +139,19 @@ async function readOrCreateToken(file: string, random: Random): Promise<string> 
   const known = await readApiToken(join(file, '..'))
   if (known !== undefined) return known
   const token = Buffer.from(random.bytes(TOKEN_BYTES)).toString('base64url')
-  await writeWhole(file, `${token}\n`, random)
+  await writeFile(file, `${token}\n`, { random })
   return token
 }
 
-/** Writes beside `file` and renames: readers see the old text or the new, never a part. */
-export async function writeWhole(
+/** Replaces a file of the folder as a whole; a failure says what it is to a person. */
+export async function writeFile(
   file: string,
   text: string,
-  random: Random,
-  mode = FILE_MODE,
+  options: WriteWholeOptions,
 ): Promise<void> {
-  const draft = `${file}.${toHex(random.bytes(6))}.tmp`
   try {
-    {
-      await using handle = await open(draft, 'wx', mode)
-      await handle.chmod(mode)
-      await handle.writeFile(text)
-      await handle.sync()
-    }
-    await rename(draft, file)
+    await writeWhole(file, text, options)
   } catch (error) {
-    await unlink(draft).catch(() => undefined)
     throw storageFailure(file, error)
   }
 }

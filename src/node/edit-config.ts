@@ -6,8 +6,8 @@
 import { realpath, stat } from 'node:fs/promises'
 import { isDeepStrictEqual } from 'node:util'
 import { parse, stringify } from 'smol-toml'
-import { CodedError, secureRandom } from '../base/index.ts'
-import { writeWhole } from './data-dir.ts'
+import { CodedError } from '../base/index.ts'
+import { writeFile } from './data-dir.ts'
 import { NodeError } from './errors.ts'
 import { configFileOf, configOfText, readConfig } from './load-config.ts'
 import { nearestKey } from './nearest-key.ts'
@@ -196,5 +196,5 @@ async function replaceFile(file: string, text: string): Promise<void> {
     (found) => found.mode & 0o777,
     () => NEW_FILE_MODE,
   )
-  await writeWhole(file, text, secureRandom, mode)
+  await writeFile(file, text, { mode })
 }

@@ -27,7 +27,9 @@ import type { PeerIdentities } from './peer-identities.ts'
 import type { Changes, Reconfigured } from './reconfigure.ts'
 import type { NodeStatus } from './shapes.ts'
 import { peersOf } from './state.ts'
-import { aggregateResults, type PeerCall } from './tools/aggregate.ts'
+import { aggregateResults } from './tools/aggregate.ts'
+import { refuseLarge } from './tools/answers.ts'
+import type { PeerCall } from './tools/ask-many.ts'
 import { Configuration } from './tools/configuration.ts'
 import type { ToolsEvents } from './tools/events.ts'
 import { STANDARD_EXPOSURE } from './tools/exposure.ts'
@@ -135,7 +137,8 @@ export class StandardTools implements Service {
   async #callPeer(peer: PeerId, { tool, args, service, signal }: PeerCall): Promise<ToolResult> {
     const { mcp, clock } = this.#deps
     const deps = { ...mcp, clock, config: this.#config.mcp }
-    return callAt({ peer, tool, args }, deps, { signal, ...(service !== undefined && { service }) })
+    const named = service !== undefined && { service }
+    return callAt({ peer, tool, args }, deps, { signal, ...named, onlarge: refuseLarge })
   }
 
   #configuration(node: OwnNode): Configuration {

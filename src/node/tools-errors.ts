@@ -47,6 +47,10 @@ export const ToolsError = defineErrors('NODE', {
     says: (f: { backend: string; limit: number }) =>
       `Cannot take the answer of "${f.backend}": it is longer than ${f.limit} characters`,
   },
+  ANSWER_TOO_LONG: {
+    says: (f: { found: string; wanted: string }) =>
+      `Cannot take the answer: it has ${f.found}; wanted ${f.wanted}`,
+  },
   NOTHING_TO_REVERT: {
     says: () => 'Cannot revert: no change made by configure since the start is left to take back',
   },

@@ -46,8 +46,8 @@ export function servicesFace(list: () => readonly ServiceStatus[], mcp: Wanting)
     unexpose: async (name: string) => mcp('withdraw a service').services.unexpose(name),
     /** What somebody needs to find a blinded service of this node. */
     invitation: async (name: string) => {
-      const { services, self } = mcp('invite to a service')
-      return services.invitationTo(name, self)
+      const { services, self, addresses } = mcp('invite to a service')
+      return services.invitationTo(name, self, addresses())
     },
   }
 }

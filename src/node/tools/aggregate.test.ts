@@ -4,10 +4,13 @@ import { FakeClock } from '../../../test/support/fake-clock.ts'
 import { silentLog } from '../../base/index.ts'
 import { type PeerId, signerFromSeed } from '../../identity/index.ts'
 import type { ToolArgs, ToolResult } from '../../mcp/index.ts'
+import { ToolsError } from '../tools-errors.ts'
 import { aggregateResults } from './aggregate.ts'
 
 const PEERS = [1, 2, 3, 4, 5].map((n) => signerFromSeed(new Uint8Array(32).fill(n)).peer)
 const [SELF, ALICE, BOB, CAROL] = PEERS as [PeerId, PeerId, PeerId, PeerId]
+
+const WRONG = { tool: 'broken', argument: 'a', found: 'b', wanted: 'c' }
 
 type Answer = (signal: AbortSignal) => Promise<ToolResult> | ToolResult
 
@@ -26,6 +29,7 @@ function setup(answers: ReadonlyMap<PeerId, Answer>, found: readonly PeerId[] = 
     return { service: 's', tool: 't', peer, description: '', idempotent: true }
   })
   const asked: PeerId[] = []
+  const combined: (PeerId | undefined)[] = []
   const tool = aggregateResults({
     clock,
     host: { self: SELF },
@@ -33,7 +37,9 @@ function setup(answers: ReadonlyMap<PeerId, Answer>, found: readonly PeerId[] = 
       lookup: async () => ({ entries, services: [], asked: 1, failed: [], cached: false }),
     },
     router: {
-      call: async (_tool, args) => {
+      call: async (name, args, options) => {
+        combined.push(options?.peer)
+        if (name === 'broken') throw ToolsError.TOOL_ARGUMENT(WRONG)
         const { answers: given } = args as { answers: { value: { n: number } }[] }
         const n = given.reduce((sum, { value }) => sum + value.n, 0)
         return { content: [], structuredContent: { n }, peer: SELF, attempts: [] }
@@ -53,7 +59,7 @@ function setup(answers: ReadonlyMap<PeerId, Answer>, found: readonly PeerId[] = 
     const text = JSON.stringify(result.content)
     return { value: result.structuredContent as Record<string, unknown>, text, result }
   }
-  return { run, clock, asked }
+  return { run, clock, asked, combined }
 }
 
 test('a liar is outvoted and named, and who is silent is told with the reason', async () => {
@@ -92,6 +98,67 @@ test('a tool of the caller combines what there is', async () => {
   )
   const { value } = await run({ peers: [ALICE, BOB], combine: 'tool', combiner: { tool: 'sum' } })
   assert.deepEqual(value.value, { n: 42 })
+})
+
+test('a combiner without a peer is one of this node, never that of whoever offers the name', async () => {
+  const { run, combined } = setup(new Map([[ALICE, says(2)]]))
+  await run({ peers: [ALICE], combine: 'tool', combiner: { tool: 'sum' } })
+  await run({ peers: [ALICE], combine: 'tool', combiner: { tool: 'sum', peer: BOB } })
+  assert.deepEqual(combined, [SELF, BOB])
+})
+
+test('a combiner that fails takes no answer with it', async () => {
+  const { run } = setup(new Map([[ALICE, says(2)]]))
+  const { value } = await run({ peers: [ALICE], combine: 'tool', combiner: { tool: 'broken' } })
+  assert.deepEqual([value.value, value.decided], [null, false])
+  assert.match(String(value.note), /NODE_TOOL_ARGUMENT/)
+  assert.deepEqual((value.answers as { value: unknown }[])[0]?.value, { n: 2 })
+})
+
+test('an answer too long to be compared is a failure, and never counts as another one', async () => {
+  const start = 'a'.repeat(70_000)
+  const text = (end: string): Answer => {
+    return () => ({ content: [{ type: 'text', text: start + end }] })
+  }
+  const large: Answer = () => ({ content: [], structuredContent: { text: start } })
+  const answers = new Map([
+    [ALICE, text('yes')],
+    [BOB, text('no')],
+    [CAROL, large],
+  ])
+  const { run } = setup(answers)
+  const { value } = await run({ peers: [...answers.keys()] })
+  assert.deepEqual([value.value, value.decided], [null, false])
+  const failed = value.failed as { code: string; reason: string }[]
+  assert.deepEqual(new Set(failed.map(({ code }) => code)), new Set(['NODE_ANSWER_TOO_LONG']))
+  assert.match(failed[0]?.reason ?? '', /70.*characters.*65536.*path/)
+  const part = await run({ peers: [CAROL], path: 'text' })
+  assert.equal((part.value.failed as unknown[]).length, 1, 'the part that counts is measured')
+})
+
+test('few who answer of many who were asked decide nothing unsaid', async () => {
+  const failing: Answer = () => ({ content: [{ type: 'text', text: 'no' }], isError: true })
+  const answers = new Map([
+    [ALICE, says(666)],
+    [BOB, failing],
+    [CAROL, failing],
+  ])
+  const peers = [...answers.keys()]
+  for (const combine of ['vote', 'mean', 'all', 'tool'] as const) {
+    const combiner = combine === 'tool' ? { combiner: { tool: 'sum' } } : {}
+    const path = combine === 'tool' ? {} : { path: 'n' }
+    const { value } = await setup(answers).run({ peers, combine, ...path, ...combiner })
+    assert.match(String(value.note), /1 of 3 that were asked/, combine)
+  }
+})
+
+test('what peers say of their failures cannot act on a terminal or hide from a reader', async () => {
+  const failing: Answer = () => {
+    return { content: [{ type: 'text', text: 'no\u001b[2J\u202eevil\u{e0041}' }], isError: true }
+  }
+  const { run } = setup(new Map([[ALICE, failing]]))
+  const { value } = await run({ peers: [ALICE] })
+  assert.equal((value.failed as { reason: string }[])[0]?.reason, 'no[2Jevil')
 })
 
 test('without peers those are asked that offer it, and nobody is invented', async () => {

@@ -1,38 +1,30 @@
 /** One call to many peers, and their answers made into one. */
 
 import { z } from 'zod'
-import { type Clock, either, WorkQueue } from '../../base/index.ts'
 import { type PeerId, peerId } from '../../identity/index.ts'
-import type { Directory, Router, Tool, ToolArgs, ToolContext, ToolResult } from '../../mcp/index.ts'
+import {
+  cleanText,
+  type Directory,
+  type Router,
+  type Tool,
+  type ToolContext,
+  type ToolResult,
+} from '../../mcp/index.ts'
 import type { Host } from '../../net/index.ts'
-import type { Json, JsonObject } from '../../wire/index.ts'
 import { ToolsError } from '../tools-errors.ts'
-import { type Answer, all, type Combined, first, mean, valueAtPath, vote } from './combine.ts'
+import { reasonOf, refuseLarge, textOf } from './answers.ts'
+import { type AskDeps, askAll, counted, PEERS_MAX, REASON_CHARS_MAX } from './ask-many.ts'
+import { type Answer, all, type Combined, first, mean, vote } from './combine.ts'
 import { standardTool } from './define.ts'
-import { codeIn, textOf } from './inference.ts'
-import { isStandardTool, STANDARD_SERVICE } from './names.ts'
 import { peerText } from './texts.ts'
 
 /** What the tool asks of the node. */
-export interface AggregateDeps {
+export interface AggregateDeps extends AskDeps {
   readonly directory: Pick<Directory, 'lookup'>
   readonly router: Pick<Router, 'call'>
   readonly host: Pick<Host, 'self'>
-  readonly clock: Clock
-  /** Calls one tool at one peer, whichever of its services has it. */
-  readonly callPeer: (peer: PeerId, call: PeerCall) => Promise<ToolResult>
 }
 
-export interface PeerCall {
-  readonly tool: string
-  readonly args: ToolArgs
-  readonly service?: string
-  readonly signal: AbortSignal
-}
-
-const PEERS_MAX = 32
-const CALLS = { name: 'aggregated calls', concurrentMax: 8, waitingMax: PEERS_MAX }
-const VALUE_CHARS_MAX = 65_536
 /** A call that makes many calls would multiply without end. */
 const FAN_OUT: readonly string[] = ['aggregate_results', 'forward_to_peer']
 
@@ -60,7 +52,7 @@ const input = z.strictObject({
       peer: peerText.optional(),
     })
     .optional()
-    .describe('For "tool": it is called with {answers: [{peer, value}]}'),
+    .describe('For "tool": called with {answers: [{peer, value}]}, at this node unless peer says'),
   path: z
     .string()
     .min(1)
@@ -108,8 +100,10 @@ async function aggregate(deps: AggregateDeps, args: Wanted, context: ToolContext
   const said = await askAll(deps, { peers, args }, context)
   const answers = said.flatMap((one) => ('value' in one ? [one] : []))
   const failed = said.flatMap((one) => ('code' in one ? [one] : []))
-  const combined = await combine(deps, { args, answers }, context)
-  const { value, decided, note, agreed, dissent } = combined
+  const combined = await combine(deps, { args, answers, asked: peers.length }, context)
+  const { value, decided, agreed, dissent } = combined
+  const few = fewNote(args, answers.length, peers.length)
+  const note = [combined.note, few].filter((one) => one !== null).join('; ') || null
   return {
     combine: args.combine,
     value,
@@ -120,6 +114,12 @@ async function aggregate(deps: AggregateDeps, args: Wanted, context: ToolContext
     answers: answers.map(({ peer, value: each, ms }) => ({ peer, value: each, ms })),
     failed,
   }
+}
+
+/** Who makes the others fail speaks alone: that is told wherever several were to answer. */
+function fewNote({ combine: how }: Wanted, answered: number, asked: number): string | null {
+  if (how === 'first' || how === 'vote' || 2 * answered > asked) return null
+  return `only ${answered} of ${asked} that were asked gave an answer`
 }
 
 function check(
@@ -161,94 +161,61 @@ async function peersFor(
   throw ToolsError.TOOL_ARGUMENT({ tool: 'aggregate_results', ...facts })
 }
 
-type Said =
-  | { readonly peer: PeerId; readonly value: Json; readonly ms: number }
-  | { readonly peer: PeerId; readonly code: string; readonly reason: string; readonly ms: number }
-
-/** In the order in which they ended, so that the first is the first. */
-async function askAll(
-  deps: AggregateDeps,
-  { peers, args }: { readonly peers: readonly PeerId[]; readonly args: Wanted },
-  context: ToolContext,
-): Promise<readonly Said[]> {
-  const queue = new WorkQueue(CALLS)
-  const enough = new AbortController()
-  using signals = either(context.signal, enough.signal)
-  const isEnough = () => enough.signal.aborted
-  const said: Said[] = []
-  const ask = async (peer: PeerId) => {
-    if (isEnough()) return
-    const one = await askOne(deps, { peer, args }, signals.signal)
-    context.signal.throwIfAborted()
-    if (isEnough()) return
-    said.push(one)
-    context.progress?.(said.length, `${peer}: ${'code' in one ? one.code : 'answered'}`)
-    if (args.combine === 'first' && 'value' in one) enough.abort()
-  }
-  await Promise.all(peers.map((peer) => queue.run(() => ask(peer))))
-  return said
-}
-
-async function askOne(
-  { clock, callPeer }: AggregateDeps,
-  { peer, args }: { readonly peer: PeerId; readonly args: Wanted },
-  signal: AbortSignal,
-): Promise<Said> {
-  const { tool, service, path, timeout_ms: timeoutMs } = args
-  const startedMs = clock.now()
-  using deadline = clock.deadline(timeoutMs, signal)
-  // A standard tool is asked where every node has it.
-  const named = service ?? (isStandardTool(tool) ? STANDARD_SERVICE : undefined)
-  const call = { tool, args: args.arguments as JsonObject, signal: deadline.signal }
-  const ms = () => Math.round(clock.now() - startedMs)
-  try {
-    const result = await callPeer(peer, { ...call, ...(named !== undefined && { service: named }) })
-    const text = textOf(result)
-    if (result.isError === true) return failure(peer, codeIn(text), text, ms())
-    const value = counted(result, text, path)
-    if (value !== undefined) return { peer, value, ms: ms() }
-    return failure(peer, 'NODE_TOOL_ARGUMENT', `its answer has nothing at "${path ?? ''}"`, ms())
-  } catch (error) {
-    const code = error instanceof Error && 'code' in error ? String(error.code) : 'MCP_INTERNAL'
-    return failure(peer, code, error instanceof Error ? error.message : String(error), ms())
-  }
-}
-
-function failure(peer: PeerId, code: string, reason: string, ms: number): Said {
-  return { peer, code, reason: reason.slice(0, 512), ms }
-}
-
-function counted(
-  { structuredContent }: ToolResult,
-  text: string,
-  path: string | undefined,
-): Json | undefined {
-  const whole: Json = structuredContent ?? text.slice(0, VALUE_CHARS_MAX)
-  return path === undefined ? whole : valueAtPath(whole, path)
-}
-
 async function combine(
-  { router }: AggregateDeps,
-  { args, answers }: { readonly args: Wanted; readonly answers: readonly Answer[] },
+  deps: AggregateDeps,
+  {
+    args,
+    answers,
+    asked,
+  }: { readonly args: Wanted; readonly answers: readonly Answer[]; readonly asked: number },
   { signal }: ToolContext,
 ): Promise<Combined> {
   const { combine: how, combiner } = args
-  if (how === 'vote') return vote(answers)
+  if (how === 'vote') return vote(answers, asked)
   if (how === 'mean') return mean(answers)
   if (how === 'first') return first(answers)
   if (how === 'all' || combiner === undefined || answers.length === 0) return all(answers)
+  const agreed = answers.map(({ peer: who }) => who)
+  const undecided = (text: string): Combined => {
+    const note = `the combiner failed: ${cleanText(text, REASON_CHARS_MAX)}`
+    return { value: null, decided: false, agreed: [], dissent: [], note }
+  }
+  try {
+    const result = await combined(deps, { combiner, answers }, signal)
+    const text = textOf(result)
+    if (result.isError === true) return undecided(text)
+    return {
+      value: counted(result, text, undefined) ?? null,
+      decided: true,
+      agreed,
+      dissent: [],
+      note: null,
+    }
+  } catch (error) {
+    signal.throwIfAborted()
+    const { code, reason } = reasonOf(error)
+    return undecided(`${code}: ${reason}`)
+  }
+}
+
+/** Without a peer it is a tool of this node: a stranger's of the same name decides nothing. */
+async function combined(
+  { router, host }: AggregateDeps,
+  {
+    combiner,
+    answers,
+  }: {
+    readonly combiner: NonNullable<Wanted['combiner']>
+    readonly answers: readonly Answer[]
+  },
+  signal: AbortSignal,
+): Promise<ToolResult> {
   const { tool, service, peer } = combiner
   const given = { answers: answers.map(({ peer: who, value }) => ({ peer: who, value })) }
-  const result = await router.call(tool, given, {
+  return router.call(tool, given, {
     signal,
+    onlarge: refuseLarge,
+    peer: peer === undefined ? host.self : peerId(peer),
     ...(service !== undefined && { service }),
-    ...(peer !== undefined && { peer: peerId(peer) }),
   })
-  const text = textOf(result)
-  const agreed = answers.map(({ peer: who }) => who)
-  if (result.isError === true) {
-    return { value: null, decided: false, agreed, dissent: [], note: text.slice(0, 512) }
-  }
-  const value: Json = result.structuredContent ?? text.slice(0, VALUE_CHARS_MAX)
-  return { value, decided: true, agreed, dissent: [], note: null }
 }

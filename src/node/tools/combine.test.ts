@@ -19,6 +19,11 @@ test('vote() decides nothing in a tie, and says when the most are no majority', 
   assert.equal(vote([]).decided, false)
 })
 
+test('vote() counts those who were asked and said nothing against a majority', () => {
+  assert.equal(vote(answers(1, 1, 1), 5).note, null)
+  assert.match(vote(answers(1, 1), 4).note ?? '', /2 of 4/)
+})
+
 test('vote() is never turned by fewer liars than there are honest peers', () => {
   fc.assert(
     fc.property(
@@ -61,6 +66,9 @@ test('valueAtPath() follows fields and places, and nothing that is inherited', (
   assert.equal(valueAtPath({ a: [{ b: 5 }] }, 'a.0.b'), 5)
   assert.equal(valueAtPath({ a: 1 }, 'a.b'), undefined)
   assert.equal(valueAtPath({}, 'constructor'), undefined)
+  for (const place of ['', '1e0', '-0', 'length', ' 0']) {
+    assert.equal(valueAtPath([7], place), undefined, place)
+  }
 })
 
 test('canonical() does not look at the order of fields', () => {

@@ -20,8 +20,11 @@ export interface Combined {
   readonly note: string | null
 }
 
-/** What most say. A tie is none: to guess would let whoever answers first decide. */
-export function vote(answers: readonly Answer[]): Combined {
+/**
+ * What most say. A tie is none: to guess would let whoever answers first decide. Who was `asked`
+ * and said nothing counts against a majority, or whoever silences the others would have one.
+ */
+export function vote(answers: readonly Answer[], asked = answers.length): Combined {
   const camps = new Map<string, Answer[]>()
   for (const answer of answers) {
     const key = canonical(answer.value)
@@ -39,8 +42,9 @@ export function vote(answers: readonly Answer[]): Combined {
   }
   const agreed = best.map(({ peer }) => peer)
   const dissent = answers.map(({ peer }) => peer).filter((peer) => !agreed.includes(peer))
-  const isMajority = 2 * best.length > answers.length
-  const note = isMajority ? null : `${best.length} of ${answers.length}: the most, but no majority`
+  const isMajority = 2 * best.length > asked
+  const share = `${best.length} of ${asked} that were asked`
+  const note = isMajority ? null : `${share} say so: the most, but no majority`
   return { value: winner.value, decided: true, agreed, dissent, note }
 }
 
@@ -78,11 +82,15 @@ export function all(answers: readonly Answer[]): Combined {
   }
 }
 
+/** A place in a list. */
+const PLACE = /^(?:0|[1-9]\d{0,8})$/
+
 /** The value at a path such as `result.sum` or `items.0`; undefined where there is none. */
 export function valueAtPath(value: Json, path: string): Json | undefined {
   let here: Json | undefined = value
   for (const step of path.split('.')) {
-    if (Array.isArray(here)) here = (here as readonly Json[])[Number(step)]
+    if (Array.isArray(here))
+      here = PLACE.test(step) ? (here as readonly Json[])[Number(step)] : undefined
     else if (isJsonObject(here) && Object.hasOwn(here, step)) here = here[step]
     else return undefined
   }

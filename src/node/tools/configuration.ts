@@ -59,12 +59,16 @@ export class Configuration {
     return this.#inTurn(() => this.#change(changes, persist))
   }
 
-  /** Takes back the last change, in the file too where it was kept there. */
-  revert(): Promise<Changed> {
+  /**
+   * Takes back the last change, in the file too where it was kept there; `check` is told of what
+   * keys it was, and throws where they are not to be touched.
+   */
+  revert(check: (keys: readonly string[]) => void = () => undefined): Promise<Changed> {
     return this.#inTurn(async () => {
       const step = this.#history.at(-1)
       if (step === undefined) throw ToolsError.NOTHING_TO_REVERT({})
       const { previous, inFile } = step
+      check(Object.keys(previous))
       const current = this.#valuesOf(Object.keys(previous))
       const done = this.#deps.reconfigure(previous)
       const kept = inFile === undefined ? null : await this.#write(inFile)
@@ -119,7 +123,8 @@ export class Configuration {
         const value = valueAt(config, key.code)
         if (key.toml === toml) return [toml, value === undefined ? null : toToml(key, value)]
         const entry = toml.slice(key.toml.length + 1)
-        return [toml, (isTable(value) ? value[entry] : undefined) ?? null]
+        const has = isTable(value) && Object.hasOwn(value, entry)
+        return [toml, has ? (value[entry] ?? null) : null]
       }),
     )
   }

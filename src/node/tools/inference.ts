@@ -1,11 +1,19 @@
 /** The tools that run a model: here, or at another node. */
 
 import { z } from 'zod'
-import type { Clock } from '../../base/index.ts'
+import { type Clock, hasCode } from '../../base/index.ts'
 import { type PeerId, peerId } from '../../identity/index.ts'
-import type { Directory, Router, Scores, Tool, ToolContext, ToolResult } from '../../mcp/index.ts'
+import {
+  cleanText,
+  type Directory,
+  type Router,
+  type Scores,
+  type Tool,
+  type ToolContext,
+} from '../../mcp/index.ts'
 import type { Host } from '../../net/index.ts'
 import { ToolsError } from '../tools-errors.ts'
+import { codeIn, reasonOf, refuseLarge, textOf } from './answers.ts'
 import { standardTool } from './define.ts'
 import type { Backend } from './inference/backend.ts'
 import { choose, modelsOf } from './inference/backends.ts'
@@ -59,11 +67,25 @@ export function runInference({ backends, clock }: InferenceDeps): Tool {
       const startedMs = clock.now()
       const { onText, end } = textProgress(context.progress, clock)
       const { signal } = context
-      const answer = await backend.run(requestOf(args, model), { signal, onText })
+      const answer = await backend
+        .run(requestOf(args, model), { signal, onText })
+        .catch((error: unknown) => {
+          throw asTold(error, context)
+        })
       end()
       return { model, backend: backend.name, ...answer, ms: clock.now() - startedMs }
     },
   )
+}
+
+/** Where the servers and files of this node are is its owner's to know. */
+function asTold(error: unknown, { caller, log }: ToolContext): unknown {
+  if (caller === null || !hasCode(error, 'NODE_INFERENCE_UNAVAILABLE')) return error
+  log.warn('inference unavailable', { error })
+  const { backend } = error.facts as { readonly backend: string }
+  const reason = 'it does not work there now'
+  const remedy = 'The owner of the node is told why in its log; ask another peer meanwhile'
+  return ToolsError.INFERENCE_UNAVAILABLE({ backend, reason, remedy })
 }
 
 function listed(models: readonly string[]): string {
@@ -124,23 +146,25 @@ async function forward(
         peer,
         service: STANDARD_SERVICE,
         signal,
+        onlarge: refuseLarge,
         ...(progress && { onprogress: (step) => progress(step.progress, step.message) }),
       })
-      if (result.isError !== true) {
+      const answer = inferenceOutput.safeParse(result.structuredContent)
+      if (result.isError !== true && answer.success) {
         attempts.push({ peer, code: 'ok' })
-        return { ...(result.structuredContent ?? {}), peer, attempts }
+        return { ...answer.data, peer, attempts }
       }
-      last = textOf(result)
-      attempts.push({ peer, code: codeIn(last) })
+      last = result.isError === true ? textOf(result) : 'its answer is not what the tool says'
+      attempts.push({ peer, code: result.isError === true ? codeIn(last) : NO_ANSWER })
     } catch (error) {
       signal.throwIfAborted()
-      last = error instanceof Error ? error.message : String(error)
-      const code = error instanceof Error && 'code' in error ? String(error.code) : 'MCP_INTERNAL'
+      const { code, reason } = reasonOf(error)
+      last = reason
       attempts.push({ peer, code })
     }
   }
   const tried = attempts.map(({ peer, code }) => `${peer}: ${code}`).join('; ')
-  const reason = `${tried === '' ? 'no peer was tried' : tried} (${last.slice(0, 300)})`
+  const reason = `${tried === '' ? 'no peer was tried' : tried} (${cleanText(last, 300)})`
   throw ToolsError.INFERENCE_FAILED({ backend: 'any peer', reason })
 }
 
@@ -173,18 +197,8 @@ async function bestPeers(
 }
 
 const UNKNOWN_MS = 1_000
-
-export function textOf({ content }: Pick<ToolResult, 'content'>): string {
-  return content
-    .map((block) => (block as { text?: unknown }).text)
-    .filter((text): text is string => typeof text === 'string')
-    .join('\n')
-}
-
-/** The code that a standard tool begins its failure with. */
-export function codeIn(text: string): string {
-  return /^([A-Z][A-Z0-9]*_[A-Z0-9_]{1,60}):/.exec(text)?.[1] ?? 'MCP_TOOL_ERROR'
-}
+/** Of a peer that answers with something else than an answer. */
+const NO_ANSWER = 'NODE_INFERENCE_FAILED'
 
 function withoutUnset(args: InferenceArgs) {
   return JSON.parse(JSON.stringify(args)) as Record<string, never>

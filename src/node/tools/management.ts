@@ -77,8 +77,29 @@ function listConnections({ peers }: ManagementDeps): Tool {
   )
 }
 
+/**
+ * Who reaches this machine, what it calls with its owner's keys, and where it keeps its own things:
+ * a peer that was granted `configure` would make itself the owner with these.
+ */
+const OWNER_ONLY = [
+  'preset',
+  'network.data',
+  'control',
+  'mcp.server_address',
+  'mcp.expose_beyond_loopback',
+  'mcp.inference',
+  'mcp.approve',
+] as const
+const INHERITED = new Set(['__proto__', 'constructor', 'prototype'])
+
 const values = z.record(
-  z.string().min(1).max(128),
+  z
+    .string()
+    .min(1)
+    .max(128)
+    .refine((key) => key.split('.').every((part) => !INHERITED.has(part)), {
+      error: 'wanted a key of the configuration file',
+    }),
   z.union([
     z.string().max(4_096),
     z.number(),
@@ -138,10 +159,12 @@ async function changed(deps: ManagementDeps, args: Wanted, context: ToolContext)
     const facts = { argument: 'changes', found: 'empty', wanted: 'at least one key' }
     throw ToolsError.TOOL_ARGUMENT({ tool: 'configure', ...facts })
   }
-  const done = revert
-    ? await configuration.revert()
-    : await configuration.change(changes, { persist })
   const { caller, correlationId, log } = context
+  const check = caller === null ? undefined : checkForPeers
+  check?.(Object.keys(changes))
+  const done = revert
+    ? await configuration.revert(check)
+    : await configuration.change(changes, { persist })
   const keys = Object.keys(done.previous)
   const audit = { caller, correlationId, keys, persisted: done.file !== null, reverted: revert }
   log.info('configured by tool', audit)
@@ -156,6 +179,16 @@ async function changed(deps: ManagementDeps, args: Wanted, context: ToolContext)
     notice: noticeOf(done),
     revertible: configuration.revertible,
   }
+}
+
+/** Throws where a key is not for peers, whatever they were granted. */
+function checkForPeers(keys: readonly string[]): void {
+  const found = keys.find((key) => {
+    return OWNER_ONLY.some((one) => key === one || key.startsWith(`${one}.`))
+  })
+  if (found === undefined) return
+  const wanted = 'a key that peers may change; this one is for the owner: p2p config set'
+  throw ToolsError.TOOL_ARGUMENT({ tool: 'configure', argument: 'a key', found, wanted })
 }
 
 function noticeOf({ restart, file }: Changed): string | null {

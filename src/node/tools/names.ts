@@ -1,5 +1,7 @@
 /** The nine tools that the specification asks of every node, in its three groups. */
 
+import { WELL_KNOWN_SERVICE } from '../../mcp/index.ts'
+
 export const NETWORK_TOOLS = ['query_network', 'find_peers', 'relay_message'] as const
 export const INFERENCE_TOOLS = ['run_inference', 'forward_to_peer', 'aggregate_results'] as const
 export const MANAGEMENT_TOOLS = ['get_status', 'list_connections', 'configure'] as const
@@ -8,7 +10,7 @@ export const STANDARD_TOOLS = [...NETWORK_TOOLS, ...INFERENCE_TOOLS, ...MANAGEME
 export type StandardTool = (typeof STANDARD_TOOLS)[number]
 
 /** The service that every node offers them under: well known, so nobody has to look for it. */
-export const STANDARD_SERVICE = 'node'
+export const STANDARD_SERVICE = WELL_KNOWN_SERVICE
 
 /** Whether a call by this name alone means the standard tool of whichever node is asked. */
 export function isStandardTool(name: string): name is StandardTool {

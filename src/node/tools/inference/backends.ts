@@ -16,6 +16,9 @@ export interface BackendsDeps {
   readonly secret: (reference: string) => Promise<string | undefined>
 }
 
+/** What fetch would otherwise refuse, repeating it. */
+const HEADER_TEXT = /^[\x21-\x7e]+$/
+
 /** How long a start waits for servers to say what models they have. */
 export const LOOK_MS = 2_000
 
@@ -37,8 +40,10 @@ function makeBackend(name: string, config: BackendConfig, deps: BackendsDeps): B
   const key = async () => {
     if (reference === undefined) return undefined
     const found = await deps.secret(reference)
-    if (found !== undefined && found !== '') return found
-    const reason = `its key is not there (${reference})`
+    if (found !== undefined && HEADER_TEXT.test(found)) return found
+    const isThere = found !== undefined && found !== ''
+    const what = isThere ? 'has characters that no header can hold' : 'is not there'
+    const reason = `its key ${what} (${reference})`
     const remedy = 'Set the variable or write the file that [mcp.inference] names as key'
     throw ToolsError.INFERENCE_UNAVAILABLE({ backend: name, reason, remedy })
   }

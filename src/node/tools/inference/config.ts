@@ -16,9 +16,15 @@ const models = z
 const url = z
   .url({ protocol: /^https?$/, error: 'wanted an http or https URL' })
   .max(2_048)
-  .refine((text) => !/^[a-z]+:\/\/[^/]*@/.test(text), {
-    error: 'wanted a URL without a name or password in it',
+  .refine((text) => isBare(text), {
+    error: 'wanted a URL without a name, password, query or fragment in it; a key goes into key',
   })
+
+/** As `URL` reads it, which takes `HTTP:me:secret@host` as well. */
+function isBare(text: string): boolean {
+  const { username, password, search, hash } = URL.parse(text) ?? {}
+  return [username, password, search, hash].every((part) => part === '')
+}
 
 /** Where a key is, never the key: configuration is printed and sent about. */
 const key = z

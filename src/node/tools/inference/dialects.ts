@@ -51,7 +51,7 @@ export const ollama: Dialect = {
 }
 
 function openaiChunk(event: JsonObject): Chunk {
-  if (event.error !== undefined) return { error: shown(event.error) }
+  if (isError(event.error)) return { error: shown(event.error) }
   const [choice] = listOf(event.choices)
   const { delta, finish_reason: finish } = isJsonObject(choice) ? choice : {}
   const text = isJsonObject(delta) ? delta.content : undefined
@@ -66,7 +66,7 @@ function openaiChunk(event: JsonObject): Chunk {
 }
 
 function ollamaChunk(line: JsonObject): Chunk {
-  if (line.error !== undefined) return { error: shown(line.error) }
+  if (isError(line.error)) return { error: shown(line.error) }
   const { message, done, done_reason: reason } = line
   const text = isJsonObject(message) ? message.content : undefined
   if (done !== true) return typeof text === 'string' ? { text } : {}
@@ -87,6 +87,11 @@ function listOf(value: Json | undefined): readonly Json[] {
 
 function countOf(value: Json | undefined): number {
   return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 ? value : 0
+}
+
+/** Some servers say in each event that there is none. */
+function isError(error: Json | undefined): error is Json {
+  return error !== undefined && error !== null
 }
 
 function shown(error: Json): string {

@@ -116,12 +116,72 @@ test('a key is shown as a bearer token and nowhere else; without it nothing is a
   assert.equal(inferenceConfig.safeParse({ one: { ...given.one, key: 'sk-123' } }).success, false)
 })
 
+test('a key that no header can hold, or that the server refuses, is named and never repeated', async () => {
+  const given = { one: { kind: 'openai', url: 'http://h:1', key: 'env:KEY', models: ['m'] } }
+  const { asked, run } = setup([], { key: 'sec\nret' }, given)
+  await assert.rejects(run(), (error: Error) => {
+    assert.match(error.message, /env:KEY/)
+    return !/sec|ret\b/.test(error.message.replace('secret', ''))
+  })
+  assert.equal(asked.length, 0)
+  for (const status of [401, 403]) {
+    const refused = setup(['{"error":"bad key: s***t"}'], { status, key: 'secret' }, given)
+    await assert.rejects(refused.run(), (error: Error) => {
+      assert.match(error.message, new RegExp(`status ${status}.*\\[mcp\\.inference\\.one\\] key`))
+      return !/s\*\*\*t/.test(error.message)
+    })
+  }
+})
+
+test('an error of null is none', async () => {
+  const { run } = setup([event({ error: null, choices: [{ delta: { content: 'a' } }] }), finish])
+  assert.equal((await run()).answer.text, 'a')
+})
+
+test('models whose names hide something are not listed', async () => {
+  const data = [{ id: 'good' }, { id: 'go\u202eod' }, { id: 'x\u001b[2J' }]
+  const given = { one: { kind: 'openai', url: 'http://h:1' } }
+  const { backends } = setup([JSON.stringify({ data })], {}, given)
+  await backends[0]?.look(new AbortController().signal)
+  assert.deepEqual(modelsOf(backends), ['good'])
+})
+
+test('what a server says of its failure is cleaned before it is repeated', async () => {
+  const { run } = setup([event({ error: { message: 'no\u001b[2J\u202eevil' } })])
+  await assert.rejects(run(), /the server says no\[2Jevil/)
+})
+
+test('a line that comes byte by byte costs what it has bytes, not their square', async () => {
+  let looked = 0
+  const line = 'y'.repeat(20_000)
+  const body = new ReadableStream<Uint8Array>({
+    start(controller) {
+      for (const char of `${line}\n`) controller.enqueue(new TextEncoder().encode(char))
+      controller.close()
+    },
+  })
+  const split = String.prototype.split
+  const counted = function (this: string, ...args: unknown[]) {
+    looked += this.length
+    return Reflect.apply(split, this, args) as string[]
+  }
+  Object.defineProperty(String.prototype, 'split', { value: counted, configurable: true })
+  try {
+    const read: string[] = []
+    for await (const one of linesOf(new Response(body))) read.push(one)
+    assert.deepEqual(read, [line])
+  } finally {
+    Object.defineProperty(String.prototype, 'split', { value: split, configurable: true })
+  }
+  assert.ok(looked < 10 * line.length, `${looked} characters were looked at`)
+})
+
 test('an answer that is cut off, refused, no JSON or too long is no half answer', async () => {
   const failed = coded('NODE_INFERENCE_FAILED')
   await assert.rejects(setup([delta('half')]).run(), failed)
   await assert.rejects(
-    setup(['{"error":"no"}'], { status: 401 }).run(),
-    /status 401: \{"error":"no"\}/,
+    setup(['{"error":"no"}'], { status: 400 }).run(),
+    /status 400: \{"error":"no"\}/,
   )
   await assert.rejects(
     setup(['data: {"error":{"message":"out of memory"}}\n']).run(),
@@ -221,6 +281,17 @@ test('linesOf() gives the same lines wherever the pieces are cut', async () => {
 test('the configuration refuses a URL with a password, and a name that is none', () => {
   const refused = (value: object) => assert.equal(inferenceConfig.safeParse(value).success, false)
   refused({ one: { kind: 'openai', url: 'http://me:secret@h:1' } })
+  for (const url of [
+    'HTTP://me:secret@h/v1',
+    'http:\\\\me:secret@h/v1',
+    'http:me:secret@h',
+    'http://me@h',
+  ]) {
+    refused({ one: { kind: 'openai', url } })
+  }
+  for (const url of ['http://h/v1?key=secret', 'http://h/v1#x']) {
+    refused({ one: { kind: 'openai', url } })
+  }
   refused({ one: { kind: 'openai', url: 'file:///etc/passwd' } })
   refused({ 'One Two': { kind: 'openai', url: 'http://h:1' } })
   refused({ one: { kind: 'magic' } })

@@ -5,6 +5,7 @@
  */
 
 import { type CodedError, WorkQueue } from '../../../base/index.ts'
+import { cleanText } from '../../../mcp/index.ts'
 import { isJsonObject, type Json, type JsonObject } from '../../../wire/index.ts'
 import type { Facility } from '../../shapes.ts'
 import { ToolsError } from '../../tools-errors.ts'
@@ -162,13 +163,13 @@ export class HttpBackend implements Backend {
       headers,
       redirect: 'error',
     })
-    if (!response.ok) throw this.#error(await failureText(response))
+    if (!response.ok) throw this.#error(await failureText(response, this.name))
     this.#state = { state: 'active' }
     return response
   }
 
   #error(reason: string) {
-    return ToolsError.INFERENCE_FAILED({ backend: this.name, reason: reason.slice(0, 700) })
+    return ToolsError.INFERENCE_FAILED({ backend: this.name, reason: cleanText(reason, 700) })
   }
 
   /** Who answers badly is there; who does not answer is unavailable. */
@@ -182,7 +183,7 @@ export class HttpBackend implements Backend {
 }
 
 function isModelName(value: Json): value is string {
-  return typeof value === 'string' && value.length > 0 && value.length <= MODEL_CHARS_MAX
+  return typeof value === 'string' && value !== '' && cleanText(value, MODEL_CHARS_MAX) === value
 }
 
 /** `fetch` hides what went wrong in the cause. */

@@ -9,6 +9,8 @@ const LINE_BYTES_MAX = 1_048_576
 const ANSWER_BYTES_MAX = 32 * 1_048_576
 /** How much of a failure's body is shown. */
 const FAILURE_CHARS_MAX = 500
+/** Unauthorized, and forbidden. */
+const REFUSING: readonly number[] = [401, 403]
 
 /** As `fetch`, so that tests need no socket. */
 export type Fetch = (url: string, init: RequestInit) => Promise<Response>
@@ -24,10 +26,14 @@ export async function* linesOf(response: Response): AsyncGenerator<string> {
   for await (const part of body as unknown as AsyncIterable<Uint8Array>) {
     bytes += part.length
     if (bytes > ANSWER_BYTES_MAX) throw tooLong(ANSWER_BYTES_MAX)
-    rest += decoder.decode(part, { stream: true })
-    const lines = rest.split('\n')
-    rest = lines.pop() ?? ''
-    for (const line of lines) if (line.trim() !== '') yield line.trimEnd()
+    // Only what is new is looked through: a line may come in a million pieces.
+    const [end = '', ...others] = decoder.decode(part, { stream: true }).split('\n')
+    rest += end
+    if (others.length > 0) {
+      const lines = [rest, ...others]
+      rest = lines.pop() ?? ''
+      for (const line of lines) if (line.trim() !== '') yield line.trimEnd()
+    }
     if (rest.length > LINE_BYTES_MAX) throw tooLong(LINE_BYTES_MAX)
   }
   rest += decoder.decode()
@@ -56,8 +62,14 @@ export async function bodyOf(response: Response): Promise<JsonObject> {
   return objectOf(text)
 }
 
-/** What a server said of its failure, cut short. */
-export async function failureText(response: Response): Promise<string> {
+/**
+ * What a server said of its failure, cut short; not what it says of our key, which it may repeat.
+ */
+export async function failureText(response: Response, backend: string): Promise<string> {
+  if (REFUSING.includes(response.status)) {
+    await response.body?.cancel().catch(() => undefined)
+    return `status ${response.status}; check [mcp.inference.${backend}] key`
+  }
   let text = ''
   try {
     for await (const line of linesOf(response)) {

@@ -84,10 +84,11 @@ async function complete(
     ...(temperature !== undefined && { temperature }),
     ...(stop.length > 0 && { customStopTriggers: [...stop] }),
   })
+  const isCut = done.response.length > ANSWER_CHARS_MAX
   const text = done.response.slice(0, ANSWER_CHARS_MAX)
   const { usedInputTokens, usedOutputTokens } = sequence.tokenMeter
   const tokens = { prompt: usedInputTokens, answer: usedOutputTokens }
-  return { text, finish: done.metadata.stopReason, tokens }
+  return { text, finish: isCut ? 'length' : done.metadata.stopReason, tokens }
 }
 
 /**

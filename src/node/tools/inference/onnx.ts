@@ -19,7 +19,8 @@ interface Session {
   release(): Promise<void>
 }
 
-interface OnnxTensor {
+/** A tensor as the runtime has it. */
+export interface OnnxTensor {
   readonly type: string
   readonly dims: readonly number[]
   readonly data: ArrayLike<number | bigint>
@@ -67,12 +68,20 @@ function toOnnx(onnx: Onnx, tensor: Tensor | undefined, input: string): OnnxTens
   return new onnx.Tensor(type, TYPED[type](data), dims)
 }
 
-function fromOnnx(backend: string, { type, dims, data }: OnnxTensor): Tensor {
+/** What JSON cannot hold is a failure, and not another number. */
+export function fromOnnx(backend: string, { type, dims, data }: OnnxTensor): Tensor {
   if (!isKnown(type)) {
     const reason = `it answered with a tensor of ${type}, which this tool does not hand on`
     throw ToolsError.INFERENCE_FAILED({ backend, reason })
   }
-  return { type, dims: dims.map(Number), data: Array.from(data, Number) }
+  const numbers = Array.from(data, Number)
+  const isExact = type === 'int64' ? Number.isSafeInteger : Number.isFinite
+  const odd = numbers.find((number) => !isExact(number))
+  if (odd !== undefined) {
+    const reason = `it answered with ${odd} in a tensor of ${type}, which JSON cannot hold exactly`
+    throw ToolsError.INFERENCE_FAILED({ backend, reason })
+  }
+  return { type, dims: dims.map(Number), data: numbers }
 }
 
 const TYPED: Readonly<Record<Tensor['type'], (data: readonly number[]) => object>> = {
