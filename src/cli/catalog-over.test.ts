@@ -22,6 +22,7 @@ function watched() {
       return now.tools
     },
     catalogCall: async () => ({ content: [] }),
+    catalogRead: async (uri: string) => ({ uri, mimeType: 'text/plain', text: '' }),
   }
   const catalog = catalogOver(node, clock, Promise.resolve())
   const unwatch = catalog.watch?.(() => {

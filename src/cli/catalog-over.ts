@@ -13,7 +13,7 @@ const LIST_MS = 60_000
  * assistant often asks only once, and a node that has just started knows nobody yet.
  */
 export function catalogOver(
-  node: Pick<NodeClient, 'catalogList' | 'catalogCall' | 'status'>,
+  node: Pick<NodeClient, 'catalogList' | 'catalogCall' | 'catalogRead' | 'status'>,
   clock: Clock,
   ready: Promise<unknown>,
 ): Catalog {
@@ -40,6 +40,7 @@ export function catalogOver(
       return tools
     },
     call: (name, args, options = {}) => node.catalogCall(name, args, options),
+    read: (uri, options = {}) => node.catalogRead(uri, options),
     watch(listener) {
       const life = new AbortController()
       // A node that does not answer has no other list; the next look may find it back.

@@ -90,6 +90,20 @@ export const CliError = defineErrors('CLI', {
       `Stopped the hard way: parts of the node were still busy after ${f.afterMs} ms. ` +
       'The data folder is safe; please report it with the log',
   },
+  OUTPUT_EXISTS: {
+    says: (f: { file: string }) =>
+      `Cannot write the result to "${f.file}": it is there already; ` +
+      'name another file, or write over it with --force',
+  },
+  OUTPUT_UNWRITABLE: {
+    says: (f: { file: string; found: string }) =>
+      `Cannot write the result to "${f.file}": ${f.found}; the tool ran`,
+  },
+  OUTPUT_BROKEN: {
+    says: (f: { bytes: number; wanted: number }) =>
+      `Cannot give the result: ${f.bytes} of its ${f.wanted} bytes came, or not as they were ` +
+      'sent; the tool ran, and no file was written',
+  },
   INTERNAL: {
     says: (f: { message: string }) =>
       `Cannot go on: ${f.message}. This is a bug of ours; please report it`,

@@ -12,7 +12,8 @@ import { CliError } from './errors.ts'
 
 /** The part of a stream that printing needs. */
 export interface Sink {
-  write(text: string): unknown
+  /** False where more should wait for `done`. */
+  write(text: string | Uint8Array, done?: () => void): unknown
   readonly isTTY?: boolean
   readonly columns?: number
   readonly rows?: number
@@ -72,6 +73,14 @@ export class Output {
   print(value: unknown, lines: (paint: Paint) => readonly string[]): void {
     if (this.json) this.#out.write(`${safeJson(value)}\n`)
     else for (const line of lines(this.paint)) this.#out.write(`${line}\n`)
+  }
+
+  /** Bytes as they are, for a program: nothing is cut or escaped. Resolves when more may come. */
+  async raw(bytes: Uint8Array): Promise<void> {
+    this.gone.throwIfAborted()
+    await new Promise<void>((resolve) => {
+      if (this.#out.write(bytes, resolve) !== false) resolve()
+    })
   }
 
   /** Progress and advice, for a person only. */

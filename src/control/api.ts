@@ -5,7 +5,6 @@
 
 import { z } from 'zod'
 import {
-  callResult,
   encoding,
   getReport,
   health,
@@ -26,15 +25,16 @@ import {
   VALUE_MAX,
 } from './shapes/api.ts'
 import { catalogOperations } from './shapes/catalog/api.ts'
-import { grantOperations, tokens } from './shapes/grants/api.ts'
+import { grantOperations } from './shapes/grants/api.ts'
 import { nameOperations } from './shapes/names/api.ts'
+import { CALL_BODY_BYTES_MAX, callOperations } from './shapes/output/api.ts'
 import { invited, toolEntry, toolsQuery } from './shapes/tools/api.ts'
+
+export { CALL_BODY_BYTES_MAX }
 
 const ADDRESS_MAX = 1_024
 const TIMEOUT_MS_MAX = 3_600_000
 const BODY_BYTES_MAX = 1_048_576
-/** Arguments of a tool may be as large as an MCP frame. */
-export const CALL_BODY_BYTES_MAX = 16_777_216
 
 const name = z.string().min(1).max(NAME_MAX)
 const peer = z.string().min(1).max(128).describe('A peer id in base58')
@@ -63,7 +63,6 @@ const remove = { method: 'DELETE', bodyBytesMax: BODY_BYTES_MAX } as const
 const target = z.string().min(1).max(ADDRESS_MAX).describe('A peer id, a multiaddr, or words')
 const peerParams = z.strictObject({ peer })
 const key = z.string().min(1).max(ADDRESS_MAX)
-const idempotencyKey = z.string().regex(/^[A-Za-z0-9_-]{16,64}$/)
 const waits = z.strictObject({ timeoutMs: timeoutMs.exactOptional() })
 
 const text = z.string()
@@ -177,26 +176,7 @@ export const operations = {
     query: toolsQuery,
     response: z.array(toolEntry).readonly(),
   },
-  call: {
-    ...callPost,
-    path: '/v1/call',
-    summary: 'Call a tool on whichever peer offers it',
-    body: z.strictObject({
-      tool: name,
-      args: json.default({}),
-      service: name.exactOptional(),
-      peer: peer.exactOptional(),
-      key: idempotencyKey.exactOptional().describe('The same each time this call is repeated'),
-      hedge: z
-        .union([z.literal(true), z.int().min(1).max(60_000)])
-        .exactOptional()
-        .describe('Ask a second peer after so many ms, or after thrice the usual time'),
-      explain: z.boolean().exactOptional().describe('Say who was considered, and why'),
-      timeoutMs: timeoutMs.exactOptional(),
-      grants: tokens.exactOptional(),
-    }),
-    response: callResult,
-  },
+  ...callOperations,
   catalogList: {
     ...get,
     path: '/v1/catalog',

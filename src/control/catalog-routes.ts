@@ -5,10 +5,11 @@ import type { Answer } from './api.ts'
 import type { Routes } from './routes.ts'
 import type { ServedNode } from './served-node.ts'
 
-type CatalogName = 'catalogWithheld' | 'catalogApprove' | 'catalogPin'
+type CatalogName = 'catalogRead' | 'catalogWithheld' | 'catalogApprove' | 'catalogPin'
 
 export function catalogRoutes({ catalog }: Pick<ServedNode, 'catalog'>): Pick<Routes, CatalogName> {
   return {
+    catalogRead: ({ uri }, signal) => catalog.read(uri, { signal }),
     async catalogWithheld(_given, signal) {
       const withheld = await catalog.withheld({ signal })
       return withheld.map(({ tool, why }) => ({ ...shown(tool), why }))

@@ -30,6 +30,7 @@ import type { LeaseEvent } from './lease.ts'
 import { findLocalNode } from './local-node.ts'
 import type { ServedStatus, Waits } from './served-node.ts'
 import { type StreamEvent, streamEvent } from './shapes/api.ts'
+import { type OutputHead, outputHead } from './shapes/tools/api.ts'
 import { HttpTransport, type TransportOptions } from './transport.ts'
 
 /** Three heartbeats of the node: after this long without a word it is taken to be gone. */
@@ -52,6 +53,8 @@ export interface RemoteCall {
   readonly hedge?: number | true
   readonly explain?: boolean
   readonly grants?: readonly string[]
+  /** Of the blinded service to call. */
+  readonly invitation?: string
 }
 
 /** One node, asked over its API; dispose of it to let go of its connections. */
@@ -127,6 +130,15 @@ export class ControlClient implements AsyncDisposable {
     return this.#ask('call', request, options) as Promise<CallResult>
   }
 
+  /** The same, for a result that is not to be held: what it is, and its bytes as they come. */
+  async callOutput(
+    request: RemoteCall,
+    options: Waits = {},
+  ): Promise<{ readonly head: OutputHead; readonly parts: AsyncIterable<Uint8Array> }> {
+    const { line, parts } = await this.#transport.download('callOutput', request, options)
+    return { head: outputHead.parse(line), parts }
+  }
+
   catalogList(options: Waits = {}): Promise<readonly ToolInfo[]> {
     return this.#ask('catalogList', {}, options) as Promise<readonly ToolInfo[]>
   }
@@ -134,6 +146,11 @@ export class ControlClient implements AsyncDisposable {
   /** Calls a tool by the unique name that `catalogList` gave it. */
   catalogCall(name: string, args: ToolArgs, options: Waits = {}): Promise<ToolResult> {
     return this.#ask('catalogCall', { name, args }, options) as Promise<ToolResult>
+  }
+
+  /** A part of a result above one frame, by the address that its call answered with. */
+  catalogRead(uri: string, options: Waits = {}): Promise<Answer<'catalogRead'>> {
+    return this.#ask('catalogRead', { uri }, options)
   }
 
   /** Tools that assistants are not shown, and why. */

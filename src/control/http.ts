@@ -10,6 +10,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { type Clock, firstUse, type Logger, type Registry } from '../base/index.ts'
 import { parseJson } from '../wire/index.ts'
 import { type Given, type Operation, type OperationName, operations } from './api.ts'
+import { callToOutput } from './call-output.ts'
 import { DOCS_PATHS, Docs, type DocsDocument } from './docs.ts'
 import { errorBody, sendError, statusOf } from './error-reply.ts'
 import { ControlError } from './errors.ts'
@@ -77,7 +78,7 @@ export async function createApi(deps: ApiDeps, probes: Probes, waitMs: number): 
     const error = ControlError.ROUTE_UNKNOWN({ method: request.method, path })
     return refuse(deps, error, { request, reply })
   })
-  mount(app, createRoutes(deps, waitMs), specialRoutes(app, deps, probes))
+  mount(app, createRoutes(deps, waitMs), specialRoutes(app, deps, { probes, waitMs }))
   await app.ready()
   const docs = new Docs(() => app.swagger() as DocsDocument)
   return {
@@ -199,7 +200,11 @@ function probeRoutes(probes: Probes): Special {
   return Object.fromEntries(routes)
 }
 
-function specialRoutes(app: FastifyInstance, deps: ApiDeps, probes: Probes) {
+function specialRoutes(
+  app: FastifyInstance,
+  deps: ApiDeps,
+  { probes, waitMs }: { readonly probes: Probes; readonly waitMs: number },
+) {
   const { node, token, feed, clock, log } = deps
   return {
     ...probeRoutes(probes),
@@ -215,6 +220,10 @@ function specialRoutes(app: FastifyInstance, deps: ApiDeps, probes: Probes) {
     async exposeAttached(spec: Given<'exposeAttached'>, { reply }) {
       const lease = { spec, response: reply.raw, gone: goneSignal(reply.raw) }
       await holdLease({ services: node.services, clock, log }, lease, () => void reply.hijack())
+    },
+    async callOutput(given: Given<'callOutput'>, { reply }) {
+      const output = { given, response: reply.raw, gone: goneSignal(reply.raw), waitMs }
+      await callToOutput({ node, clock, log }, output, () => void reply.hijack())
     },
   } satisfies Partial<Record<OperationName, (given: never, call: Parameters<Serve>[1]) => unknown>>
 }

@@ -31,3 +31,4 @@ export type {
   Waits,
 } from './served-node.ts'
 export type { StreamEvent } from './shapes/api.ts'
+export { explanationIn } from './shapes/calls/api.ts'

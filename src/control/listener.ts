@@ -18,10 +18,19 @@ const PORTS_TRIED_MAX = 20
 const CONNECTIONS_MAX = 256
 const HEADER_BYTES_MAX = 16_384
 const HEADERS_MAX = 64
-const HEADERS_TIMEOUT_MS = 10_000
-const RECEIVE_TIMEOUT_MS = 60_000
 const KEEP_ALIVE_MS = 5_000
-const TIMEOUT_CHECK_MS = 5_000
+
+/**
+ * How long whoever sends a request may take for its head and for all of it, and the pace of
+ * looking.
+ */
+interface ReceiveTimes {
+  readonly headMs: number
+  readonly wholeMs: number
+  readonly checkMs: number
+}
+
+const RECEIVE_TIMES: ReceiveTimes = { headMs: 10_000, wholeMs: 60_000, checkMs: 5_000 }
 
 export type Handle = (request: IncomingMessage, response: ServerResponse) => void
 
@@ -35,6 +44,7 @@ export interface ListenerOptions {
   readonly guard: Guard
   readonly random: Random
   readonly handle: Handle
+  readonly times?: ReceiveTimes
 }
 
 export interface Listener {
@@ -68,13 +78,14 @@ export function correlationOf(request: IncomingMessage): string {
   return String(request.headers[CORRELATION_HEADER])
 }
 
-function createGuardedServer({ guard, random, handle }: ListenerOptions): Server {
+function createGuardedServer(options: ListenerOptions): Server {
+  const { guard, random, handle, times = RECEIVE_TIMES } = options
   const server = createServer(
     {
-      requestTimeout: RECEIVE_TIMEOUT_MS,
-      headersTimeout: HEADERS_TIMEOUT_MS,
+      requestTimeout: times.wholeMs,
+      headersTimeout: times.headMs,
       keepAliveTimeout: KEEP_ALIVE_MS,
-      connectionsCheckingInterval: TIMEOUT_CHECK_MS,
+      connectionsCheckingInterval: times.checkMs,
       maxHeaderSize: HEADER_BYTES_MAX,
       // A missing host is refused by the guard, with a code.
       requireHostHeader: false,

@@ -21,6 +21,7 @@ export const SPECIAL = [
   'openapi',
   'events',
   'exposeAttached',
+  'callOutput',
 ] as const
 type SpecialName = (typeof SPECIAL)[number]
 export type PlainName = Exclude<OperationName, SpecialName>

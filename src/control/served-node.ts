@@ -7,6 +7,8 @@ import type { PeerId } from '../identity/index.ts'
 import type {
   CallResult,
   CatalogTool,
+  OnLarge,
+  ResultPart,
   ServiceSpec,
   ServiceStatus,
   ToolArgs,
@@ -57,6 +59,10 @@ export interface CallTarget extends Waits {
   readonly timeoutMs?: number
   /** Tokens to show besides those that the node holds. */
   readonly grants?: readonly string[]
+  /** Of the blinded service to call. */
+  readonly invitation?: string
+  /** Takes a result above one frame in parts, in place of having it whole in memory. */
+  readonly onlarge?: OnLarge
 }
 
 /** A record of the DHT with its value as bytes; how to write them down is the API's question. */
@@ -116,6 +122,8 @@ export interface ServedNode {
   readonly catalog: {
     list(options: Waits): Promise<readonly ToolInfo[]>
     call(name: string, args: ToolArgs, options: Waits): Promise<ToolResult>
+    /** A part of a result above one frame. */
+    read(uri: string, options: Waits): Promise<ResultPart>
     /** What assistants are not shown until a person approves it. */
     withheld(options: Waits): Promise<readonly WithheldTool[]>
     approve(name: string, options: Waits): Promise<CatalogTool>

@@ -10,6 +10,9 @@ import { ProvenAgent } from './proven-agent.ts'
 import type { Waits } from './served-node.ts'
 import { errorBody } from './shapes/api.ts'
 
+const LINE_FEED = 0x0a
+/** What stands in front of bytes is short. */
+const LINE_BYTES_MAX = 65_536
 /** Twice the largest result of a tool, as JSON; nothing the API says is longer. */
 const ANSWER_BYTES_MAX = 67_108_864
 
@@ -76,6 +79,33 @@ export class HttpTransport {
     }
   }
 
+  /**
+   * The first line of an answer, as JSON, and the bytes after it; leaving them ends the request.
+   */
+  async download<Name extends OperationName>(
+    name: Name,
+    sent: Sent<Name>,
+    options: Waits,
+  ): Promise<{ readonly line: unknown; readonly parts: AsyncIterable<Uint8Array> }> {
+    const response = await this.#send(name, sent as Values, options)
+    const status = response.statusCode ?? 0
+    if (status !== 200) throw errorFrom(name, status, jsonOf(await textOf(response, name)))
+    const chunks: AsyncIterator<Uint8Array> = response[Symbol.asyncIterator]()
+    let head: Uint8Array = new Uint8Array()
+    while (!head.includes(LINE_FEED)) {
+      const next = await chunks.next()
+      if (next.done === true || head.length > LINE_BYTES_MAX) {
+        response.destroy()
+        throw ControlError.ANSWER_MALFORMED({ operation: name, status })
+      }
+      head = Buffer.concat([head, next.value])
+    }
+    const end = head.indexOf(LINE_FEED)
+    const line = jsonOf(Buffer.from(head.subarray(0, end)).toString('utf8'))
+    const reached = (error: unknown) => this.#unreachable('it ended within the result', error)
+    return { line, parts: rest(response, { first: head.subarray(end + 1), chunks, reached }) }
+  }
+
   close(): void {
     this.#agent.destroy()
   }
@@ -120,6 +150,30 @@ export class HttpTransport {
   #unreachable(reason: string, cause: unknown): CodedError {
     const { name: node, start } = this.#options
     return ControlError.NODE_UNREACHABLE({ node, reason, start }, cause)
+  }
+}
+
+interface Rest {
+  readonly first: Uint8Array
+  readonly chunks: AsyncIterator<Uint8Array>
+  readonly reached: (error: unknown) => Error
+}
+
+async function* rest(
+  response: IncomingMessage,
+  { first, chunks, reached }: Rest,
+): AsyncGenerator<Uint8Array> {
+  try {
+    if (first.length > 0) yield first
+    for (;;) {
+      const next = await chunks.next().catch((error: unknown) => {
+        throw reached(error)
+      })
+      if (next.done === true) return
+      yield next.value
+    }
+  } finally {
+    response.destroy()
   }
 }
 

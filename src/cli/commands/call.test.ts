@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { BOB, type Setup, setup } from '../../../test/support/cli-context.ts'
 import { coded } from '../../../test/support/expect.ts'
+import { CodedError } from '../../base/index.ts'
 import { operations } from '../../control/api.ts'
 import type { CallResult } from '../../mcp/index.ts'
 import { call } from './call.ts'
@@ -14,11 +15,12 @@ const sum: CallResult = {
   attempts,
 }
 
-function calling(given: Setup, result: CallResult = sum) {
+function calling(given: Setup, result: CallResult | CodedError = sum) {
   const requests: unknown[] = []
   const node = {
     async call(request: object) {
       requests.push(request)
+      if (result instanceof CodedError) throw result
       return result
     },
   }
@@ -110,9 +112,15 @@ test('call refuses a time that the API would refuse, before it connects', async 
 
 test('call says on stderr who was considered and tried, and why', async () => {
   const offer = { peer: BOB, service: 'sums', idempotent: true, local: false, connected: true }
+  const shown = { success: 0.98, load: 40, inWork: 2, grants: 1, missing: null }
+  const refused = { success: null, load: null, missing: 'ACCESS_GRANT_MISSING' }
+  const worse = { ...refused, behind: 'expected time' as const }
   const explain = {
     found: { asked: 5, silent: 1, cached: false, ms: 12 },
-    considered: [{ ...offer, latencyMs: 3.25, failures: 0 }],
+    considered: [
+      { ...offer, latencyMs: 3.25, failures: 0, ...shown, behind: null },
+      { ...offer, latencyMs: 9, failures: 0, ...shown, ...worse },
+    ],
     tried: [{ peer: BOB, path: 'quic', ms: 3, code: 'ok', atMs: 12 }],
   }
   const options = { explain: true, hedge: '50', key: 'a-key-of-my-own-1' }
@@ -124,9 +132,28 @@ test('call says on stderr who was considered and tried, and why', async () => {
   const wanted = { explain: true, hedge: 50, key: 'a-key-of-my-own-1' }
   assert.deepEqual(requests, [{ tool: 'get-sum', args: {}, ...wanted }])
   assert.equal(stdout.text, 'The sum of 2 and 40 is 42.\n', 'the answer alone')
-  assert.match(stderr.text, /considered: 1, found in 12 ms; 5 asked, 1 did not answer/)
-  assert.match(stderr.text, /no failures, connected, answers in 3\.3 ms, may run twice/)
+  assert.match(stderr.text, /considered: 2, found in 12 ms; 5 asked, 1 did not answer/)
+  assert.match(
+    stderr.text,
+    /1 +\S+ +sums +3\.3 ms +98 % +40 % +2 +1 +first, no failures, connected/,
+  )
+  assert.match(stderr.text, /2 +\S+ +sums +9\.0 ms +- +- +2 +ACCESS_GRANT_MISSING +behind by exp/)
   assert.match(stderr.text, /12 ms +\S+ +quic +3 ms +ok/)
+})
+
+test('call says of a call that failed as well who was considered, and what was missing', async () => {
+  const explain = {
+    found: { asked: 5, silent: 1, cached: false, ms: 12 },
+    considered: [],
+    tried: [{ peer: BOB, path: 'quic', ms: 3, code: 'ACCESS_GRANT_MISSING', atMs: 12 }],
+  }
+  const failure = new CodedError('MCP_GRANT_REFUSED', { explain }, { says: () => 'Cannot' })
+  const { context, stderr } = calling({ args: ['x'], options: { explain: true } }, failure)
+  await assert.rejects(call.run(context), coded('MCP_GRANT_REFUSED'))
+  assert.match(stderr.text, /12 ms +\S+ +quic +3 ms +ACCESS_GRANT_MISSING/)
+  const plain = calling({ args: ['x'] }, failure)
+  await assert.rejects(call.run(plain.context), coded('MCP_GRANT_REFUSED'))
+  assert.equal(plain.stderr.text, '')
 })
 
 test('call takes a time for --hedge, or auto, and nothing else', async () => {

@@ -1,7 +1,10 @@
+import { resolve } from 'node:path'
+import { CodedError } from '../../base/index.ts'
+import { explanationIn } from '../../control/index.ts'
 import type { CallResult } from '../../mcp/index.ts'
 import { isJsonObject } from '../../wire/index.ts'
 import { explained } from '../call-explained.ts'
-import type { Command } from '../command.ts'
+import type { Command, Context } from '../command.ts'
 import { CliError } from '../errors.ts'
 import {
   flagOption,
@@ -12,6 +15,8 @@ import {
   textOption,
 } from '../options.ts'
 import { clean } from '../output.ts'
+import { checkPlace, printResult, writeResult } from '../result-file.ts'
+import type { NodeClient } from '../rooms.ts'
 
 /** As long as the API lets a call take. */
 const CALL_MS_MAX = 3_600_000
@@ -34,6 +39,15 @@ export const call: Command = {
       help: 'a token to show besides those that the node holds (repeatable)',
       many: true,
     },
+    {
+      flags: '--invitation <text>',
+      help: 'the tool is of the blinded service that this invites to',
+    },
+    {
+      flags: '--output <file>',
+      help: 'write the result there as it comes, as JSON; - is standard output',
+    },
+    { flags: '--force', help: 'write over the file of --output' },
     { flags: '--explain', help: 'say who was considered and tried, and why' },
   ],
   examples: [
@@ -43,7 +57,8 @@ export const call: Command = {
   timeoutMs: 30_000,
   nodeKeepsTime: true,
 
-  async run({ args, connect, options, out, signal, timeoutMs }) {
+  async run(context) {
+    const { args, connect, options, out, signal, timeoutMs } = context
     const tool = required(args, 0, { command: 'call', expected: 'the name of a tool' })
     const toolArgs = parseToolArgs(args[1] ?? '{}')
     if (timeoutMs !== undefined && timeoutMs > CALL_MS_MAX) {
@@ -56,6 +71,9 @@ export const call: Command = {
     const hedge = parseHedge(options.hedge)
     const explain = flagOption(options, 'explain')
     const grants = listOption(options, 'grant')
+    const invitation = textOption(options, 'invitation')
+    const output = outputOf(context)
+    if (output !== undefined && output !== '-') await checkPlace(output, isForced(context))
     await using node = await connect()
     const request = {
       tool,
@@ -67,12 +85,58 @@ export const call: Command = {
       ...(hedge && { hedge }),
       ...(explain && { explain }),
       ...(grants && { grants }),
+      ...(invitation && { invitation }),
     }
-    const result = await node.call(request, { signal })
+    if (output !== undefined) {
+      await toOutput(context, node, { request, output })
+      return
+    }
+    const result = await node.call(request, { signal }).catch((error: unknown) => {
+      const facts = error instanceof CodedError && explain ? (error as CodedError).facts : undefined
+      const why = explanationIn(facts)
+      if (why !== undefined) for (const line of explained(why, out.paint)) out.note(line)
+      throw error
+    })
     out.print(result, () => lines(result))
     if (result.explain) for (const line of explained(result.explain, out.paint)) out.note(line)
     if (result.isError === true) throw CliError.TOOL_FAILED({ tool, peer: result.peer })
   },
+}
+
+/** The file to write to; `-` is standard output. */
+function outputOf({ options, cwd }: Context): string | undefined {
+  const output = textOption(options, 'output')
+  if (output === undefined && !flagOption(options, 'force')) return undefined
+  if (output === undefined || flagOption(options, 'explain')) {
+    throw CliError.USAGE({ command: 'call', expected: '--force with --output, without --explain' })
+  }
+  return output === '-' ? output : resolve(cwd, output)
+}
+
+function isForced({ options }: Context): boolean {
+  return flagOption(options, 'force')
+}
+
+async function toOutput(
+  context: Context,
+  node: NodeClient,
+  {
+    request,
+    output,
+  }: { readonly request: Parameters<NodeClient['callOutput']>[0]; readonly output: string },
+): Promise<void> {
+  const { out, signal } = context
+  const incoming = await node.callOutput(request, { signal })
+  const { head } = incoming
+  const failed =
+    output === '-'
+      ? await printResult(out, incoming)
+      : await writeResult(output, incoming, { force: isForced(context), signal })
+  if (output !== '-') {
+    const told = { file: output, ...head, isError: failed }
+    out.print(told, () => [`${head.bytes} bytes of peer ${head.peer} in ${clean(output)}`])
+  }
+  if (failed) throw CliError.TOOL_FAILED({ tool: request.tool, peer: head.peer })
 }
 
 /** Milliseconds, or true where nobody said how many. */

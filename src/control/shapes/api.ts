@@ -4,6 +4,7 @@
  */
 
 import { z } from 'zod'
+import { attempt, explanation } from './calls/api.ts'
 import { exposure } from './grants/api.ts'
 import { facility, portMapping, reachability } from './reach/api.ts'
 import { publicity, told } from './tools/api.ts'
@@ -98,32 +99,6 @@ export const toolResult = z.object({
   content: z.array(z.unknown()).readonly(),
   structuredContent: json.optional(),
   isError: z.boolean().optional(),
-})
-
-const attempt = z.object({ peer: z.string(), path: z.string(), ms: z.number(), code: z.string() })
-
-const explanation = z.object({
-  found: z.object({
-    asked: z.number(),
-    silent: z.number(),
-    cached: z.boolean(),
-    ms: z.number(),
-  }),
-  considered: z
-    .array(
-      z.object({
-        peer: z.string(),
-        service: z.string(),
-        idempotent: z.boolean(),
-        local: z.boolean(),
-        connected: z.boolean(),
-        latencyMs: z.number().nullable(),
-        failures: z.number(),
-      }),
-    )
-    .readonly()
-    .describe('Best first'),
-  tried: z.array(attempt.extend({ atMs: z.number() })).readonly(),
 })
 
 export const callResult = toolResult.extend({

@@ -17,6 +17,13 @@ const catalogTool = z.object({
 })
 
 export const catalogOperations = {
+  catalogRead: {
+    ...post,
+    path: '/v1/catalog/read',
+    summary: 'Read a part of a result above one frame, which a call by unique name answered with',
+    body: z.strictObject({ uri: z.string().min(1).max(128) }),
+    response: z.object({ uri: z.string(), mimeType: z.string(), text: z.string() }),
+  },
   catalogWithheld: {
     ...get,
     path: '/v1/catalog/withheld',

@@ -3,10 +3,12 @@
 import { z } from 'zod'
 
 const NAME_MAX = 256
-const INVITATION_MAX = 1_024
+const INVITATION_MAX = 1_400
 const ARGUMENT = '[A-Za-z0-9_.-]{1,64}(?::[a-z]{1,8})?'
 
 const name = z.string().min(1).max(NAME_MAX)
+/** What whoever offers a blinded service gave out. */
+export const invitationText = z.string().min(1).max(INVITATION_MAX)
 
 /** What `GET /v1/tools` takes; `accepts` is a list such as `a:number,b`. */
 export const toolsQuery = z.strictObject({
@@ -21,7 +23,7 @@ export const toolsQuery = z.strictObject({
     .regex(new RegExp(`^${ARGUMENT}(?:,${ARGUMENT}){0,31}$`))
     .exactOptional()
     .describe('Arguments, each with a type of JSON Schema where it matters: a:number,b'),
-  invitation: z.string().min(1).max(INVITATION_MAX).exactOptional(),
+  invitation: invitationText.exactOptional(),
 })
 
 const tags = z.array(z.string().max(32)).max(16).readonly()
@@ -60,5 +62,14 @@ export const toolEntry = z.object({
   idempotent: z.boolean(),
   ...toldOfTool,
 })
+
+/** The first line of an answer that is a result as it is. */
+export const outputHead = z.object({
+  peer: z.string(),
+  bytes: z.int().min(0).describe('How long what follows this line is'),
+  sha256: z.string().describe('Of what follows this line'),
+  isError: z.boolean(),
+})
+export type OutputHead = z.infer<typeof outputHead>
 
 export const invited = z.object({ invitation: z.string() })
