@@ -12,6 +12,13 @@ const SHORT = { nodes: 10, services: 3, searches: 20 }
 /** On a machine with other work to do; a quiet one takes a minute. */
 const PUBLISH_CAP_MS = 1_200_000
 const POLL_MS = 200
+const PROGRESS_MS = 15_000
+
+/** What a process has still to write: nodes that are not done, and writes that are. */
+interface Written {
+  readonly nodes: number
+  readonly writes: number
+}
 
 interface Found {
   readonly times: readonly number[]
@@ -21,13 +28,16 @@ interface Found {
 async function measure(run: Run): Promise<Measured> {
   const { nodes, services, searches } = run.short ? SHORT : FULL
   const workers = await Promise.all(Array.from({ length: PROCESSES }, () => run.start(SIDE)))
+  const forming = performance.now()
   await form(workers, nodes)
+  const formed = Math.round((performance.now() - forming) / 1_000)
+  process.stderr.write(`mcp-discovery: ${nodes} nodes formed in ${formed} s\n`)
   const each = nodes / PROCESSES
   const began = performance.now()
   await Promise.all(
     workers.map((worker, i) => worker.call('publish', { first: i * each, services })),
   )
-  await Promise.all(workers.map(allPublished))
+  await allPublished(workers, nodes)
   const published = (performance.now() - began) / 1_000
   const total = nodes * services
   process.stderr.write(`mcp-discovery: ${total} services on ${nodes} nodes are published\n`)
@@ -47,10 +57,23 @@ async function measure(run: Run): Promise<Measured> {
   }
 }
 
-async function allPublished(worker: WorkerProcess): Promise<void> {
-  const until = performance.now() + PUBLISH_CAP_MS
-  while ((await worker.call<number>('unpublished')) > 0) {
-    if (performance.now() > until) throw new TypeError('not all was published in time')
+/** Says now and then how far it is: on a busy machine it takes many minutes. */
+async function allPublished(workers: readonly WorkerProcess[], nodes: number): Promise<void> {
+  const began = performance.now()
+  let said = began
+  for (;;) {
+    const counts = await Promise.all(workers.map((worker) => worker.call<Written>('unpublished')))
+    const left = counts.reduce((sum, { nodes: count }) => sum + count, 0)
+    if (left === 0) return
+    const now = performance.now()
+    if (now - began > PUBLISH_CAP_MS) throw new TypeError('not all was published in time')
+    if (now - said >= PROGRESS_MS) {
+      said = now
+      const writes = counts.reduce((sum, { writes: count }) => sum + count, 0)
+      const seconds = Math.round((now - began) / 1_000)
+      const done = `${nodes - left} of ${nodes} nodes published`
+      process.stderr.write(`mcp-discovery: ${done}, ${writes} writes in ${seconds} s\n`)
+    }
     await wait(POLL_MS)
   }
 }

@@ -21,7 +21,10 @@ interface Line {
   readonly answered: number
   readonly unknown: number
   readonly other: number
-  readonly ranTwice: number
+  /** A key ran at both: the caller moved on although the first had run. */
+  readonly ranAtBoth: number
+  /** A key ran at one callee more than once: its journal let it. */
+  readonly ranAgain: number
   readonly slowestMs: number
 }
 
@@ -36,7 +39,8 @@ function lineOf(fault: string, tool: string, calls: readonly CallReport[]): Line
     answered,
     unknown,
     other: calls.length - answered - unknown,
-    ranTwice: count(({ ran }) => ran > 1),
+    ranAtBoth: count(({ ran }) => new Set(ran).size > 1),
+    ranAgain: count(({ ran, ranAgain }) => /A.*A|B.*B/.test(ran) || ranAgain !== ''),
     slowestMs: Math.round(Math.max(...calls.map(({ ms }) => ms))),
   }
 }
@@ -70,7 +74,7 @@ const lines = FAULTS.flatMap((fault) => {
 if (values.json) process.stdout.write(`${JSON.stringify(lines)}\n`)
 // biome-ignore lint/suspicious/noConsole: a table is what it prints.
 else console.table(lines)
-const wrong = lines.filter(({ tool, runs: all, answered, other, ranTwice }) => {
-  return other > 0 || ranTwice > 0 || (tool === 'steady' && answered < all)
+const wrong = lines.filter(({ tool, runs: all, answered, other, ranAtBoth, ranAgain }) => {
+  return other > 0 || ranAtBoth > 0 || ranAgain > 0 || (tool === 'steady' && answered < all)
 })
 process.exitCode = wrong.length === 0 ? 0 : 1

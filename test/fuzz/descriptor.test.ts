@@ -41,7 +41,8 @@ const CORPUS: readonly Uint8Array[] = [
   encodeDescriptor(describe({ ...head, tools: [] })),
   encodeDescriptor(describe({ ...head, tools: [testTool('add'), testTool('sub')] })),
   encodeDescriptor(describe({ ...head, tools: many })),
-  encodeIndex(peer, ['calc', 'echo']),
+  utf8(JSON.stringify({ v: 1, peer, services: ['calc', 'echo'] })),
+  encodeIndex(peer, [describe(full), describe({ ...head, service: 'big', tools: many })]),
   encodeIndex(peer, []),
 ]
 
@@ -104,7 +105,9 @@ test(`decodeIndex() survives whatever it is given (seed ${SEED})`, () => {
       const services = decoded(() => decodeIndex(bytes, peer))
       if (services === undefined) return
       assert.ok(services.length <= SERVICES_MAX)
-      assert.deepEqual(encodeIndex(peer, services), Uint8Array.from(bytes))
+      assert.ok(services.every(({ whole }) => whole === null || whole.peer === peer))
+      const text = JSON.stringify(JSON.parse(fromUtf8(bytes)))
+      assert.deepEqual(utf8(text), Uint8Array.from(bytes))
     }),
     { numRuns: CASES, seed: SEED },
   )

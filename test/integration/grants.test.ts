@@ -51,7 +51,8 @@ test('a service that is not public answers whoever has a grant, within the grant
   await using net = await pair()
   const { host, caller } = net
   await host.node.expose(SERVICE, [read], { allow: 'granted' })
-  await refused(readAt(caller, host), 'ACCESS_GRANT_MISSING', /p2p grant files/)
+  const asks = /p2p grant files --to .*; "--tool read" is enough for this call/
+  await refused(readAt(caller, host), 'ACCESS_GRANT_MISSING', asks)
 
   const to = caller.node.peerId
   const asked = { to, service: SERVICE, tool: 'read', args: inShared }

@@ -110,6 +110,13 @@ test('a blinded service is found and called by who was invited, and by nobody el
     assert.deepEqual(await names(stranger, query), [], JSON.stringify(query))
   }
   assert.deepEqual(await names(stranger, { text: 'two numbers' }), [])
+  const target = { service: 'secret-calc', peer: far.node.peerId }
+  await stranger.node.connect(addressOf(far, 'tcp'))
+  const byName = stranger.node.tools.call('add', { a: 1, b: 1 }, target)
+  await assert.rejects(byName, /MCP_SERVICE_UNKNOWN/)
+  const guessed = stranger.node.tools.call('add', { a: 1, b: 1 }, { ...target, service: 'absent' })
+  await assert.rejects(guessed, /MCP_SERVICE_UNKNOWN/)
+  await stranger.node.tools.call('add', { a: 1, b: 1 }, { ...target, invitation })
   const open = far.node.services.invitation('nothing')
   await assert.rejects(open, coded('MCP_SERVICE_UNKNOWN'))
 })

@@ -209,12 +209,18 @@ test('run_inference streams from both kinds of server, by grant, and says what i
   assert.equal(two.structuredContent?.text, 'ollama hi')
   assert.deepEqual(two.structuredContent.tokens, { prompt: 3, answer: 2 })
 
+  const unavailable = [
+    [{ prompt: 'x', backend: 'gone' }, /127\.0\.0\.1:9/],
+    [{ prompt: 'x', backend: 'cloud', model: 'gpt-parrot' }, /NO_SUCH_KEY/],
+  ] as const
+  for (const [args, place] of unavailable) {
+    const own = JSON.stringify((await far.tools.call('run_inference', args)).content)
+    assert.match(own, place, 'its owner is told where it is')
+    const told = JSON.stringify((await run(args)).content)
+    assert.match(told, /NODE_INFERENCE_UNAVAILABLE.*(gone|cloud)/)
+    assert.doesNotMatch(told, place)
+  }
   for (const [args, wanted] of [
-    [{ prompt: 'x', backend: 'gone' }, /NODE_INFERENCE_UNAVAILABLE.*127\.0\.0\.1:9/],
-    [
-      { prompt: 'x', backend: 'cloud', model: 'gpt-parrot' },
-      /NODE_INFERENCE_UNAVAILABLE.*NO_SUCH_KEY/,
-    ],
     [{ prompt: 'x', model: 'gpt-5', backend: 'near' }, /NODE_INFERENCE_MODEL_UNKNOWN.*gpt-parrot/],
     [{ prompt: 'x', messages: [{ role: 'user', content: 'y' }] }, /exactly one/],
   ] as const) {

@@ -142,7 +142,13 @@ export async function startNode(
   child.stderr?.on('data', (chunk: Buffer) => {
     log = (log + chunk.toString()).slice(-1_000_000)
   })
-  const ready = await readyLine(child, () => log, options.timeoutMs ?? 30_000)
+  const ready = await readyLine(child, () => log, options.timeoutMs ?? 30_000).catch(
+    (error: unknown) => {
+      // Nobody else knows of it: it would keep its test from ending.
+      child.kill('SIGKILL')
+      throw error
+    },
+  )
   return new CliNode({ child, ready, dataDir, options, log: () => log })
 }
 

@@ -90,8 +90,8 @@ export interface Duo extends AsyncDisposable {
   readonly journal: Journal
   readonly outcomes: Outcomes
   readonly metrics: Registry
-  /** A raw stream of Alice to Bob's server, as Alice holds it. */
-  open(): Channel
+  /** A raw stream of Alice, or another peer, to Bob's server, as that peer holds it. */
+  open(peer?: PeerId): Channel
   /** Breaks every stream, as a killed peer does. */
   cut(): void
 }
@@ -118,14 +118,15 @@ export async function duo({ folder, admit = () => {}, config = {} }: DuoOptions)
   let serve: (channel: Channel) => Promise<void> = async () => {}
   const streams = new Set<Channel>()
   const host = {
+    self: BOB,
     handle: async (_: Protocol, handler: typeof serve) => {
       serve = handler
     },
     open: async () => open(),
     ping: async () => 1,
   }
-  const open = () => {
-    const [near, far] = channelPair(ALICE, BOB)
+  const open = (peer = ALICE) => {
+    const [near, far] = channelPair(peer, BOB)
     streams.add(near)
     void serve(far).finally(() => streams.delete(near))
     return near

@@ -140,6 +140,9 @@ export function fakeNode(over: Partial<ServedNode> = {}): FakeNode {
       withheld: async (...args) => {
         return note('catalog.withheld', args, [{ tool: catalogTool, why: 'changed' as const }])
       },
+      read: async (...args) => {
+        return note('catalog.read', args, { uri: args[0], mimeType: 'application/json', text: '' })
+      },
       approve: async (...args) => note('catalog.approve', args, catalogTool),
       pin: async (...args) => note('catalog.pin', args, catalogTool),
     },

@@ -158,4 +158,8 @@ async function inLanes(count: number, work: (i: number) => Promise<void>): Promi
   await Promise.all(Array.from({ length: LANES }, lane))
 }
 
-await serveWorker({ begin, form, publish, unpublished: () => unpublished, find, search })
+function written() {
+  return { nodes: unpublished, writes: nodes.reduce((sum, { written: count }) => sum + count, 0) }
+}
+
+await serveWorker({ begin, form, publish, unpublished: written, find, search })

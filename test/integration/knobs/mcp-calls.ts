@@ -1,10 +1,18 @@
 /** What the knobs of calls that must run once change: how long they are known, and asked for. */
 
-import { seededRandom, silentLog } from '../../../src/base/index.ts'
-import { Journal, Outcomes, SqliteJournal } from '../../../src/mcp/index.ts'
+import { Registry, seededRandom, silentLog } from '../../../src/base/index.ts'
+import { generateKeys } from '../../../src/identity/index.ts'
+import {
+  Journal,
+  mcpMetrics,
+  Outcomes,
+  RelayedCalls,
+  SqliteJournal,
+} from '../../../src/mcp/index.ts'
+import { NetError } from '../../../src/net/errors.ts'
 import { FakeClock } from '../../support/fake-clock.ts'
 import { testPeer, untilAborted } from '../../support/mcp-directory.ts'
-import { type Observations, type Observe, timeOf } from './observation.ts'
+import { type Observations, type Observe, outcome, timeOf } from './observation.ts'
 
 const PEER = testPeer(1)
 const KEY = 'one-key-of-a-call'
@@ -36,7 +44,27 @@ const asked: Observe = async ({ mcp }, made) => {
   return timeOf(clock, outcomes.settle(PEER, question, signal), { stepMs: 100, maxMs: 60_000 })
 }
 
+/** What becomes of a call that has no path, where nobody is there who might carry it. */
+const relayed: Observe = ({ mcp }, made) => {
+  const host = { self: PEER, connections: () => [], open: gone, protocolsOf: async () => [] }
+  const metrics = mcpMetrics(new Registry())
+  const { signer } = generateKeys(seededRandom('k'))
+  const room = { clock: new FakeClock(), random: seededRandom('k'), log: silentLog, network: 'k' }
+  const calls = new RelayedCalls({ ...room, host, signer, metrics }, mcp)
+  made()
+  const call = { service: 's', tool: 't', args: {}, key: KEY }
+  const options = { signal: new AbortController().signal, timeoutMs: 1, idempotent: true }
+  return outcome(() => calls.call(testPeer(2), call, options, noPath()))
+}
+
+const noPath = () => NetError.CONNECT_FAILED({ target: PEER, tried: [] })
+
+async function gone(): Promise<never> {
+  throw noPath()
+}
+
 export const mcpCallObservations: Observations = {
   'mcp.journal_keep': { value: 60, observe: kept },
   'mcp.outcome_wait': { value: 2, observe: asked },
+  'mcp.relay_calls': { value: false, observe: relayed },
 }

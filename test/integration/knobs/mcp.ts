@@ -123,6 +123,8 @@ const idle: Observe = async ({ mcp: config }) => {
       services: {
         list: () => [],
         callTool: () => Promise.reject(new TypeError('nobody calls')),
+        secretOf: () => undefined,
+        unknown: () => new TypeError('nobody asks'),
         openSession: async () => backend,
         exposureOf: () => PUBLIC,
         events: new FakeServices().events,
