@@ -9,8 +9,8 @@
  */
 
 import { constants } from 'node:fs'
-import { open, rename, unlink } from 'node:fs/promises'
-import { type Clock, type Logger, type Random, readBounded, toHex } from '../base/index.ts'
+import { rename } from 'node:fs/promises'
+import { type Clock, type Logger, type Random, readBounded, writeWhole } from '../base/index.ts'
 import { type PeerId, peerId } from '../identity/index.ts'
 import { isJsonObject, type Json, parseJson, WireError } from '../wire/index.ts'
 import { reasonOf } from './errors.ts'
@@ -21,7 +21,6 @@ export const ADDRESSES_MAX = 8
 const ADDRESS_CHARS_MAX = 256
 const FILE_BYTES_MAX = 512 * 1_024
 const VERSION = 1
-const MODE = 0o600
 /** No symbolic link in place of the file, and no waiting for the writer of a pipe. */
 const READ_FLAGS = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK
 
@@ -99,18 +98,12 @@ export class PeersFile {
   async save(): Promise<void> {
     const { file, random, log } = this.#deps
     if (!this.#changed || file === undefined) return
-    const draft = `${file}.${toHex(random.bytes(6))}.tmp`
     this.#changed = false
+    const text = `${JSON.stringify({ version: VERSION, peers: this.peers })}\n`
     try {
-      {
-        await using handle = await open(draft, 'wx', MODE)
-        await handle.writeFile(`${JSON.stringify({ version: VERSION, peers: this.peers })}\n`)
-        await handle.sync()
-      }
-      await rename(draft, file)
+      await writeWhole(file, text, { random })
     } catch (error) {
       this.#changed = true
-      await unlink(draft).catch(() => undefined)
       log.warn('remembered peers not written', { file, reason: reasonOf(error) })
     }
   }
