@@ -16,11 +16,11 @@ import { eventually } from '../support/nodes.ts'
 
 const FIXTURE = fileURLToPath(new URL('../support/fixture-server.ts', import.meta.url))
 const MIB = 1024 * 1024
-const LARGE_MIB = 64
+const LARGE_MIB = 128
 /** Of each process, on a machine that has much else to do. */
 const SLOW = { timeoutMs: 120_000 }
 /** A process that held the result once would take all of it; parts in flight take some. */
-const GROWTH_MIB_MAX = 48
+const GROWTH_MIB_MAX = 96
 
 /** The most that a process has taken so far, in MiB. */
 async function peakMib(pid: number): Promise<number | undefined> {

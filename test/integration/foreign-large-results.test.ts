@@ -42,7 +42,7 @@ async function readAll(client: Client, content: readonly unknown[]): Promise<num
   return bytes
 }
 
-test('a foreign client reads a result of 64 MiB in parts, and nobody holds it', async (t) => {
+test('a foreign client reads a result of 64 MiB in parts of one MiB', async (t) => {
   await using far = await testNode()
   await using near = await testNode({ bootstrap: { nodes: [addressOf(far, 'tcp')] } })
   await far.node.services.expose(fixtureService('fixture'), { detached: false })
