@@ -12,9 +12,13 @@ export function catalogRoutes({ catalog }: Pick<ServedNode, 'catalog'>): Pick<Ro
     catalogRead: ({ uri }, signal) => catalog.read(uri, { signal }),
     async catalogWithheld(_given, signal) {
       const withheld = await catalog.withheld({ signal })
-      return withheld.map(({ tool, why }) => ({ ...shown(tool), why }))
+      return withheld.map(({ tool, why, hash }) => {
+        return { ...shown(tool), why, hash, inputSchema: tool.inputSchema }
+      })
     },
-    catalogApprove: async ({ name }, signal) => shown(await catalog.approve(name, { signal })),
+    catalogApprove: async ({ name, hash }, signal) => {
+      return shown(await catalog.approve(name, { signal, hash }))
+    },
     catalogPin: async ({ name, pinned }, signal) => {
       return shown(await catalog.pin(name, pinned, { signal }))
     },

@@ -158,8 +158,13 @@ export class ControlClient implements AsyncDisposable {
     return this.#ask('catalogWithheld', {}, options)
   }
 
-  catalogApprove(name: string, options: Waits = {}): Promise<Answer<'catalogApprove'>> {
-    return this.#ask('catalogApprove', { name }, options)
+  /** With the hash of what was read, another definition is refused. */
+  catalogApprove(
+    name: string,
+    { hash, ...options }: Waits & { readonly hash?: string | undefined } = {},
+  ): Promise<Answer<'catalogApprove'>> {
+    const given = hash === undefined ? { name } : { name, hash }
+    return this.#ask('catalogApprove', given, options)
   }
 
   catalogPin(name: string, pinned: boolean, options: Waits = {}): Promise<Answer<'catalogPin'>> {

@@ -5,6 +5,7 @@ import type { Emitter } from '../base/index.ts'
 import type { TableBucket } from '../dht/index.ts'
 import type { PeerId } from '../identity/index.ts'
 import type {
+  ApproveOptions,
   CallResult,
   CatalogTool,
   OnLarge,
@@ -126,7 +127,7 @@ export interface ServedNode {
     read(uri: string, options: Waits): Promise<ResultPart>
     /** What assistants are not shown until a person approves it. */
     withheld(options: Waits): Promise<readonly WithheldTool[]>
-    approve(name: string, options: Waits): Promise<CatalogTool>
+    approve(name: string, options: ApproveOptions): Promise<CatalogTool>
     pin(name: string, pinned: boolean, options: Waits): Promise<CatalogTool>
   }
   readonly services: {

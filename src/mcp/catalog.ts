@@ -23,6 +23,7 @@ import type { Services } from './services.ts'
 import type { SessionCallOptions } from './session.ts'
 import type { ToolArgs, ToolInfo, ToolResult } from './tool.ts'
 import { type FindingDirectory, ToolFinder } from './tool-finder.ts'
+import { hashOfTool } from './tool-hash.ts'
 import { CALL_TOOL, FIND_TOOLS, isAt, readWantedCall } from './tool-search.ts'
 import { Watchers } from './watchers.ts'
 
@@ -58,6 +59,13 @@ export type CatalogConfig = Pick<McpConfig, 'gatewayToolsMax'>
 export interface WithheldTool {
   readonly tool: CatalogTool
   readonly why: Exclude<Verdict, 'approved'>
+  /** Of what it says now, schemas and hints as well: what `approve` can be held to. */
+  readonly hash: string
+}
+
+export interface ApproveOptions extends CallOptions {
+  /** Of the definition that was read; another one is refused. */
+  readonly hash?: string | undefined
 }
 
 /** While somebody watches: how often to look whether there is reason to, and when to anyway. */
@@ -158,13 +166,19 @@ export class LocalCatalog implements Catalog, Service {
     const { tools } = await this.#listings.current(signal)
     return tools.flatMap((tool) => {
       const why = this.#verdict(tool)
-      return why === 'approved' ? [] : [{ tool: tool.shown, why }]
+      return why === 'approved'
+        ? []
+        : [{ tool: tool.shown, why, hash: hashOfTool(tool.placed.info) }]
     })
   }
 
-  /** Takes what the tool says of itself now. */
-  async approve(name: string, { signal }: CallOptions = {}): Promise<CatalogTool> {
+  /** Takes what the tool says of itself now, or only what was read of it. */
+  async approve(name: string, { signal, hash }: ApproveOptions = {}): Promise<CatalogTool> {
     const { shown, placed } = await this.#named(name, signal)
+    const found = hashOfTool(placed.info)
+    if (hash !== undefined && hash !== found) {
+      throw McpError.APPROVAL_STALE({ name, found, wanted: hash })
+    }
     await this.#deps.approvals.approve(placed)
     this.#watchers.tell()
     return shown

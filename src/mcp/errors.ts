@@ -234,6 +234,11 @@ export const McpError = defineErrors('MCP', {
       'was never approved, and mcp.approve is "ask" or as many as are kept were approved ' +
       `already; approve it with "p2p tools approve ${f.name}"`,
   },
+  APPROVAL_STALE: {
+    says: (f: { name: string; found: string; wanted: string }) =>
+      `Cannot approve "${f.name}" as it was read: its definition is ${f.found} now, and ` +
+      `${f.wanted} was wanted; read it again with "p2p tools withheld --json"`,
+  },
   PINS_FULL: {
     says: (f: { limit: number }) =>
       `Cannot pin another tool: ${f.limit} are pinned already; unpin one first`,

@@ -9,7 +9,13 @@
 export { ANNOUNCEMENTS, type AnnouncementTopic } from './announcements.ts'
 export { Approvals, type ApprovalsDeps } from './approvals.ts'
 export { CallRelay, type CallRelayDeps } from './call-relay.ts'
-export { type Catalog, type CatalogDeps, LocalCatalog, type WithheldTool } from './catalog.ts'
+export {
+  type ApproveOptions,
+  type Catalog,
+  type CatalogDeps,
+  LocalCatalog,
+  type WithheldTool,
+} from './catalog.ts'
 export type { CatalogTool } from './catalog-listing.ts'
 export { cleanText } from './clean-text.ts'
 export { type McpConfig, mcpConfig } from './config.ts'

@@ -138,7 +138,9 @@ export function fakeNode(over: Partial<ServedNode> = {}): FakeNode {
       list: async (...args) => note('catalog.list', args, [info]),
       call: async (...args) => note('catalog.call', args, { content: [], isError: true }),
       withheld: async (...args) => {
-        return note('catalog.withheld', args, [{ tool: catalogTool, why: 'changed' as const }])
+        return note('catalog.withheld', args, [
+          { tool: catalogTool, why: 'changed' as const, hash: 'h' },
+        ])
       },
       read: async (...args) => {
         return note('catalog.read', args, { uri: args[0], mimeType: 'application/json', text: '' })

@@ -1,11 +1,16 @@
 /** What a person decides about tools of peers that assistants are to be shown. */
 
 import type { Command } from '../command.ts'
-import { required } from '../options.ts'
+import { required, textOption } from '../options.ts'
 import { cleanLine, table } from '../output.ts'
 import type { NodeClient } from '../rooms.ts'
 
 const NAME = 'a name as assistants see it, such as calc_add_kx6nXT'
+
+const HASH = {
+  flags: '--hash <hash>',
+  help: 'Of the definition that you read, as the lists say it; another one is refused',
+} as const
 
 export const toolsPin: Command = {
   name: 'tools pin',
@@ -39,12 +44,14 @@ export const toolsApprove: Command = {
   name: 'tools approve',
   summary: 'Take what a tool of a peer says of itself now; assistants are shown it again',
   args: '<name>',
-  examples: ['tools approve calc_add_kx6nXT'],
+  options: [HASH],
+  examples: ['tools approve calc_add_kx6nXT', 'tools approve calc_add_kx6nXT --hash 8Jm0…'],
   timeoutMs: 30_000,
-  run: async ({ args, connect, out, signal }) => {
+  run: async ({ args, connect, out, signal, options }) => {
     const name = required(args, 0, { command: 'tools approve', expected: NAME })
+    const hash = textOption(options, 'hash')
     await using node = await connect()
-    const tool = await node.catalogApprove(name, { signal })
+    const tool = await node.catalogApprove(name, { signal, hash })
     out.print(tool, () => [`"${tool.name}" is approved as it says: ${cleanLine(tool.description)}`])
   },
 }
@@ -61,8 +68,9 @@ export const toolsWithheld: Command = {
       if (found.length === 0) return ['No tool is withheld']
       const rows = found.map(rowOf)
       return [
-        ...table(['NAME', 'WHY', 'PEER', 'WHAT IT SAYS OF ITSELF NOW'], rows, paint),
-        `To take one as it is: ${self} tools approve <name>`,
+        ...table(['NAME', 'WHY', 'PEER', 'HASH', 'WHAT IT SAYS OF ITSELF NOW'], rows, paint),
+        `Its arguments as well: ${self} tools withheld --json`,
+        `To take one as you read it: ${self} tools approve <name> --hash <hash>`,
       ]
     })
   },
@@ -70,6 +78,6 @@ export const toolsWithheld: Command = {
 
 type Withheld = Awaited<ReturnType<NodeClient['catalogWithheld']>>[number]
 
-function rowOf({ name, why, peer, description }: Withheld): string[] {
-  return [name, why, peer, cleanLine(description)]
+function rowOf({ name, why, peer, hash, description }: Withheld): string[] {
+  return [name, why, peer, hash, cleanLine(description)]
 }

@@ -8,6 +8,11 @@ const post = { method: 'POST', bodyBytesMax: BODY_BYTES_MAX } as const
 
 const name = z.string().min(1).max(128).describe('The unique name that the catalog gave the tool')
 
+const hash = z
+  .string()
+  .max(64)
+  .describe('Changes whenever anything of the tool does, as in the lists of tools')
+
 const catalogTool = z.object({
   name: z.string(),
   service: z.string(),
@@ -28,13 +33,21 @@ export const catalogOperations = {
     ...get,
     path: '/v1/catalog/withheld',
     summary: 'Tools of peers that assistants are not shown, and why',
-    response: z.array(catalogTool.extend({ why: z.enum(['new', 'changed']) })).readonly(),
+    response: z
+      .array(
+        catalogTool.extend({
+          why: z.enum(['new', 'changed']),
+          hash,
+          inputSchema: z.record(z.string(), z.unknown()),
+        }),
+      )
+      .readonly(),
   },
   catalogApprove: {
     ...post,
     path: '/v1/catalog/approve',
-    summary: 'Take what a tool of a peer says of itself now',
-    body: z.strictObject({ name }),
+    summary: 'Take what a tool of a peer says of itself now, or only what was read of it',
+    body: z.strictObject({ name, hash: hash.optional() }),
     response: catalogTool,
   },
   catalogPin: {
