@@ -42,7 +42,7 @@ export interface AnnouncementTopic {
 
 export interface AnnouncementsDeps {
   readonly topic: AnnouncementTopic
-  readonly index: Pick<TextIndex, 'put' | 'delete'>
+  readonly index: Pick<TextIndex, 'put'>
   readonly self: PeerId
   readonly clock: Clock
   readonly log: Logger
@@ -127,8 +127,7 @@ export class Announcements implements Service {
     try {
       const descriptor = decodeDescriptor(bytes)
       check(descriptor, from, clock.now())
-      if (descriptor.toolCount === 0) index.delete(from, descriptor.service)
-      else index.put(descriptor)
+      index.put(descriptor)
     } catch (error) {
       log.debug('announcement not taken', { peer: from, error })
     }

@@ -119,3 +119,27 @@ test('whatever is put in, its limits hold, and what is there is found', () => {
     { numRuns: 50 },
   )
 })
+
+test('what was withdrawn does not come back with what was said before, and does when offered anew', async () => {
+  const { clock, index, put, found } = setup()
+  const head = { service: 'calc', peer: BOB, version: '1', endpoints: [] }
+  const told = (expires: number, ...names: readonly string[]) => {
+    index.put(describe({ ...head, tools: names.map((name) => testTool(name)), expires }))
+  }
+  const [now, later] = [clock.now() / 1_000 + HOUR, clock.now() / 1_000 + HOUR + 60]
+  told(now, 'add')
+  told(now)
+  assert.deepEqual(found('add'), [])
+  // A record of a slow holder, and an index, which does not say until when it counts.
+  told(now, 'add')
+  told(0, 'add')
+  assert.deepEqual([found('add'), index.size], [[], 0])
+  told(later, 'add')
+  assert.deepEqual(found('add'), ['calc/add'])
+  told(later)
+  await clock.advance(600_001)
+  told(0, 'add')
+  assert.deepEqual(found('add'), ['calc/add'])
+  put(EVE, 'calc', 'sum')
+  assert.deepEqual(found('sum'), ['calc/sum'])
+})

@@ -8,7 +8,7 @@
 
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import { DatabaseSync as Database } from 'node:sqlite'
-import type { Clock } from '../base/index.ts'
+import { type Clock, TtlMap } from '../base/index.ts'
 import type { PeerId } from '../identity/index.ts'
 import type { DescribedTool, Descriptor } from './descriptor.ts'
 import { spaced, wordsOf } from './tool-query.ts'
@@ -40,6 +40,8 @@ const CHARS_PER_TOOL = 128
 const SKEW_MS = 300_000
 /** How long what says nothing of its end is kept. */
 const UNSAID_MS = 3_600_000
+/** So long a record that a slow holder still gives does not bring back what was withdrawn. */
+const GONE_MS = 600_000
 /** Of rows looked at for one search: what is expired or filtered out is among them. */
 const ROWS_MAX = 512
 /** A word in the name of a tool says more than one in a description. */
@@ -57,8 +59,10 @@ interface Row {
 }
 
 export class TextIndex {
-  readonly #clock: Pick<Clock, 'now'>
+  readonly #clock: Clock
   readonly #limits: TextIndexLimits
+  /** By service that was withdrawn: until when what was said before would have counted. */
+  readonly #gone: TtlMap<string, number>
   /** The oldest first. */
   readonly #seen = new Map<string, Seen>()
   readonly #byRow = new Map<number, { readonly key: string; readonly tool: DescribedTool }>()
@@ -66,9 +70,10 @@ export class TextIndex {
   #chars = 0
   #open: Tables | undefined
 
-  constructor(clock: Pick<Clock, 'now'>, limits: TextIndexLimits = TEXT_INDEX_LIMITS) {
+  constructor(clock: Clock, limits: TextIndexLimits = TEXT_INDEX_LIMITS) {
     this.#clock = clock
     this.#limits = limits
+    this.#gone = new TtlMap({ entriesMax: limits.servicesMax, ttlMs: GONE_MS, clock })
   }
 
   /** Services that are known now. */
@@ -81,11 +86,17 @@ export class TextIndex {
     return this.#chars
   }
 
-  /** Keeps what a peer said of a service in place of what it said before. */
+  /** Keeps what a peer said of a service in place of what it said before, unless that is over. */
   put(descriptor: Descriptor): void {
-    const { peer, service, expires, tools } = descriptor
+    const { peer, service, expires, tools, toolCount } = descriptor
     const key = keyOf(peer, service)
-    this.delete(peer, service)
+    if (toolCount === 0) {
+      this.#withdraw(key, expires)
+      return
+    }
+    // What an index holds does not say until when it counts.
+    if (expires <= (this.#gone.get(key) ?? -1)) return
+    this.#delete(key)
     const now = this.#clock.now()
     const expiresMs = expires === 0 ? now + UNSAID_MS : expires * 1_000 + SKEW_MS
     const chars = charsOf(descriptor)
@@ -95,10 +106,6 @@ export class TextIndex {
     this.#seen.set(key, { descriptor, expiresMs, chars, rows })
     this.#byPeer.set(peer, (this.#byPeer.get(peer) ?? new Set()).add(key))
     this.#chars += chars
-  }
-
-  delete(peer: PeerId, service: string): void {
-    this.#delete(keyOf(peer, service))
   }
 
   /** What a peer last said of a service, unless it has expired. */
@@ -131,6 +138,12 @@ export class TextIndex {
     this.#byRow.clear()
     this.#byPeer.clear()
     this.#chars = 0
+  }
+
+  #withdraw(key: string, expires: number): void {
+    const before = this.#seen.get(key)?.descriptor.expires ?? 0
+    this.#gone.set(key, Math.max(expires, before, this.#gone.get(key) ?? 0))
+    this.#delete(key)
   }
 
   #hit(rowid: number): TextHit[] {
