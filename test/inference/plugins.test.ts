@@ -59,7 +59,7 @@ test('an ONNX model takes tensors and answers with tensors', { timeout: 120_000 
   assert.match(JSON.stringify(other.content), /without x/)
   const none = await run({ model: 'none', tensors: { x } })
   const refusal = JSON.stringify(none.content)
-  assert.match(refusal, /NODE_INFERENCE_UNAVAILABLE.*\"absent.*ask another peer/)
+  assert.match(refusal, /NODE_INFERENCE_UNAVAILABLE.*"absent.*ask another peer/)
   // Where the files of a node are is for its owner.
   assert.ok(!refusal.includes(folder), refusal)
 })
