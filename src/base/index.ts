@@ -8,6 +8,7 @@ export {
   equalBytes,
   fromHex,
   fromUtf8,
+  indexOfByte,
   toHex,
   utf8,
 } from './bytes.ts'
@@ -36,6 +37,7 @@ export {
   withCorrelation,
 } from './log.ts'
 export { type Counter, type Gauge, type Histogram, Registry } from './metrics.ts'
+export { PriorityQueue } from './priority-queue.ts'
 export { WorkQueue, type WorkQueueLimits } from './queue.ts'
 export { race } from './race.ts'
 export { newId, type Random, secureRandom, seededRandom, shuffled } from './random.ts'

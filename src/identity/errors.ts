@@ -28,4 +28,22 @@ export const IdentityError = defineErrors('IDENTITY', {
       `Cannot write key file ${f.file}: ${f.reason}. ` +
       'Free some space or choose another --data folder',
   },
+  ETH_ADDRESS_INVALID: {
+    says: (f: { found: string; reason: string }) =>
+      `Cannot read Ethereum address "${f.found}": ${f.reason}`,
+  },
+  ETH_KEY_INVALID: {
+    says: (_: Readonly<Record<string, never>>) =>
+      'Cannot use the Ethereum key: wanted 64 hex digits, with or without 0x, that are a key of ' +
+      'secp256k1. What was given is not shown, for it may be nearly one',
+  },
+  ETH_KEY_FILE_MALFORMED: {
+    says: (f: { file: string }) =>
+      `Cannot read key file ${f.file}: it holds no Ethereum key of 64 hex digits. ` +
+      'Restore it from a backup, or move it away to start with a new address',
+  },
+  BINDING_INVALID: {
+    says: (f: { field: string; found: string }) =>
+      `Cannot accept the binding of an address to a peer: its ${f.field} is ${f.found}`,
+  },
 })

@@ -6,7 +6,35 @@
  */
 
 export { type Agreement, agreementOf } from './agreement.ts'
+export {
+  BINDING_BYTES_MAX,
+  BINDING_LIFE_MS_MAX,
+  BINDING_OF_LATER,
+  type Binding,
+  type BindingRules,
+  bindingText,
+  openBinding,
+  readBinding,
+  signBinding,
+} from './binding.ts'
 export { IdentityError } from './errors.ts'
+export { loadOrCreateEthSigner } from './eth-keyring.ts'
+export {
+  ETH_ADDRESS_BYTES,
+  ETH_SIGNATURE_BYTES,
+  type EthAddress,
+  type EthSigner,
+  ethAddress,
+  ethAddressFromBytes,
+  ethAddressToBytes,
+  ethKeyFromText,
+  ethKeyOf,
+  ethSigner,
+  ethSignerOf,
+  isEthAddress,
+  keccak256,
+  newEthKey,
+} from './ethereum.ts'
 export {
   generateKeys,
   type LocalKeys,

@@ -2,22 +2,15 @@
  * The node's key on disk: `identity.key`, mode 0600.
  *
  * The file holds one line: the base64 form of libp2p's private-key protobuf (08 01 12 40, the
- * 32-byte seed, the 32-byte public key), so that other libp2p tools can read it. It is written
- * to a temporary file and linked into place: a crash leaves a whole key or none.
+ * 32-byte seed, the 32-byte public key), so that other libp2p tools can read it.
  */
 
-import { constants } from 'node:fs'
-import { link, mkdir, open, unlink } from 'node:fs/promises'
-import { dirname } from 'node:path'
-import { equalBytes, type Random, toHex } from '../base/index.ts'
+import { equalBytes, type Random } from '../base/index.ts'
 import { IdentityError } from './errors.ts'
+import { createKeyFile, readKeyFile } from './key-file.ts'
 import { type LocalSigner, SEED_BYTES, type Signer, signerFromSeed } from './signed.ts'
 
-const MODE = 0o600
 const HEAD = Uint8Array.of(0x08, 0x01, 0x12, 0x40)
-const FILE_BYTES_MAX = 1_024
-/** No symbolic link in place of the file, and no waiting for the writer of a pipe. */
-const READ_FLAGS = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK
 
 /** Who a node is, and its secret unless somebody else keeps that. */
 export interface NodeKeys {
@@ -41,23 +34,8 @@ export async function loadOrCreateKeys(file: string, random: Random): Promise<Lo
 
 /** Reads the key in `file`, or resolves with `undefined` where there is none. */
 export async function loadKeys(file: string): Promise<LocalKeys | undefined> {
-  try {
-    await using handle = await open(file, READ_FLAGS)
-    const stat = await handle.stat()
-    if (!stat.isFile()) {
-      throw IdentityError.KEY_FILE_UNREADABLE({ file, reason: 'not a regular file' })
-    }
-    const { mode, size } = stat
-    if (process.platform !== 'win32' && (mode & 0o077) !== 0) {
-      throw IdentityError.KEY_FILE_EXPOSED({ file, mode: (mode & 0o777).toString(8) })
-    }
-    if (size > FILE_BYTES_MAX) throw IdentityError.KEY_FILE_MALFORMED({ file })
-    return parseKeys(await handle.readFile('utf8'), file)
-  } catch (error) {
-    if (!isSystemError(error)) throw error
-    if (error.code === 'ENOENT') return undefined
-    throw IdentityError.KEY_FILE_UNREADABLE({ file, reason: error.code }, error)
-  }
+  const text = await readKeyFile(file)
+  return text === undefined ? undefined : parseKeys(text, file)
 }
 
 /** New keys that are nowhere on disk. */
@@ -69,23 +47,7 @@ export function generateKeys(random: Random): LocalKeys {
 async function createKeys(file: string, random: Random): Promise<LocalKeys | undefined> {
   const keys = generateKeys(random)
   const whole = Buffer.concat([HEAD, keys.raw]).toString('base64')
-  const draft = `${file}.${toHex(random.bytes(6))}.tmp`
-  try {
-    await mkdir(dirname(file), { recursive: true, mode: 0o700 })
-    {
-      await using handle = await open(draft, 'wx', MODE)
-      await handle.writeFile(`${whole}\n`)
-      await handle.sync()
-    }
-    await link(draft, file)
-  } catch (error) {
-    if (!isSystemError(error)) throw error
-    if (error.code === 'EEXIST' && error.syscall === 'link') return undefined
-    throw IdentityError.KEY_FILE_UNWRITABLE({ file, reason: error.code }, error)
-  } finally {
-    await unlink(draft).catch(() => undefined)
-  }
-  return keys
+  return (await createKeyFile(file, whole, random)) ? keys : undefined
 }
 
 function parseKeys(text: string, file: string): LocalKeys {
@@ -104,8 +66,4 @@ function parseKeys(text: string, file: string): LocalKeys {
 function keysFromSeed(seed: Uint8Array): LocalKeys {
   const signer = signerFromSeed(seed)
   return { signer, raw: Uint8Array.from([...seed, ...signer.publicKey]) }
-}
-
-function isSystemError(error: unknown): error is Error & { code: string; syscall: unknown } {
-  return error instanceof Error && 'syscall' in error && 'code' in error
 }

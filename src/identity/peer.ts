@@ -40,6 +40,11 @@ export function peerIdFromPublicKey(publicKey: Uint8Array): PeerId {
   return peerIdFromBytes(concatBytes(ED25519_HEAD, publicKey))
 }
 
+/** The same of a secp256k1 key, in its compressed form of 33 bytes. */
+export function peerIdFromSecp256k1(publicKey: Uint8Array): PeerId {
+  return peerIdFromBytes(concatBytes(SECP256K1_HEAD, publicKey))
+}
+
 /** The multihash inside the id. All callers are given the same bytes: nobody may change them. */
 export function peerIdToBytes(peer: PeerId): Uint8Array {
   return (byText.get(peer) ?? read(base58btc.baseDecode(peer))).bytes

@@ -30,11 +30,12 @@ interface Setup {
   /** Who answers at which address. */
   readonly answers?: Readonly<Record<string, PeerId>>
   readonly file?: string
+  readonly seed?: string
 }
 
 /** A bootstrap whose host connects to `answers`, hangs at `silent`, and fails everywhere else. */
 async function setup(options: Setup = {}) {
-  const { addresses = [], peersMin = 1, keepAll = false, answers = {}, file } = options
+  const { addresses = [], peersMin = 1, keepAll = false, answers = {}, file, seed } = options
   const dir = await mkdtemp(join(tmpdir(), 'p2p-bootstrap-'))
   const clock = new FakeClock()
   const events = new Emitter<NetEvents>(() => assert.fail())
@@ -79,7 +80,7 @@ async function setup(options: Setup = {}) {
     },
     connect,
   }
-  const random = seededRandom('bootstrap')
+  const random = seededRandom(seed ?? 'bootstrap')
   const bootstrap = new Bootstrap(
     { host, clock, random, log: silentLog, file: path },
     { addresses, peersMin, keepAll, backoffMs: 1_000, dialTimeoutMs: 5_000 },
@@ -111,10 +112,24 @@ test('start() connects to configured peers and then rests', async () => {
   await using net = await setup({ addresses, answers, peersMin: 2 })
   await net.bootstrap.start()
   await net.clock.advance(0)
-  assert.deepEqual(net.dialled, addresses)
+  assert.deepEqual(net.dialled.toSorted(), addresses.toSorted())
   assert.deepEqual(net.bootstrap.report().reasons, [])
   await net.clock.advance(600_000)
   assert.equal(net.dialled.length, 2)
+})
+
+test('nodes of one list begin at different peers, as many at each', async () => {
+  const addresses = Array.from({ length: 8 }, (_, i) => at(i + 1))
+  const first = new Map<string, number>()
+  for (let seed = 0; seed < 80; seed += 1) {
+    await using net = await setup({ addresses, seed: `node ${seed}` })
+    await net.bootstrap.start()
+    await net.clock.advance(0)
+    const begun = net.dialled[0] ?? assert.fail()
+    first.set(begun, (first.get(begun) ?? 0) + 1)
+  }
+  assert.equal(first.size, addresses.length)
+  for (const [address, nodes] of first) assert.ok(nodes < 30, `${address}: ${nodes} of 80`)
 })
 
 test('keepAll keeps a connection to every configured peer but itself', async () => {

@@ -173,10 +173,12 @@ export class Bootstrap implements Service {
 
   /** One round: the configured peers, then some remembered ones, until there are enough. */
   async #tryAll(): Promise<void> {
-    const configured = this.#missing().map((address): Target => {
+    const { random } = this.#deps
+    // In an order of each node's own, so that the first on everybody's list has no more to do.
+    const configured = shuffled(this.#missing(), random).map((address): Target => {
       return { source: 'configured', addresses: [address] }
     })
-    const remembered = shuffled(this.#remembered.peers, this.#deps.random)
+    const remembered = shuffled(this.#remembered.peers, random)
       .sort((a, b) => Number(b.dialled) - Number(a.dialled))
       .filter(({ peer }) => peer !== this.#deps.host.self && !this.#isConnected(peer))
       .slice(0, REMEMBERED_PER_ROUND)

@@ -17,6 +17,7 @@ import { buildLibp2p, type NetServices, tcpTransport } from './libp2p.ts'
 import { Libp2pHost } from './libp2p-host.ts'
 import type { NetMetrics } from './metrics.ts'
 import { type Names, systemNames } from './names.ts'
+import { OlderConnections } from './older-connections.ts'
 import { PeerAddresses, protocolsOf } from './peer-addresses.ts'
 import { type Probe, probeByBinding } from './ports.ts'
 import { privateKeyOf, QUIC_NEEDS_KEY } from './private-key.ts'
@@ -88,6 +89,8 @@ export async function createNet(deps: NetDeps, config: NetConfig): Promise<Libp2
     },
     config,
   )
+  // It looks for as long as libp2p tells of connections.
+  new OlderConnections({ libp2p, clock, log })
   const book = new AddressBook({ peersMax: config.peersMax, ageMaxMs: config.peerAgeMaxMs }, clock)
   const own = { self, libp2p, scope: deps.reachScope ?? 'global' }
   const addresses = new PeerAddresses({ ...own, book }, config)

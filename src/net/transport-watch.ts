@@ -6,7 +6,7 @@
 
 import type { MultiaddrConnection, Transport, Upgrader } from '@libp2p/interface'
 import type { Libp2pOptions } from 'libp2p'
-import { race } from '../base/index.ts'
+import { joinDeadline, race } from '../base/index.ts'
 import type { ByteMeter } from './byte-meter.ts'
 import { encryptEarly } from './early-protocol.ts'
 import { NetError } from './errors.ts'
@@ -46,13 +46,17 @@ export function watchedTransport(
       return watchedUpgrader(upgrader, meter, resources, early)
     }
     return Object.assign(transport, {
-      dial: ((address, options) => {
+      dial: (async (address, options) => {
+        // A socket is destroyed by the signal it was made with, also when it is a connection long
+        // since (Node's `net`): what ends the dial's other ways must not end what came of it.
+        using dialling = joinDeadline(new AbortController(), () => undefined, options.signal)
+        const { signal } = dialling
         const begin = (early: EarlyEncryption) => {
-          return dial(address, { ...options, upgrader: watch(options.upgrader, early) })
+          return dial(address, { ...options, signal, upgrader: watch(options.upgrader, early) })
         }
-        const dialled = earlyOrElse(begin, options.signal)
-        dropIfLate(dialled, options.signal)
-        return race(dialled, options.signal)
+        const dialled = earlyOrElse(begin, signal)
+        dropIfLate(dialled, signal)
+        return await race(dialled, signal)
       }) satisfies Transport['dial'],
       createListener: ((options) => {
         const listener = createListener({ ...options, upgrader: watch(options.upgrader) })

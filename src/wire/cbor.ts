@@ -2,10 +2,13 @@
  * Deterministic CBOR (RFC 8949 §4.2.1) over cborg: each value has one encoding, and bytes that are
  * not it are refused. Maps become `Map`s, so that no key can touch an object's prototype; their
  * keys are numbers and texts, for two equal byte strings would be two keys of one `Map`.
+ *
+ * What is read is looked at as its tokens go by and once as a whole, and not encoded again to
+ * compare: `cbor-oracle.test.ts` holds that nothing else is accepted.
  */
 
 import * as cborg from 'cborg'
-import { equalBytes } from '../base/index.ts'
+import { compareBytes, equalBytes, utf8 } from '../base/index.ts'
 import { WireError } from './errors.ts'
 
 /** Nothing of ours nests deeper; the limit keeps later code from recursing without end. */
@@ -26,10 +29,9 @@ export type Cbor =
 
 /** The one encoding of `value`; what `decodeCbor` would refuse is refused here already. */
 export function encodeCbor(value: Cbor): Uint8Array {
-  check(value, 'value', 0)
-  const bytes = cborg.encode(value, cborg.rfc8949EncodeOptions)
-  checkCount(bytes, 'value')
-  return bytes
+  new Look('value', { isRead: false }).at(value, 0)
+  // The order of keys that cborg has by itself is the RFC's for numbers and texts.
+  return cborg.encode(value)
 }
 
 /** Reads one whole value of at most `bytesMax` bytes. */
@@ -37,11 +39,11 @@ export function decodeCbor(bytes: Uint8Array, field: string, bytesMax: number): 
   if (bytes.length > bytesMax) {
     throw WireError.TOO_LONG({ field, size: bytes.length, limit: bytesMax })
   }
-  checkCount(bytes, field)
+  // Fewer bytes than that hold no more values.
+  if (bytes.length > VALUES_MAX) checkCount(bytes, field)
   const value = decode(bytes, field)
-  check(value, field, 0)
-  if (equalBytes(cborg.encode(value, cborg.rfc8949EncodeOptions), bytes)) return value
-  throw WireError.MALFORMED({ field, found: 'CBOR that is not deterministic' })
+  new Look(field, { isRead: true }).at(value, 0)
+  return value
 }
 
 /**
@@ -53,9 +55,7 @@ function checkCount(bytes: Uint8Array, field: string): void {
   let values = 0
   for (let at = 0; at < bytes.length; ) {
     values += 1
-    if (values > VALUES_MAX) {
-      throw WireError.MALFORMED({ field, found: `more than ${VALUES_MAX} values` })
-    }
+    if (values > VALUES_MAX) throw tooMany(field)
     const head = view.getUint8(at)
     const [major, argument] = [head >> 5, head & 0x1f]
     const size = argument < 24 || argument > 27 ? 0 : 2 ** (argument - 24)
@@ -86,36 +86,112 @@ const OPTIONS: cborg.DecodeOptions = {
   rejectDuplicateMapKeys: true,
 }
 
+/** Refuses what the value does not show any more: whole floats, and text that was none. */
+class Tokens extends cborg.Tokenizer {
+  readonly #bytes: Uint8Array
+
+  constructor(bytes: Uint8Array) {
+    // What is cut out of a Buffer is no copy of it.
+    const whole = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length)
+    super(whole, OPTIONS)
+    this.#bytes = whole
+  }
+
+  override next(): cborg.Token {
+    const from = this.pos()
+    const token = super.next()
+    if (token.type === cborg.Type.float) throw new TypeError('a float')
+    if (token.type === cborg.Type.string) this.#checkText(token.value as string, from)
+    return token
+  }
+
+  /** The decoder puts U+FFFD where no character is, and drops a byte order mark. */
+  #checkText(text: string, from: number): void {
+    const short = (this.#bytes[from] ?? 0) & 0x1f
+    const begin = from + 1 + (short < 24 ? 0 : 2 ** (short - 24))
+    const size = this.pos() - begin
+    if (Buffer.byteLength(text) === size && !text.includes(REPLACEMENT)) return
+    if (!equalBytes(utf8(text), this.#bytes.subarray(begin, this.pos()))) {
+      throw new TypeError('text that is no UTF-8')
+    }
+  }
+}
+
 /** cborg recurses; a bomb of brackets ends in a `RangeError`, which is caught like any other. */
 function decode(bytes: Uint8Array, field: string): Cbor {
   try {
-    return cborg.decode(bytes, OPTIONS) as Cbor
+    return cborg.decode(bytes, { ...OPTIONS, tokenizer: new Tokens(bytes) }) as Cbor
   } catch (cause) {
     throw WireError.MALFORMED({ field, found: 'bytes that are no CBOR of ours' }, cause)
   }
 }
 
-function check(value: Cbor, field: string, depth: number): void {
-  if (depth > DEPTH_MAX)
-    throw WireError.MALFORMED({ field, found: `more than ${DEPTH_MAX} levels` })
-  if (typeof value === 'number') {
-    if (!Number.isSafeInteger(value)) throw WireError.MALFORMED({ field, found: value })
-  } else if (typeof value === 'string') {
-    // Neither comes back as it went: UTF-8 has no lone surrogates, and a decoder drops the mark.
-    if (!value.isWellFormed() || value.startsWith(BYTE_ORDER_MARK)) {
-      throw WireError.MALFORMED({ field, found: 'text with a lone surrogate or byte order mark' })
-    }
-  } else if (value instanceof Map) {
-    for (const [key, item] of value as ReadonlyMap<Cbor, Cbor>) {
-      if (typeof key !== 'number' && typeof key !== 'string') {
-        throw WireError.MALFORMED({ field, found: 'a map key that is no number or text' })
+/** One walk over a value: how deep, how many, and whether all of it is ours. */
+class Look {
+  readonly #field: string
+  readonly #isRead: boolean
+  #values = 0
+
+  /** Of a value that was read, keys stand as they stood. */
+  constructor(field: string, { isRead }: { readonly isRead: boolean }) {
+    this.#field = field
+    this.#isRead = isRead
+  }
+
+  at(value: Cbor, depth: number): void {
+    this.#values += 1
+    if (this.#values > VALUES_MAX) throw tooMany(this.#field)
+    if (depth > DEPTH_MAX) throw this.#malformed(`more than ${DEPTH_MAX} levels`)
+    if (typeof value === 'number') {
+      if (!Number.isSafeInteger(value)) throw this.#malformed(value)
+    } else if (typeof value === 'string') {
+      // Neither comes back as it went: UTF-8 has no lone surrogates, and a decoder drops the mark.
+      if (!value.isWellFormed() || value.startsWith(BYTE_ORDER_MARK)) {
+        throw this.#malformed('text with a lone surrogate or byte order mark')
       }
-      check(key, field, depth + 1)
-      check(item, field, depth + 1)
+    } else if (value instanceof Map) this.#map(value as ReadonlyMap<Cbor, Cbor>, depth)
+    else if (Array.isArray(value)) {
+      for (const item of value as readonly Cbor[]) this.at(item, depth + 1)
     }
-  } else if (Array.isArray(value)) {
-    for (const item of value as readonly Cbor[]) check(item, field, depth + 1)
+  }
+
+  #map(map: ReadonlyMap<Cbor, Cbor>, depth: number): void {
+    let last: Key | undefined
+    for (const [key, item] of map) {
+      if (typeof key !== 'number' && typeof key !== 'string') {
+        throw this.#malformed('a map key that is no number or text')
+      }
+      if (this.#isRead && last !== undefined && compareKeys(last, key) >= 0) {
+        throw this.#malformed('CBOR that is not deterministic')
+      }
+      last = key
+      this.at(key, depth + 1)
+      this.at(item, depth + 1)
+    }
+  }
+
+  #malformed(found: string | number) {
+    return WireError.MALFORMED({ field: this.#field, found })
   }
 }
 
+type Key = number | string
+
+/** As their encodings do: numbers from 0, then those below, then texts, the shorter ones first. */
+function compareKeys(a: Key, b: Key): number {
+  if (typeof a === 'number' && typeof b === 'number') {
+    if (a < 0 !== b < 0) return a < 0 ? 1 : -1
+    return a < 0 ? b - a : a - b
+  }
+  if (typeof a === 'number') return -1
+  if (typeof b === 'number') return 1
+  const [first, second] = [utf8(a), utf8(b)]
+  return first.length - second.length || compareBytes(first, second)
+}
+
+function tooMany(field: string) {
+  return WireError.MALFORMED({ field, found: `more than ${VALUES_MAX} values` })
+}
+
+const REPLACEMENT = '\ufffd'
 const BYTE_ORDER_MARK = '\ufeff'

@@ -12,5 +12,6 @@ export {
   type JsonObject,
   parseJson,
 } from './json.ts'
+export { Pieces } from './pieces.ts'
 export { kadProtocolId, MAIN_NETWORK, protocolId } from './protocol-id.ts'
 export { decodeVarint, encodeVarint, VARINT_BYTES_MAX } from './varint.ts'
