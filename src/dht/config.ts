@@ -65,7 +65,7 @@ export const dhtConfig = z.strictObject({
     .describe('Holders of the newest version after which a read is content'),
   recordTtlSeconds: seconds()
     .default(3_600)
-    .describe('How long our values live, and how long we keep those of others at most'),
+    .describe('How long our values live, and those of others here; records of agents live a day'),
   providerTtlSeconds: seconds()
     .default(86_400)
     .describe('How long we remember who provides something'),

@@ -30,7 +30,8 @@ import { siteOf } from './site.ts'
 import { bucketsOf, type TableBucket } from './table-report.ts'
 import { Upkeep } from './upkeep.ts'
 import { parseRecordName } from './validators.ts'
-import { type GetReport, type PutOptions, type PutReport, Values } from './values.ts'
+import type { GetReport, PutOptions, PutReport } from './value-reports.ts'
+import { Values } from './values.ts'
 import type { Message } from './wire.ts'
 
 /** The peers closest to a key, and how sure that is. */

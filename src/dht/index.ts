@@ -11,6 +11,13 @@ export type { DatagramParts } from './datagram-face.ts'
 export { type ClosestReport, Dht } from './dht.ts'
 export type { DhtDeps } from './dht-deps.ts'
 export { DhtError } from './errors.ts'
+export {
+  ETH_RECORD_SECONDS,
+  type EthValue,
+  encodeEthValue,
+  ethRecordKey,
+  openEthValue,
+} from './eth-record.ts'
 export type { OtherClosest, OtherDht, OtherProviders } from './extra.ts'
 export type { Provider } from './gather.ts'
 export { type Contact, compareDistance, contactOf, type DhtKey, dhtKey } from './key.ts'
@@ -22,4 +29,4 @@ export { SqliteStore } from './sqlite-store.ts'
 export type { RecordStorage } from './storage.ts'
 export type { TableBucket } from './table-report.ts'
 export { parseRecordName } from './validators.ts'
-export type { GetReport, PutOptions, PutReport } from './values.ts'
+export type { GetReport, PutOptions, PutReport } from './value-reports.ts'

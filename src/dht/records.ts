@@ -29,7 +29,7 @@ import {
   verifyRecord,
 } from './record.ts'
 import type { RecordStorage, StoredRecord } from './storage.ts'
-import type { RecordName } from './validators.ts'
+import { checkPublisher, type RecordName } from './validators.ts'
 
 export interface RecordsDeps {
   readonly storage: RecordStorage
@@ -81,6 +81,7 @@ export class Records {
   open(name: RecordName, bytes: Uint8Array): Held {
     const record = readAs(name, bytes)
     verifyRecord(record, this.#rules, this.#deps.clock.now())
+    this.#checkProof(name, record)
     return { record, bytes }
   }
 
@@ -98,6 +99,7 @@ export class Records {
       if (order === 0 && compareBytes(bytes, held.bytes) === 0) return { kind: 'stored' }
     }
     checkSignature(record, this.#rules)
+    this.#checkProof(name, record)
 
     const away = distance(self.key, name.key)
     this.#makeRoom(name.key, away, bytes.length)
@@ -110,7 +112,7 @@ export class Records {
       site: sender?.site ?? null,
       distance: away,
       receivedMs,
-      expiresMs: Math.min(expiryOf(record), receivedMs + 1_000 * this.#config.recordTtlSeconds),
+      expiresMs: Math.min(expiryOf(record), receivedMs + 1_000 * this.#keptSecondsMax(name)),
     })
     return { kind: 'stored' }
   }
@@ -162,6 +164,16 @@ export class Records {
 
   #lives({ expiresMs }: StoredRecord): boolean {
     return expiresMs > this.#deps.clock.now()
+  }
+
+  #keptSecondsMax({ publisher }: RecordName): number {
+    return typeof publisher === 'string' ? this.#config.recordTtlSeconds : publisher.keptSecondsMax
+  }
+
+  /** Where the value says whose the record is, what it says must hold. */
+  #checkProof({ publisher }: RecordName, record: DhtRecord): void {
+    if (typeof publisher === 'string') return
+    publisher.checkProof(record, { network: this.#rules.network, nowMs: this.#deps.clock.now() })
   }
 
   /** Whether there may be a place for the record: quotas, then whether its key is our concern. */
@@ -225,9 +237,6 @@ function readAs(name: RecordName, bytes: Uint8Array): DhtRecord {
   if (compareBytes(record.key, name.key) !== 0) {
     throw DhtError.RECORD_INVALID({ field: 'key', found: `not that of ${name.text}` })
   }
-  if (record.publisher !== name.publisher) {
-    const { text: key, publisher: wanted } = name
-    throw DhtError.NOT_PUBLISHER({ key, publisher: record.publisher, wanted })
-  }
+  checkPublisher(name, record)
   return record
 }

@@ -27,7 +27,8 @@ import {
 } from './record.ts'
 import type { Held, Records } from './records.ts'
 import type { Failure, Search, SearchReport, TimedOptions } from './search.ts'
-import { parseRecordName, type RecordName } from './validators.ts'
+import { checkPublisher, parseRecordName, type RecordName } from './validators.ts'
+import type { GetReport, PutOptions, PutReport } from './value-reports.ts'
 import type { Message } from './wire.ts'
 
 /** How often a write may find a newer version, take the next and begin again. */
@@ -35,38 +36,6 @@ const ROUNDS_MAX = 2
 /** The last versions we gave, so that two writes at the same time get two. */
 const VERSIONS_MAX = 4_096
 const VERSIONS_TTL_MS = 24 * 3_600_000
-
-/** How a write went: honest about who took it. */
-export interface PutReport {
-  readonly key: string
-  readonly version: number
-  /** Who of the close group holds it now; this node too, when it belongs there. */
-  readonly stored: readonly PeerId[]
-  readonly failed: readonly Failure[]
-  /** How many were to store it. */
-  readonly wanted: number
-  /** There where made-up peers crowd around the key, so that all of its region was asked. */
-  readonly crowded?: true
-}
-
-/** How a read went: "nobody has it" needs `complete`, and `failed` to be empty. */
-export interface GetReport {
-  readonly key: string
-  readonly value: Uint8Array | null
-  readonly publisher: PeerId | null
-  readonly version: number | null
-  readonly answered: readonly PeerId[]
-  readonly failed: readonly Failure[]
-  /** Whether the search went on until it had enough or nobody was left to ask. */
-  readonly complete: boolean
-  /** There where made-up peers crowd around the key, so that all of its region was asked. */
-  readonly crowded?: true
-}
-
-export interface PutOptions extends CallOptions {
-  /** How long the value lives. Left out, it is renewed for as long as the node runs. */
-  readonly ttlSeconds?: number
-}
 
 export interface ValuesDeps {
   readonly host: Pick<Host, 'self'>
@@ -113,12 +82,13 @@ export class Values {
     const { finding, report } = await this.#find(name, options, () => false)
     let version = finding.newest?.record.version ?? 0
     for (let round = 1; ; round += 1) {
-      version = Math.max(version, this.#versions.get(key) ?? 0) + 1
+      version = options.version ?? Math.max(version, this.#versions.get(key) ?? 0) + 1
       this.#versions.set(key, version)
       const held = await this.#sign(name, { value, ttlSeconds, version }, options)
       const put = await this.#store(name, held, report, options)
       const newer = put.newest?.record.version ?? 0
-      if (newer <= version || round >= ROUNDS_MAX) return put.report
+      const isLast = options.version !== undefined || round >= ROUNDS_MAX
+      if (newer <= version || isLast) return put.report
       version = newer
     }
   }
@@ -176,7 +146,7 @@ export class Values {
 
   #checkOurs(name: RecordName, value: Uint8Array, ttlSeconds: number): void {
     const { self } = this.#deps.host
-    if (name.publisher !== self) {
+    if (typeof name.publisher === 'string' && name.publisher !== self) {
       throw DhtError.NOT_PUBLISHER({ key: name.text, publisher: self, wanted: name.publisher })
     }
     if (value.length > VALUE_BYTES_MAX) {
@@ -194,6 +164,7 @@ export class Values {
   ): Promise<Held> {
     const { signer, clock, host } = this.#deps
     const claim = { ...said, key: name.key, publisher: host.self, issuedMs: clock.now() }
+    checkPublisher(name, claim)
     const record = await signRecord(claim, signer, this.#rules, options)
     return { record, bytes: encodeRecord(record) }
   }

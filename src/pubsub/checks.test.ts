@@ -108,6 +108,25 @@ test('admits() refuses a message above its topic’s size without taking quota f
   assert.equal(asked.length, 1)
 })
 
+test('a topic is told of what its author signed and may not be said, and nobody else is blamed for it', () => {
+  const told: unknown[] = []
+  const schema = (value: unknown) => {
+    if (value === 0) throw new TypeError('zero')
+    return value
+  }
+  const { judge } = setup({
+    schema,
+    isAuthor: (value) => value !== 1,
+    refused: (by, error) => void told.push([by, String(error)]),
+  })
+  const verdicts = [0, 1, 2].map((value) => judge(Uint8Array.of(value)))
+  assert.deepEqual(verdicts, ['ignore', 'reject', 'accept'])
+  assert.deepEqual(told, [
+    [author, 'TypeError: zero'],
+    [author, 'undefined'],
+  ])
+})
+
 test('admits() refuses whom the policy refuses', () => {
   const { checks, refused } = setup({}, { barred: [source] })
   assert.equal(checks.admits(source, '/p2p-foundation/n/t', 1), false)
@@ -250,6 +269,35 @@ test('judge() opens what is counted, and takes it late only if it was asked for'
   assert.deepEqual(noted, [counted])
   assert.equal(judge(cborCodec.encode('uncounted')), 'reject')
   assert.deepEqual(refused, ['stale', 'decode'])
+})
+
+test('judge() reads what is not counted where the topic has such messages, and ends it there', async () => {
+  const bare = { is: (data: Uint8Array) => data[0] === 0x7b, perPeerPerSecond: 2 }
+  const codec = {
+    encode: (value: unknown) => value as Uint8Array,
+    decode: (data: Uint8Array) => data,
+  }
+  const schema = (value: unknown) => {
+    if ((value as Uint8Array).length < 2) throw new TypeError('too short')
+    return (value as Uint8Array).length
+  }
+  const isAuthor = () => assert.fail('whoever published it has said nothing')
+  const repair = { keep: 10, bytesMax: 1_000 }
+  const { judge, reader, noted, refused, received } = setup({
+    repair,
+    bare,
+    codec,
+    schema,
+    isAuthor,
+  })
+  assert.equal(judge(Uint8Array.of(0x7b, 1, 2)), 'ignore')
+  assert.equal(received(), 1)
+  const { value } = await reader.next()
+  assert.deepEqual([value?.value, noted, refused], [3, [], []])
+  assert.equal(judge(Uint8Array.of(0x7b)), 'ignore')
+  for (let i = 0; i < 9; i += 1) judge(Uint8Array.of(0x7b, 1), author)
+  assert.deepEqual([refused[0], refused.at(-1)], ['schema', 'rate'])
+  assert.equal(judge(Uint8Array.of(0x7c, 1)), 'reject', 'what is neither is nobody’s form')
 })
 
 test('judge() ignores topics that are forgotten by now', () => {

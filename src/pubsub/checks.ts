@@ -21,7 +21,7 @@ import type { Repair } from './repair.ts'
 import { type Counted, decodeCounted } from './repair-protocol.ts'
 import type { ReplayGuard, ReplayRefusal } from './replay-guard.ts'
 import type { Message } from './subscription.ts'
-import { isSaidBy, readBy, type Topic, type Topics } from './topics.ts'
+import { isBare, isSaidBy, readBy, type Topic, type Topics } from './topics.ts'
 
 /** What this room asks of the policy. */
 export interface Admission {
@@ -117,6 +117,7 @@ export class Checks {
     if (topic === undefined) return this.#ignore('not subscribed', source)
     const { author, sequence, data } = message
     if (author === self()) return this.#ignore('own', source)
+    if (isBare(topic.rules, data)) return this.#judgeBare(topic, source, message)
     const content = this.#content(topic, author, data)
     if (content === undefined) return this.#reject('decode', source)
     // What we asked for is known to be missing, however old it is.
@@ -125,15 +126,32 @@ export class Checks {
     if (!this.#rates.take(`${author} ${wire}`, 1, topic.rules.perPeerPerSecond)) {
       return this.#ignore('rate', source)
     }
-    const read = this.#read(topic, content.bytes, source)
+    const read = this.#read(topic, content.bytes, { source, author })
     if ('verdict' in read) return read.verdict
-    if (!isSaidBy(topic.rules, read.value, author)) return this.#reject('author', source)
+    if (!isSaidBy(topic.rules, read.value, author)) {
+      topic.rules.refused?.(author)
+      return this.#reject('author', source)
+    }
     metrics.received.add(1)
     // A number that is random says nothing about those in other topics.
     if (topic.rules.replay !== 'cache') replays.note(author, sequence)
     if (content.counted !== undefined) repair.noted(wire, author, content.counted)
     this.#deliver(topic, message, { ...content, value: read.value })
     return 'accept'
+  }
+
+  /** What nodes say that do not count: ours to read, and nobody else's business through us. */
+  #judgeBare(topic: Topic, source: PeerId, message: Signed): Verdict {
+    const { rules, wire } = topic
+    const perSecond = rules.bare?.perPeerPerSecond ?? 0
+    if (!this.#rates.take(`bare ${source} ${wire}`, 1, perSecond)) {
+      return this.#ignore('rate', source)
+    }
+    const read = this.#read(topic, message.data, { source })
+    if ('verdict' in read) return 'ignore'
+    this.#deps.metrics.received.add(1)
+    this.#deliver(topic, message, { value: read.value, isRepaired: false })
+    return 'ignore'
   }
 
   #content({ rules, wire }: Topic, author: PeerId, data: Uint8Array): Content | undefined {
@@ -174,7 +192,7 @@ export class Checks {
   #read(
     { rules }: Topic,
     data: Uint8Array,
-    source: PeerId,
+    { source, author }: { readonly source: PeerId; readonly author?: PeerId },
   ): { value: unknown } | { verdict: Verdict } {
     let decoded: unknown
     try {
@@ -185,6 +203,7 @@ export class Checks {
     try {
       return { value: readBy(rules, decoded) }
     } catch (error) {
+      if (author !== undefined) rules.refused?.(author, error)
       return { verdict: this.#ignore('schema', source, error) }
     }
   }

@@ -52,6 +52,18 @@ test('a cooled peer is in no mesh, whatever its credit, and is still told of mes
   assert.deepEqual([conduct.isCool('p'), conduct.score('p')], [false, 0])
 })
 
+test('what is held against a peer for less comes to less, and takes nothing away', async () => {
+  const clock = new FakeClock()
+  const conduct = new Conduct(clock, { coolingMs: 1_000 })
+  for (let n = 0; n < 10; n += 1) conduct.offend('p', 5, 20)
+  assert.equal(conduct.score('p'), -20)
+  conduct.offend('p', FRAME_POINTS)
+  conduct.offend('p', 5, 20)
+  assert.equal(conduct.score('p'), -120)
+  await clock.advance(110_000)
+  assert.equal(conduct.score('p'), -10)
+})
+
 test('offenders are bounded', () => {
   const { conduct } = setup()
   for (let i = 0; i <= 4_096; i += 1) conduct.offend(`${i}`, FRAME_POINTS)

@@ -44,11 +44,11 @@ export class Conduct {
     this.#cooling = new Cooling({ coolingMs: config.coolingMs, peersMax: PEERS_MAX })
   }
 
-  /** The peer did what no honest node does. */
-  offend(peer: string, points: number): void {
+  /** The peer did what no honest node does; it brings a peer to `max` points and no further. */
+  offend(peer: string, points: number, max = POINTS_MAX): void {
     const known = this.#points(peer)
     this.#offenders.delete(peer)
-    const sum = Math.min(POINTS_MAX, known + points)
+    const sum = Math.max(known, Math.min(max, known + points))
     this.#offenders.set(peer, { points: sum, atMs: this.#clock.now() })
     if (this.#offenders.size <= PEERS_MAX) return
     const [first = ''] = this.#offenders.keys()

@@ -51,24 +51,65 @@ test('a gap is asked for when it is older than the paths of the mesh differ', ()
   ])
 })
 
-test('a gap is asked of one peer after the other, and given up after three', () => {
+test('a gap is asked of one peer after the other, with pauses that double, and given up after six', () => {
   const { gaps, note } = setup()
   note(1)
   note(3)
   let nowMs = 2_000
-  for (let i = 0; i < TRIES_MAX; i += 1) {
+  for (const pauseMs of [2_000, 4_000, 8_000, 16_000, 16_000, 16_000]) {
     const [gap] = gaps.due(nowMs)
     assert.ok(gap)
     assert.equal(gaps.giveUp(nowMs), 0)
-    // The last time there is nobody left.
-    gaps.asking(gap, [p, q][i], nowMs)
-    assert.deepEqual(gaps.due(nowMs), [])
-    nowMs += 2_000
+    // In the end there is nobody left.
+    gaps.asking(gap, [p, q][gap.asked.size], nowMs)
+    assert.deepEqual(gaps.due(nowMs + pauseMs - 1), [])
+    nowMs += pauseMs
   }
   const [gap] = gaps.due(nowMs)
   assert.ok(gap)
   assert.deepEqual(gap.asked, new Set([p, q]))
   assert.deepEqual([gaps.giveUp(nowMs), gaps.size], [1, 0])
+})
+
+test('who did not answer may be asked for the same again', () => {
+  const { gaps, note } = setup()
+  note(1)
+  note(3)
+  const [gap] = gaps.due(2_000)
+  assert.ok(gap)
+  gaps.asking(gap, p, 2_000)
+  gaps.unanswered({ ...gap, run: 7 }, p)
+  assert.deepEqual(gaps.due(4_000)[0]?.asked, new Set([p]))
+  gaps.unanswered(gap, p)
+  assert.deepEqual(gaps.due(4_000)[0]?.asked, new Set())
+})
+
+test('what somebody took and we did not is lacking: what is missing, and what came after the last', () => {
+  const { gaps, note } = setup()
+  const lacking = (first: number, last: number, { author = a, run = 2 } = {}) =>
+    gaps.lacking('t', { author, run, first, last })
+  assert.deepEqual(lacking(5, 7), [5, 6, 7], 'of an author that we never heard')
+  note(3, { run: 2 })
+  note(5, { run: 2 })
+  assert.deepEqual(lacking(4, 5), [4])
+  assert.deepEqual(lacking(7, 8), [4, 6, 7, 8])
+  assert.deepEqual(lacking(1, 3), [])
+  assert.deepEqual(lacking(1, 9, { run: 1 }), [], 'of a run that is over')
+  assert.deepEqual(lacking(2, 3, { run: 3 }), [2, 3], 'of one that we never heard')
+  assert.deepEqual(lacking(2, 3, { author: b }), [2, 3])
+  const many = lacking(1, Number.MAX_SAFE_INTEGER)
+  assert.deepEqual([many.length, many[0], many.at(-1)], [MISSING_MAX, 4, MISSING_MAX + 4])
+})
+
+test('only what is above all that came of a run is certain to be new', () => {
+  const { gaps, note } = setup()
+  assert.equal(gaps.isAbove('t', a, { run: 1, count: 9 }), false)
+  note(3)
+  assert.deepEqual(
+    [2, 3, 4].map((count) => gaps.isAbove('t', a, { run: 1, count })),
+    [false, false, true],
+  )
+  assert.equal(gaps.isAbove('t', a, { run: 2, count: 4 }), false)
 })
 
 test('a new run of an author begins at 1, and what is missing of the old one is given up', () => {

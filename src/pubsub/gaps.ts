@@ -8,16 +8,18 @@
  */
 
 import type { PeerId } from '../identity/index.ts'
-import { COUNTS_MAX, type Place } from './repair-protocol.ts'
+import { COUNTS_MAX, type Head, type Place } from './repair-protocol.ts'
 
-export const TRIES_MAX = 3
+/** With the pauses between them: for about a minute. */
+export const TRIES_MAX = 6
 /** Missing messages of one author in one topic; of a larger gap the newest are asked for. */
 export const MISSING_MAX = 256
 /** Of all authors: above it the one of whose messages most are missing gives up the oldest. */
 export const MISSING_ALL_MAX = 8_192
 /** Authors in topics, the one heard longest ago is forgotten. */
 export const LINES_MAX = 1_024
-const PATIENCE_BETWEEN_MS = 2_000
+const PAUSE_MS = 2_000
+const PAUSE_MS_MAX = 16_000
 
 export interface GapsConfig {
   /** How long paths of the mesh differ, and GossipSub's own asking takes. */
@@ -68,6 +70,23 @@ export class Gaps {
     return line?.run === run && line.missing.has(count)
   }
 
+  /** Whether it is above all that was taken of this run: then nothing of it was. */
+  isAbove(wire: string, author: PeerId, { run, count }: Place): boolean {
+    const line = this.#lines.get(keyOf(wire, author))
+    return line?.run === run && count > line.highest
+  }
+
+  /** What somebody took and we did not: the oldest of it. */
+  lacking(wire: string, { author, run, first, last }: Head): number[] {
+    const line = this.#lines.get(keyOf(wire, author))
+    if (line !== undefined && line.run > run) return []
+    const isKnown = line?.run === run
+    const counts = isKnown ? [...line.missing.keys()].filter((one) => one <= last) : []
+    const from = isKnown ? line.highest + 1 : first
+    for (let one = from; one <= last && counts.length < MISSING_MAX; one += 1) counts.push(one)
+    return counts.sort((a, b) => a - b)
+  }
+
   /** A message was taken; returns how many are given up for a new run, or for want of room. */
   note(wire: string, author: PeerId, place: Place, nowMs: number): number {
     const key = keyOf(wire, author)
@@ -112,10 +131,17 @@ export class Gaps {
     for (const count of counts) {
       const missing = line.missing.get(count)
       if (missing === undefined) continue
+      missing.dueAtMs = nowMs + Math.min(PAUSE_MS_MAX, PAUSE_MS * 2 ** missing.tries)
       missing.tries += 1
-      missing.dueAtMs = nowMs + PATIENCE_BETWEEN_MS
       if (peer !== undefined) missing.asked.add(peer)
     }
+  }
+
+  /** `peer` did not answer: it may be asked for the same again. */
+  unanswered({ wire, author, run, counts }: Gap, peer: PeerId): void {
+    const line = this.#lines.get(keyOf(wire, author))
+    if (line?.run !== run) return
+    for (const count of counts) line.missing.get(count)?.asked.delete(peer)
   }
 
   /** Forgets what was asked for as often as it is worth, and returns how much that is. */

@@ -80,6 +80,7 @@ function fakeStock() {
     onIncomingStream() {
       opened.push('inbound')
     },
+    onPeerConnected() {},
     createOutboundStream(peer: Named) {
       const open = Promise.withResolvers<void>()
       opens.set(`${peer.toString()} ${opened.length}`, open)

@@ -22,6 +22,7 @@ import { kindOf, Outlets } from './outlets.ts'
 import { authored, nameOf } from './raw-message.ts'
 import { fitting, gossipsubSettings, TOPIC_SCORE } from './settings.ts'
 import { checkParts, type RawMessage, type Stock, type Wrapped, wrap } from './stock.ts'
+import { Streams } from './streams.ts'
 
 /** The router as `Pubsub` sees it. Names of topics are those on the wire. */
 export interface Router {
@@ -38,6 +39,8 @@ export interface Router {
   mesh(wire: string): readonly PeerId[]
   /** Signs a message of this number, and resolves with how many peers it was handed to. */
   publish(wire: string, data: Uint8Array, sequence: bigint): Promise<number>
+  /** Holds points against a peer for what it did elsewhere, up to `max` in all. */
+  blame(peer: PeerId, points: number, max: number): void
   /** Judges a message that `source` gave us when asked; resolves with whether it was delivered. */
   take(source: PeerId, message: RawMessage): Promise<boolean>
   /** Calls back with each message that was delivered here, and each of our own. */
@@ -71,9 +74,8 @@ export class Gossip implements Router {
   readonly #conduct: Conduct
   readonly #inlets: Inlets
   readonly #outlets: Outlets
+  readonly #streams: Streams
   readonly #listeners = new Set<() => void>()
-  /** The last attempt to open a stream to each peer. */
-  readonly #opening = new Map<string, Promise<void>>()
   #passed: (message: RawMessage) => void = () => undefined
   #stock: Stock | undefined
   #guard: Guard | undefined
@@ -87,6 +89,8 @@ export class Gossip implements Router {
     const parts = { interests: this.#interests, conduct: this.#conduct }
     this.#inlets = new Inlets({ ...deps, ...parts, guard: () => this.#guard })
     this.#outlets = new Outlets({ ...deps, slow: (peer) => this.#slow(peer) }, config)
+    const outlets = this.#outlets
+    this.#streams = new Streams({ ...deps, outlets, changed: () => this.#changed() })
   }
 
   get self(): PeerId | undefined {
@@ -106,8 +110,10 @@ export class Gossip implements Router {
     checkParts(stock)
     this.#self = peerId(given.peerId.toString())
     this.#stock = stock
+    this.#streams.stand(stock)
     this.#standBeforeInlets(stock)
     this.#standBeforeOutlets(stock)
+    stock.addEventListener('gossipsub:heartbeat', () => this.#streams.mend(stock))
     for (const event of ['gossipsub:graft', 'gossipsub:prune', 'gossipsub:heartbeat'] as const) {
       stock.addEventListener(event, () => this.#changed())
     }
@@ -176,6 +182,10 @@ export class Gossip implements Router {
     return told.size
   }
 
+  blame(peer: PeerId, points: number, max: number): void {
+    this.#conduct.offend(peer, points, max)
+  }
+
   async take(source: PeerId, message: RawMessage): Promise<boolean> {
     const stock = this.#stock
     const from = stock?.peers.get(source)
@@ -222,22 +232,6 @@ export class Gossip implements Router {
   }
 
   #standBeforeOutlets(stock: Stock): void {
-    wrap(stock, 'createOutboundStream', (open) => (peer, connection) => {
-      const id = peer.toString()
-      const opened = (this.#opening.get(id) ?? Promise.resolve()).then(async () => {
-        const before = stock.streamsOutbound.get(id)
-        await open(peer, connection)
-        const stream = stock.streamsOutbound.get(id)
-        if (stream !== undefined && stream !== before) this.#outlets.attach(id, stream)
-      })
-      // Stock opens one stream after the other, so that a peer which never answers holds up all.
-      this.#opening.set(id, opened)
-      void opened.finally(() => {
-        if (this.#opening.get(id) === opened) this.#opening.delete(id)
-        this.#changed()
-      })
-      return Promise.resolve()
-    })
     wrap(stock, 'removePeer', (remove) => (peer) => this.#remove(peer, stock, remove))
     wrap(stock, 'sendRpc', (send) => (id, rpc) => {
       const fit = fitting(rpc)

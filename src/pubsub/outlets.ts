@@ -46,7 +46,7 @@ export class Outlets {
   }
 
   /** From now on frames for `peer` that its stream does not take wait here. */
-  attach(peer: string, stream: OutboundStream): void {
+  attach(peer: string, stream: Omit<OutboundStream, 'close'>): void {
     const { peerQueueMax, peerQueueBytesMax } = this.#config
     const queue = new PeerQueue<FrameBytes>({
       framesMax: peerQueueMax,

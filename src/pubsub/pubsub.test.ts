@@ -44,6 +44,7 @@ function fakeRouter() {
     leave: (wire) => void told.push(`leave ${wire}`),
     listeners: () => state.listeners,
     mesh: () => Array.from({ length: state.mesh }, () => peer),
+    blame: (peer, points, max) => void told.push(`blame ${peer} ${points} ${max}`),
     take: async () => false,
     onMessage() {},
     async publish(_wire, data) {

@@ -14,6 +14,7 @@ import {
   type Random,
   type Service,
 } from '../base/index.ts'
+import type { PeerId } from '../identity/index.ts'
 import { type Admission, Checks } from './checks.ts'
 import type { Codec } from './codec.ts'
 import type { PubsubConfig } from './config.ts'
@@ -36,7 +37,7 @@ import type { ReplayFile } from './replay-file.ts'
 import { ReplayGuard } from './replay-guard.ts'
 import { Sequence } from './sequence.ts'
 import { type Message, Subscription } from './subscription.ts'
-import { readBy, type Topic, type TopicRules, Topics } from './topics.ts'
+import { isBare, readBy, type Topic, type TopicRules, Topics } from './topics.ts'
 
 export interface PubsubDeps {
   readonly gossip: Router
@@ -200,6 +201,26 @@ export class Pubsub implements Service {
     }))
   }
 
+  /** Peers that hand us each message of a topic; none unless we subscribe to it. */
+  mesh(topic: string): readonly PeerId[] {
+    const known = this.#topics.all().find(({ name }) => name === topic)
+    return known === undefined ? [] : this.#deps.gossip.mesh(known.wire)
+  }
+
+  /** Calls back when listeners or meshes may have changed; the function returned ends it. */
+  onChange(changed: () => void): () => void {
+    return this.#deps.gossip.onChange(changed)
+  }
+
+  /**
+   * Holds something against a peer that it did outside of topics, or in what only its reader can
+   * judge: `points` go away one a second, `max` is the most that this comes to. From the first on a
+   * peer is in no mesh, with more than 15 it is told nothing, with more than 80 it is not heard.
+   */
+  blame(peer: PeerId, points: number, max = points): void {
+    this.#deps.gossip.blame(peer, points, max)
+  }
+
   #use(topic: string): Topic {
     if (!this.#isUp) throw PubsubError.NOT_RUNNING({ topic })
     return this.#topics.use(topic)
@@ -216,6 +237,7 @@ export class Pubsub implements Service {
     if (joined >= limit)
       throw PubsubError.TOPICS_EXHAUSTED({ topic: name, limit, of: 'subscribed' })
     this.#deps.gossip.join(wire)
+    this.#repair.listen(wire)
   }
 
   #leave({ wire, readers }: Topic, reader: Subscription<unknown>): void {
@@ -258,7 +280,8 @@ export class Pubsub implements Service {
     { wire, rules }: Pick<Topic, 'wire' | 'rules'>,
     data: Uint8Array,
   ): Promise<number> {
-    const said = rules.repair === undefined ? data : this.#repair.seal(wire, data)
+    const isCounted = rules.repair !== undefined && !isBare(rules, data)
+    const said = isCounted ? this.#repair.seal(wire, data) : data
     try {
       return await this.#deps.gossip.publish(wire, said, this.#sequence.next())
     } catch (cause) {

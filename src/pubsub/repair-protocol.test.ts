@@ -11,6 +11,11 @@ import {
   COUNTS_MAX,
   decodeCounted,
   encodeCounted,
+  HEADS_MAX,
+  headsFromCbor,
+  headsQuestionFromCbor,
+  headsQuestionToCbor,
+  headsToCbor,
   questionFromCbor,
   questionToCbor,
 } from './repair-protocol.ts'
@@ -96,4 +101,47 @@ test('answerFromCbor() refuses what is none', () => {
     Array.from({ length: COUNTS_MAX + 1 }, () => [b, b, b, b, null]),
   ]
   for (const one of wrong) assert.throws(() => answerFromCbor(one, 't'), CodedError)
+})
+
+test('a question for heads and its answer are read as they were written', () => {
+  const asked = fc.record({ wire: fc.string(), spanMs: whole(0) }, { noNullPrototype: true })
+  const read = fc.property(asked, (one) => {
+    assert.deepEqual(headsQuestionFromCbor(headsQuestionToCbor(one)), one)
+  })
+  fc.assert(read)
+  const counts = fc.tuple(whole(1), whole(1)).map(([one, other]) => {
+    return { first: Math.min(one, other), last: Math.max(one, other) }
+  })
+  const heads = fc.array(fc.tuple(whole(0), counts), { maxLength: 5 })
+  const answered = fc.property(heads, (list) => {
+    const given = list.map(([run, { first, last }]) => ({ author, run, first, last }))
+    assert.deepEqual(headsFromCbor(headsToCbor(given)), given)
+  })
+  fc.assert(answered)
+  const many = Array.from({ length: HEADS_MAX + 1 }, () => ({ author, run: 1, first: 1, last: 1 }))
+  assert.equal(headsFromCbor(headsToCbor(many)).length, HEADS_MAX)
+})
+
+test('headsQuestionFromCbor() and headsFromCbor() refuse what is none', () => {
+  assert.equal(headsQuestionFromCbor(['t', author, 1, [1]]), undefined)
+  for (const one of [
+    [1, 1],
+    ['x'.repeat(257), 1],
+    ['t', -1],
+    ['t', '1'],
+  ] as Cbor[]) {
+    assert.throws(() => headsQuestionFromCbor(one), CodedError)
+  }
+  const wrong: Cbor[] = [
+    null,
+    [author],
+    [[author, 1, 1]],
+    [[1, 1, 1, 1]],
+    [['nobody', 1, 1, 1]],
+    [[author, -1, 1, 1]],
+    [[author, 1, 0, 1]],
+    [[author, 1, 2, 1]],
+    Array.from({ length: HEADS_MAX + 1 }, () => [author, 1, 1, 1]),
+  ]
+  for (const one of wrong) assert.throws(() => headsFromCbor(one), CodedError)
 })

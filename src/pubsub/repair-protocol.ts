@@ -5,9 +5,11 @@
  *   data of a message   [run, count, bytes]     run: when the author began, in ms; count from 1
  *   question            [topic, author, run, [count, …]]                     at most 64 counts
  *   answer              [[from, data, seqno, signature, key | null], …]   of the topic asked for
+ *   question for heads  [topic, span]                           what was taken in the last span ms
+ *   answer              [[author, run, first, last], …]                       at most 1,000 authors
  *
- * The question is the payload of the rpc method `pubsub.repair`; `topic` is its name on the wire.
- * What is given is what the author signed, byte for byte.
+ * Questions are payloads of the rpc method `pubsub.repair`; `topic` is its name on the wire.
+ * What is given is what the author signed, byte for byte. Heads are the word of who is asked.
  */
 
 import { type PeerId, peerId } from '../identity/index.ts'
@@ -26,6 +28,8 @@ const FIELD = 'repair'
 /** Longest of the parts of a message that are not its data. */
 const PART_BYTES_MAX = 1_024
 const TOPIC_CHARS_MAX = 256
+/** As many as messages that are kept of a topic. */
+export const HEADS_MAX = 1_000
 
 /** A message's place among those of its author in its topic. */
 export interface Place {
@@ -35,6 +39,19 @@ export interface Place {
 
 export interface Counted extends Place {
   readonly bytes: Uint8Array
+}
+
+/** What was taken of one author lately: counts from the first to the last, perhaps not all. */
+export interface Head {
+  readonly author: PeerId
+  readonly run: number
+  readonly first: number
+  readonly last: number
+}
+
+export interface HeadsQuestion {
+  readonly wire: string
+  readonly spanMs: number
 }
 
 export interface Question {
@@ -69,6 +86,37 @@ export function questionFromCbor(payload: Cbor): Question {
   }
   const wanted = (counts as readonly Cbor[]).map((count) => numberIn(count, 1))
   return { wire, author: peerId(author), run: numberIn(run, 0), counts: wanted }
+}
+
+export function headsQuestionToCbor({ wire, spanMs }: HeadsQuestion): Cbor {
+  return [wire, spanMs]
+}
+
+/** The question for heads, where it is that one. */
+export function headsQuestionFromCbor(payload: Cbor): HeadsQuestion | undefined {
+  if (!Array.isArray(payload) || payload.length !== 2) return undefined
+  const [wire, spanMs] = payload as readonly Cbor[]
+  if (typeof wire !== 'string' || wire.length > TOPIC_CHARS_MAX) throw malformed('no topic')
+  return { wire, spanMs: numberIn(spanMs, 0) }
+}
+
+export function headsToCbor(heads: readonly Head[]): Cbor {
+  return heads.slice(-HEADS_MAX).map(({ author, run, first, last }) => [author, run, first, last])
+}
+
+export function headsFromCbor(payload: Cbor): readonly Head[] {
+  if (!Array.isArray(payload) || payload.length > HEADS_MAX) throw malformed('no list of heads')
+  return (payload as readonly Cbor[]).map((one) => {
+    const [author, run, first, last] = listOf(one, 4)
+    if (typeof author !== 'string') throw malformed('no author')
+    const from = numberIn(first, 1)
+    return {
+      author: peerId(author),
+      run: numberIn(run, 0),
+      first: from,
+      last: numberIn(last, from),
+    }
+  })
 }
 
 export function answerToCbor(messages: readonly RawMessage[]): Cbor {

@@ -11,6 +11,11 @@ import {
   answerToCbor,
   decodeCounted,
   encodeCounted,
+  type Head,
+  headsFromCbor,
+  headsQuestionFromCbor,
+  headsQuestionToCbor,
+  headsToCbor,
   questionFromCbor,
   questionToCbor,
 } from './repair-protocol.ts'
@@ -28,10 +33,18 @@ function messageOf(count: number, { run = 1, size = 1 } = {}): RawMessage {
 
 type Answers = (peer: PeerId, question: Cbor) => RawMessage[] | Error
 
+/** The first byte of what is not counted. */
+const BARE = 0x7b
+
 function setup(answers: Answers = () => [], mesh: readonly PeerId[] = peers) {
   const clock = new FakeClock(1_000)
+  /** What a peer says that it took, and who was asked that. */
+  let told: (peer: PeerId) => Head[] = () => []
+  const looks: { peer: PeerId; spanMs: number; atMs: number }[] = []
+  let changed: () => void = () => undefined
   const topics = new Topics('main', { bytesMax: 1_000 }, () => undefined)
-  topics.define('t', { repair: { keep: 100, bytesMax: 10_000_000 } })
+  const bare = { is: (data: Uint8Array) => data[0] === BARE, perPeerPerSecond: 1 }
+  topics.define('t', { repair: { keep: 100, bytesMax: 10_000_000 }, bare })
   const outcomes: Record<string, number> = {}
   const asked: { peer: PeerId; author: PeerId; counts: readonly number[] }[] = []
   const taken: number[] = []
@@ -40,6 +53,11 @@ function setup(answers: Answers = () => [], mesh: readonly PeerId[] = peers) {
     {
       asking: {
         async ask(peer, question) {
+          const look = headsQuestionFromCbor(question)
+          if (look !== undefined) {
+            looks.push({ peer, spanMs: look.spanMs, atMs: clock.now() })
+            return headsToCbor(told(peer))
+          }
           const { author: whose, counts } = questionFromCbor(question)
           asked.push({ peer, author: whose, counts })
           const answer = answers(peer, question)
@@ -53,6 +71,10 @@ function setup(answers: Answers = () => [], mesh: readonly PeerId[] = peers) {
       gossip: {
         self: undefined,
         mesh: () => mesh,
+        onChange(listener) {
+          changed = listener
+          return () => undefined
+        },
         async take(_source, message) {
           const counted = decodeCounted(message.data ?? new Uint8Array())
           if (!repair.isRepaired('t', author, counted)) return false
@@ -79,7 +101,15 @@ function setup(answers: Answers = () => [], mesh: readonly PeerId[] = peers) {
     repair.noted('t', author, { run, count, bytes: new Uint8Array() })
   const ask = (counts: number[], from = peers[0] ?? author) =>
     serve(questionToCbor({ wire: 't', author, run: 1, counts }), from)
-  return { repair, clock, note, ask, asked, taken, outcomes }
+  const is = (count: number) =>
+    repair.isRepaired('t', author, { run: 1, count, bytes: new Uint8Array() })
+  const heads = async (spanMs: number) =>
+    headsFromCbor(await serve(headsQuestionToCbor({ wire: 't', spanMs }), author))
+  const tell = (first: number, last: number, authors: readonly PeerId[] = [author]) => {
+    told = () => authors.map((whose) => ({ author: whose, run: 1, first, last }))
+  }
+  const meshes = () => changed()
+  return { repair, clock, note, ask, asked, taken, outcomes, is, heads, tell, looks, meshes }
 }
 
 test('messages of ours are counted from 1 in each topic', () => {
@@ -119,13 +149,14 @@ test('what comes by itself meanwhile is not asked for', async () => {
   assert.deepEqual([asked, clock.waiting], [[], 0])
 })
 
-test('each peer is asked once, three in all, and then it is given up', async () => {
+test('who has it not is asked once, who does not answer again, and then it is given up', async () => {
   const { clock, note, asked, outcomes } = setup((peer) => (peer === 'p' ? new Error('no') : []))
   note(1)
   note(3)
-  await clock.advance(60_000)
-  assert.equal(new Set(asked.map(({ peer }) => peer)).size, 3)
-  assert.deepEqual([asked.length, outcomes], [3, { asked: 3, given_up: 1 }])
+  await clock.advance(90_000)
+  const times = (one: string) => asked.filter(({ peer }) => peer === one).length
+  assert.deepEqual([times('q'), times('r'), times('s'), times('p')], [1, 1, 1, 3])
+  assert.deepEqual([asked.length, outcomes], [6, { asked: 6, given_up: 1 }])
   assert.equal(clock.waiting, 0)
 })
 
@@ -133,7 +164,7 @@ test('with nobody in the mesh it is given up as well', async () => {
   const { clock, note, outcomes } = setup(() => [], [])
   note(1)
   note(3)
-  await clock.advance(60_000)
+  await clock.advance(90_000)
   assert.deepEqual([outcomes, clock.waiting], [{ given_up: 1 }, 0])
 })
 
@@ -193,6 +224,7 @@ test('one peer is given half a MiB a second, and all together not more than eigh
 
 test('nothing is kept of topics without the rule, nor of those that nobody reads any more', async () => {
   const { repair, ask } = setup()
+  repair.keep({ ...messageOf(1), data: Uint8Array.of(BARE) })
   repair.keep({ ...messageOf(1), topic: 'other' })
   repair.keep(messageOf(1))
   repair.forget('t')
@@ -212,4 +244,84 @@ test('stop() ends the asking', async () => {
   repair.stop()
   await clock.advance(60_000)
   assert.deepEqual([asked, clock.waiting], [[], 0])
+})
+
+test('who asks for heads is told what was taken in its time, but for what may be on its way to it', async () => {
+  const { repair, clock, heads } = setup()
+  repair.keep(messageOf(1))
+  await clock.advance(10_000)
+  for (const count of [2, 3]) repair.keep(messageOf(count))
+  await clock.advance(1_000)
+  repair.keep(messageOf(4))
+  await clock.advance(1_500)
+  assert.deepEqual(await heads(5_000), [{ author, run: 1, first: 2, last: 3 }])
+  assert.deepEqual(await heads(60_000), [{ author, run: 1, first: 1, last: 3 }])
+  assert.deepEqual(await heads(1_000), [])
+})
+
+const given: Answers = (_, question) =>
+  questionFromCbor(question).counts.map((count) => messageOf(count))
+
+test('what a peer took and nothing came after is asked of that peer, and taken however old', async () => {
+  const { repair, note, taken, clock, asked, is, tell, looks } = setup(given, peers.slice(0, 1))
+  note(1)
+  tell(1, 3)
+  repair.listen('t')
+  await clock.advance(1)
+  assert.deepEqual([looks.length, asked], [1, [{ peer: 'p', author, counts: [2, 3] }]])
+  assert.deepEqual(taken, [2, 3])
+  assert.equal(is(4), false, 'nobody gave it')
+  await clock.advance(60_000)
+  assert.deepEqual([asked.length, taken.length], [1, 2], 'and is not lacking any more')
+})
+
+test('each peer is asked what it took when it joins the mesh, and one of them every ten beats', async () => {
+  const mesh = peers.slice(0, 2)
+  const { repair, clock, looks, meshes } = setup(given, mesh)
+  repair.listen('none')
+  repair.listen('t')
+  repair.listen('t')
+  await clock.advance(5_000)
+  assert.deepEqual(looks, [
+    { peer: 'p', spanMs: 0, atMs: 1_000 },
+    { peer: 'q', spanMs: 1_000, atMs: 2_000 },
+  ])
+  mesh.push('r' as PeerId)
+  meshes()
+  await clock.advance(1)
+  assert.deepEqual(looks.at(-1), { peer: 'r', spanMs: 5_000, atMs: 6_000 })
+  await clock.advance(200_000)
+  assert.ok(looks.length >= 20 && looks.length <= 23, `${looks.length} looks`)
+  assert.equal(looks.at(-1)?.spanMs, 120_000)
+  mesh.length = 0
+  await clock.advance(30_000)
+  const before = looks.length
+  mesh.push('r' as PeerId)
+  meshes()
+  await clock.advance(1)
+  assert.equal(looks.length, before + 1, 'who left and comes back')
+  repair.forget('t')
+  await clock.advance(60_000)
+  assert.deepEqual([looks.length, clock.waiting], [before + 1, 0])
+})
+
+test('a peer that tells of what it has not costs few questions a look, which wait for their turn', async () => {
+  const { repair, clock, tell, asked, note } = setup(() => [], peers.slice(0, 1))
+  note(1)
+  tell(1, Number.MAX_SAFE_INTEGER)
+  repair.listen('t')
+  await clock.advance(9_000)
+  assert.deepEqual([asked.length, asked.at(-1)?.counts.at(-1)], [4, 257])
+  repair.stop()
+  await clock.advance(60_000)
+  assert.deepEqual([asked.length, clock.waiting], [4, 0])
+
+  const many = setup(() => [], peers.slice(0, 1))
+  const authors = Array.from({ length: 100 }, () => generateKeys(secureRandom).signer.peer)
+  many.tell(1, 1, authors)
+  many.repair.listen('t')
+  await many.clock.advance(1)
+  assert.equal(many.asked.length, 15, 'what may be asked at once, with the look')
+  await many.clock.advance(9_000)
+  assert.equal(many.asked.length, 32)
 })

@@ -2,14 +2,15 @@
  * Topics with repair: their messages are counted, the last ones are kept, and what is missing here
  * is asked of peers in the mesh, over the way that the composition root gives us (`asking`).
  *
- * It promises that a message which one of `TRIES_MAX` neighbours still keeps comes, late and marked
- * as repaired. It promises nothing about the last message of an author, of which nothing tells,
- * about those before we listened, and about order.
+ * It promises that a message which one of the neighbours asked still keeps comes, late and marked
+ * as repaired, also the last one of an author (`catch-up`). It promises nothing about messages from
+ * before we listened, and about order.
  */
 
 import { type Clock, either, type Logger, type Random, shuffled } from '../base/index.ts'
 import { type PeerId, peerIdFromBytes } from '../identity/index.ts'
 import type { Cbor } from '../wire/index.ts'
+import { CatchUp } from './catch-up.ts'
 import { PubsubError, reasonOf } from './errors.ts'
 import { type Gap, Gaps } from './gaps.ts'
 import type { Router } from './gossip.ts'
@@ -23,11 +24,13 @@ import {
   type Counted,
   decodeCounted,
   encodeCounted,
+  headsQuestionFromCbor,
+  headsToCbor,
   questionFromCbor,
   questionToCbor,
 } from './repair-protocol.ts'
 import type { RawMessage } from './stock.ts'
-import type { Topics } from './topics.ts'
+import { isBare, type Topics } from './topics.ts'
 
 /** How one peer is asked for missing messages, and how we are asked. */
 export interface Asking {
@@ -37,7 +40,7 @@ export interface Asking {
 
 export interface RepairDeps {
   readonly asking: Asking | undefined
-  readonly gossip: Pick<Router, 'self' | 'mesh' | 'take'>
+  readonly gossip: Pick<Router, 'self' | 'mesh' | 'take' | 'onChange'>
   readonly topics: Topics
   readonly clock: Clock
   readonly random: Random
@@ -51,6 +54,8 @@ const ANSWERS_PER_SECOND_MAX = 4
 const BYTES_PER_PEER_PER_SECOND_MAX = ANSWER_BYTES_MAX
 const BYTES_PER_SECOND_MAX = 8 * ANSWER_BYTES_MAX
 const QUESTIONS_PER_SECOND_MAX = 8
+/** So long a question may take, packets that are lost and sent again included. */
+const ANSWER_BEATS = 4
 
 export class Repair {
   readonly #deps: RepairDeps
@@ -63,6 +68,7 @@ export class Repair {
   /** Names of messages that are being judged, and came because we asked. */
   readonly #given = new Set<string>()
   readonly #stopped = new AbortController()
+  readonly #catchUp: CatchUp | undefined
   #isAsking = false
 
   constructor(deps: RepairDeps, { heartbeatMs }: { readonly heartbeatMs: number }) {
@@ -71,11 +77,26 @@ export class Repair {
     // Paths of the mesh differ by less than one beat; GossipSub tells of messages with the next.
     this.#gaps = new Gaps({ patienceMs: 2 * heartbeatMs })
     this.#rates = new Rates(deps.clock)
-    deps.asking?.serve(async (question, from) => this.#answer(question, from))
+    const { asking } = deps
+    if (asking === undefined) return
+    asking.serve(async (question, from) => this.#answer(question, from))
+    const ask = (peer: PeerId, gap: Gap) => {
+      deps.metrics.repairs.add(gap.counts.length, { outcome: 'asked' })
+      return this.#ask(peer, gap)
+    }
+    const mayAsk = () => this.#mayAsk()
+    this.#catchUp = new CatchUp({ ...deps, asking, gaps: this.#gaps, ask, mayAsk }, { heartbeatMs })
   }
 
   stop(): void {
     this.#stopped.abort()
+    this.#catchUp?.stop()
+  }
+
+  /** The topic is read here from now on. */
+  listen(wire: string): void {
+    const rule = this.#deps.topics.onWire(wire)?.rules.repair
+    if (rule !== undefined) this.#catchUp?.begin(wire)
   }
 
   /** The bytes of a message of ours with its count, which is used up. */
@@ -88,9 +109,9 @@ export class Repair {
 
   /** Whether it is missing here and comes because we asked: then it may be old. */
   isRepaired(wire: string, author: PeerId, message: Counted): boolean {
-    return (
-      this.#given.has(nameOf(wire, author, message)) && this.#gaps.isMissing(wire, author, message)
-    )
+    if (!this.#given.has(nameOf(wire, author, message))) return false
+    const gaps = this.#gaps
+    return gaps.isMissing(wire, author, message) || gaps.isAbove(wire, author, message)
   }
 
   /** A message of somebody was taken. */
@@ -103,16 +124,22 @@ export class Repair {
 
   /** Keeps what passed all checks, ours included, as it was signed. */
   keep(message: RawMessage): void {
-    const { topics } = this.#deps
-    const rule = topics.onWire(message.topic)?.rules.repair
-    if (rule === undefined || message.from === undefined || message.data === undefined) return
+    const { topics, clock } = this.#deps
+    const rules = topics.onWire(message.topic)?.rules
+    const rule = rules?.repair
+    if (rules === undefined || rule === undefined) return
+    if (message.from === undefined || message.data === undefined) return
+    if (isBare(rules, message.data)) return
     const kept = this.#kept.get(message.topic) ?? new Kept()
     this.#kept.set(message.topic, kept)
-    kept.add(peerIdFromBytes(message.from), decodeCounted(message.data), message, rule)
+    const { run, count } = decodeCounted(message.data)
+    const author = peerIdFromBytes(message.from)
+    kept.add({ author, run, count, takenAtMs: clock.now() }, message, rule)
   }
 
   /** Nobody reads the topic here any more. */
   forget(wire: string): void {
+    this.#catchUp?.end(wire)
     this.#gaps.forget(wire)
     this.#kept.delete(wire)
   }
@@ -121,6 +148,8 @@ export class Repair {
     if (!this.#rates.take(`answer ${from}`, 1, ANSWERS_PER_SECOND_MAX)) {
       throw PubsubError.REPAIR_REFUSED({ reason: 'too many questions a second' })
     }
+    const heads = headsQuestionFromCbor(payload)
+    if (heads !== undefined) return this.#headsOf(heads.wire, heads.spanMs)
     const { wire, author, run, counts } = questionFromCbor(payload)
     const kept = this.#kept.get(wire)
     let bytes = 0
@@ -139,6 +168,13 @@ export class Repair {
     if (!mayGive) throw PubsubError.REPAIR_REFUSED({ reason: 'too many bytes a second' })
     this.#deps.metrics.repairs.add(found.length, { outcome: 'served' })
     return answerToCbor(found)
+  }
+
+  /** What was taken, but for what may still be on its way to who asks. */
+  #headsOf(wire: string, spanMs: number): Cbor {
+    const nowMs = this.#deps.clock.now()
+    const times = { fromMs: nowMs - spanMs, untilMs: nowMs - 2 * this.#beatMs }
+    return headsToCbor(this.#kept.get(wire)?.heads(times) ?? [])
   }
 
   /** Asks once in each beat, for as long as something is missing. */
@@ -185,7 +221,7 @@ export class Repair {
 
   async #ask(peer: PeerId, gap: Gap): Promise<void> {
     const { asking, clock, log, metrics } = this.#deps
-    using deadline = clock.deadline(2 * this.#beatMs)
+    using deadline = clock.deadline(ANSWER_BEATS * this.#beatMs)
     using over = either(deadline.signal, this.#stopped.signal)
     try {
       const answer = await asking?.ask(peer, questionToCbor(gap), { signal: over.signal })
@@ -193,6 +229,7 @@ export class Repair {
         if (await this.#take(peer, gap, message)) metrics.repairs.add(1, { outcome: 'repaired' })
       }
     } catch (error) {
+      this.#gaps.unanswered(gap, peer)
       log.debug('missing messages not given', { peer, why: reasonOf(error) })
     }
   }

@@ -52,6 +52,8 @@ export interface Wrapped {
   /** Verifies a signature, then asks the topic's validator. */
   validateReceivedMessage(from: Libp2pPeerId, message: RawMessage): Promise<Validated>
   onIncomingStream(stream: Stream, connection: Connection): void
+  /** A peer that speaks gossip was met, over this connection. */
+  onPeerConnected(peer: Libp2pPeerId, connection: Connection): void
   createOutboundStream(peer: Libp2pPeerId, connection: Connection): Promise<void>
   removePeer(peer: Libp2pPeerId): void
   sendRpc(id: string, rpc: Rpc): boolean
@@ -67,6 +69,7 @@ export interface Validated {
 export interface OutboundStream {
   readonly rawStream: RawStream
   pushPrefixed(frame: FrameBytes): void
+  close(): Promise<void>
 }
 
 /** What we ask of libp2p's stream beneath. */
@@ -100,7 +103,7 @@ interface Parts {
   readonly mesh: ReadonlyMap<string, ReadonlySet<string>>
   readonly peers: ReadonlyMap<string, Libp2pPeerId>
   readonly streamsInbound: ReadonlyMap<string, { readonly rawStream: Pick<RawStream, 'abort'> }>
-  readonly streamsOutbound: ReadonlyMap<string, OutboundStream>
+  readonly streamsOutbound: Map<string, OutboundStream>
   readonly topicValidators: Map<string, unknown>
   readonly score: {
     readonly params: { readonly topics: Record<string, TopicScoreParams> }
@@ -159,5 +162,6 @@ export function wrap<Name extends keyof Wrapped>(
 ): void {
   const original: unknown = stock[name]
   if (typeof original !== 'function') throw PubsubError.STOCK_CHANGED({ missing: name })
-  Object.defineProperty(stock, name, { value: make(original.bind(stock) as Wrapped[Name]) })
+  const value = make(original.bind(stock) as Wrapped[Name])
+  Object.defineProperty(stock, name, { value, configurable: true })
 }

@@ -40,6 +40,24 @@ export interface TopicRules<T> {
    * all nodes of the topic have the rule, or none.
    */
   readonly repair?: RepairRule
+  /** In a topic with repair, what nodes say that know nothing of it. */
+  readonly bare?: BareRule
+  /**
+   * Told of what the schema refused, and with no error of what its author may not say; the
+   * signature of the author holds over either.
+   */
+  readonly refused?: (author: PeerId, error?: unknown) => void
+}
+
+/**
+ * Data without a count. It is read by the topic's codec and schema and goes no further: it is not
+ * handed on, nobody who handed it to us is blamed for it, and neither its number nor its author are
+ * looked at. What it proves, and whether it came before, is up to whoever reads the topic.
+ */
+export interface BareRule {
+  readonly is: (data: Uint8Array) => boolean
+  /** Of one peer that hands them to us, whoever wrote them. */
+  readonly perPeerPerSecond: number
 }
 
 /** What is kept of a topic to give to those that miss it. */
@@ -58,6 +76,8 @@ export interface Rules {
   readonly perPeerPerSecond: number
   readonly replay: ReplayRule
   readonly repair?: RepairRule
+  readonly bare?: BareRule
+  readonly refused?: (author: PeerId, error?: unknown) => void
 }
 
 /** One topic and who reads it here. */
@@ -172,6 +192,11 @@ export function readBy({ schema }: Pick<Rules, 'schema'>, decoded: unknown): unk
   throw PubsubError.SCHEMA_ASYNC({})
 }
 
+/** Whether these are the bytes of a message that the topic takes without a count. */
+export function isBare({ bare }: Pick<Rules, 'bare'>, data: Uint8Array): boolean {
+  return bare?.is(data) === true
+}
+
 /** Whether the topic's rules let this author say the value; without a rule, anybody may. */
 export function isSaidBy({ isAuthor }: Pick<Rules, 'isAuthor'>, value: unknown, author: PeerId) {
   // The value is what this topic's own schema returned.
@@ -210,15 +235,15 @@ function definedIn<T>(rules: TopicRules<T>): Partial<Rules> {
 }
 
 function checkRules(topic: string, rules: Rules): void {
-  const { bytesMax, perPeerPerSecond, replay, repair } = rules
+  const { bytesMax, perPeerPerSecond, replay, repair, bare } = rules
   if (!Number.isSafeInteger(bytesMax) || bytesMax < 1 || bytesMax > MESSAGE_BYTES_MAX) {
     const wanted = `a whole number from 1 to ${MESSAGE_BYTES_MAX}`
     throw PubsubError.RULES_INVALID({ topic, rule: 'bytesMax', found: bytesMax, wanted })
   }
-  // Written so that NaN is refused as well.
-  if (!(perPeerPerSecond >= PER_SECOND_MIN && perPeerPerSecond <= PER_SECOND_MAX)) {
+  for (const found of [perPeerPerSecond, bare?.perPeerPerSecond ?? PER_SECOND_MAX]) {
+    // Written so that NaN is refused as well.
+    if (found >= PER_SECOND_MIN && found <= PER_SECOND_MAX) continue
     const wanted = `a number from ${PER_SECOND_MIN} to ${PER_SECOND_MAX}`
-    const found = perPeerPerSecond
     throw PubsubError.RULES_INVALID({ topic, rule: 'perPeerPerSecond', found, wanted })
   }
   if (!REPLAY_RULES.includes(replay)) {
@@ -250,6 +275,9 @@ function areSame(a: Rules, b: Rules): boolean {
     a.perPeerPerSecond === b.perPeerPerSecond &&
     a.replay === b.replay &&
     a.repair?.keep === b.repair?.keep &&
-    a.repair?.bytesMax === b.repair?.bytesMax
+    a.repair?.bytesMax === b.repair?.bytesMax &&
+    a.bare?.is === b.bare?.is &&
+    a.refused === b.refused &&
+    a.bare?.perPeerPerSecond === b.bare?.perPeerPerSecond
   )
 }
