@@ -67,6 +67,11 @@ export class AccessPolicy implements Policy {
     return this.#rules.granted.has(peer) && !this.#rules.blocked.has(peer)
   }
 
+  /** Whether a peer may do nothing here: also of what it said to others, and they bring. */
+  isBlocked(peer: PeerId): boolean {
+    return this.#rules.blocked.has(peer)
+  }
+
   admit(peer: PeerId, action: Action): void {
     const cost = Object.hasOwn(COSTS, action) ? COSTS[action] : undefined
     if (cost === undefined) throw this.#deny(peer, action, 'no grant allows it to any peer')

@@ -31,4 +31,5 @@ export { type GrantTarget, type HeldGrant, HeldGrants, type OnBehalf } from './g
 export { GrantStore } from './grants-store.ts'
 export { type AccessMetrics, accessMetrics } from './metrics.ts'
 export { ACTIONS, type Action, type Policy } from './policy.ts'
+export { Quotas, type Rate, type Shortage, TokenBucket } from './quota.ts'
 export { hasWork, solveWork, WORK_BITS_MAX } from './work.ts'

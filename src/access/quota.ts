@@ -16,6 +16,7 @@ import type { PeerId } from '../identity/index.ts'
 export const PEERS_MAX = 10_000
 const MILLI = 1_000
 
+/** How much may be spent over time, and how much at once. */
 export interface Rate {
   /** Cost units per second. */
   readonly perSecond: number
@@ -29,6 +30,7 @@ export interface Shortage {
   readonly retryAfterMs: number
 }
 
+/** What may still be spent: it fills at a rate, up to its burst. */
 export class TokenBucket {
   #rate: Rate
   #milliTokens: number
@@ -76,6 +78,7 @@ export class TokenBucket {
   }
 }
 
+/** What each peer, and all together, may still spend. */
 export class Quotas {
   readonly #node: TokenBucket
   /** In the order of last use: a `Map` iterates as it was filled. */

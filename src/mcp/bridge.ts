@@ -229,7 +229,7 @@ export class Bridge {
       const value = parseFrame(frame)
       const message = readMessage(value)
       if (message.kind === 'request') gate.ask(message.id)
-      if (message.kind === 'answer') this.#deps.calls?.answered(message.id, value)
+      if (message.kind === 'answer') this.#deps.calls?.answered(message.id, value, frame.length)
       // The answer to a request that was given up, or was never made, is nobody's.
       const isNobodys = message.kind === 'answer' && !gate.answered(message.id, message.failed)
       if (this.#peerGone && (this.#deps.calls?.inWork ?? 0) === 0) return 'its peer left'

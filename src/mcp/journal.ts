@@ -11,7 +11,6 @@
  * An entry that must go before its time leaves a mark: of what is older, nothing is said for sure.
  */
 
-import { createHash } from 'node:crypto'
 import { type Clock, hasCode } from '../base/index.ts'
 import type { PeerId } from '../identity/index.ts'
 import type { McpConfig } from './config.ts'
@@ -103,8 +102,13 @@ export class Journal {
   /** The call is over: this is what came of it. */
   finish(entry: Entry, outcome: OutcomeText): void {
     if (entry.state !== 'running') return
-    const kept = outcome.length <= KEPT_CHARS_MAX
-    this.#end(entry, kept ? 'done' : 'large', kept ? outcome : summaryOf(outcome))
+    if (outcome.length > KEPT_CHARS_MAX) this.finishLarge(entry, `${outcome.length} characters`)
+    else this.#end(entry, 'done', outcome)
+  }
+
+  /** The call is over, and what came of it is not kept but for its size. */
+  finishLarge(entry: Entry, size: string): void {
+    if (entry.state === 'running') this.#end(entry, 'large', size)
   }
 
   /** Nobody will ever know what came of it. */
@@ -279,9 +283,4 @@ function rankOf({ entries, forgottenMs }: Part): number {
 
 function rowOf({ peer, key, digest, startedMs, state, text }: Entry): JournalRow {
   return { peer, key, digest, startedMs, state, text }
-}
-
-function summaryOf(outcome: OutcomeText): string {
-  const sha256 = createHash('sha256').update(outcome).digest('hex')
-  return `${outcome.length} characters, SHA-256 ${sha256}`
 }

@@ -6,6 +6,7 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { coded } from '../../test/support/expect.ts'
 import { BOB, type Duo, duo, fixtureSpec, scratch } from '../../test/support/mcp-fixture.ts'
 import { z } from './index.ts'
+import { KEPT_CHARS_MAX } from './journal.ts'
 import { tool } from './own-tool.ts'
 import { encodeMessage, OUTCOME_METHOD, parseFrame } from './protocol.ts'
 import type { ToolResult } from './tool.ts'
@@ -52,13 +53,34 @@ test('a key that comes again is answered with what came of it, and runs once', a
   assert.equal(said(await call(net, OTHER)), '2')
 })
 
+test('a long result goes to who asked, and of it no more is kept than its size', async () => {
+  await using folder = await scratch()
+  await using net = await duo({ folder: folder.path, config: { outcomeWaitMs: 5_000 } })
+  const long = 'x'.repeat(KEPT_CHARS_MAX)
+  let ran = 0
+  net.services.exposeTools('own', [
+    tool('long', { input: z.object({}) }, () => {
+      ran += 1
+      return long
+    }),
+  ])
+  const ask = () => net.sessions.callTool(BOB, { service: 'own', tool: 'long', args: {}, key: KEY })
+  assert.equal(said(await ask()), long)
+  await assert.rejects(ask(), (error: Error) => {
+    assert.match(error.message, /too large to keep \(65\d{3} bytes\)/)
+    return codeOf(error) === 'MCP_RESULT_NOT_KEPT'
+  })
+  assert.equal(ran, 1)
+  assert.ok(net.journal.size.chars < 1_000)
+})
+
 test('a call whose stream breaks is carried to its end, and its outcome can be asked for', async () => {
   await using folder = await scratch()
   const { net, ran } = await setup(folder.path)
   await using _ = net
   await call(net, OTHER)
   const broken = assert.rejects(call(net, KEY, 300), coded('MCP_PEER_FAILED'))
-  await wait(100)
+  while (net.journal.size.entries < 2) await wait(10)
   net.cut()
   await broken
   const { signal } = new AbortController()
@@ -137,7 +159,7 @@ test('a call that its caller cancels holds nothing back, and is lost', async () 
   const given = new AbortController()
   const asked = { service: 'own', tool: 'count', args: { ms: 10_000 }, key: KEY }
   const cancelled = assert.rejects(net.sessions.callTool(BOB, asked, { signal: given.signal }))
-  await wait(50)
+  while (net.journal.size.entries < 2) await wait(10)
   given.abort(new Error('enough'))
   await cancelled
   await wait(50)

@@ -7,12 +7,12 @@ import { createHash } from 'node:crypto'
 import type { PeerId } from '../identity/index.ts'
 import { isJsonObject, type JsonObject } from '../wire/index.ts'
 import { McpError } from './errors.ts'
-import type { Entry, Journal, OutcomeText } from './journal.ts'
+import { type Entry, type Journal, KEPT_CHARS_MAX, type OutcomeText } from './journal.ts'
 import { keyOf, type RpcId, type RpcMessage, readRefusal, SERVICE_META } from './protocol.ts'
 import { ranNever } from './verdict.ts'
 
 export interface KeyedCallsDeps {
-  readonly journal: Pick<Journal, 'begin' | 'finish' | 'lose' | 'reopen'>
+  readonly journal: Pick<Journal, 'begin' | 'finish' | 'finishLarge' | 'lose' | 'reopen'>
   /** Whether the tool says that it may run twice; `service` is none on a stream of all services. */
   readonly isIdempotent: (service: string | undefined, tool: string) => boolean
 }
@@ -58,13 +58,15 @@ export class KeyedCalls {
     return undefined
   }
 
-  /** Notes what the tool answered. */
-  answered(id: RpcId | null, answer: JsonObject): void {
+  /** Notes what the tool answered in a frame of so many bytes. */
+  answered(id: RpcId | null, answer: JsonObject, bytes: number): void {
     const entry = id === null ? undefined : this.#inWork.get(id)
     if (id === null || entry === undefined) return
     this.#inWork.delete(id)
     const { result, error } = answer
     if (isUnfinished(answer)) this.#deps.journal.reopen(entry)
+    // To write out again what will not be kept costs as much as the rest of a long answer.
+    else if (bytes > KEPT_CHARS_MAX) this.#deps.journal.finishLarge(entry, `${bytes} bytes`)
     else if (error !== undefined) this.#deps.journal.finish(entry, JSON.stringify({ error }))
     else this.#deps.journal.finish(entry, JSON.stringify({ result }))
   }

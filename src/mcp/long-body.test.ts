@@ -108,3 +108,16 @@ test('long messages are found in a body of JSON with line feeds, and between eve
   const many = `data: ${'x'.repeat(9 * MIB)}\ndata: ${'x'.repeat(9 * MIB)}\n\n`
   await assert.rejects(through(many, true, kept), /MCP_RESULT_TOO_LARGE|of 18874/)
 })
+
+test('a body that comes byte by byte is one message, and each byte waits once', async () => {
+  const noRoom = () => Promise.reject(new TypeError('nothing is long here'))
+  const sent = Buffer.from(JSON.stringify({ text: 'x'.repeat(150_000) }))
+  for (const perLine of [false, true]) {
+    const body = longBody(perLine, noRoom)
+    const read = new Response(body.readable).text()
+    const writer = body.writable.getWriter()
+    for (const byte of sent) await writer.write(Uint8Array.of(byte))
+    await writer.close()
+    assert.equal(await read, sent.toString())
+  }
+})

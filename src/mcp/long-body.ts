@@ -4,7 +4,8 @@
  * one message; in an event stream each `data:` line is, as MCP's servers write them.
  */
 
-import { concatBytes, utf8 } from '../base/index.ts'
+import { indexOfByte, utf8 } from '../base/index.ts'
+import { Pieces } from '../wire/index.ts'
 import { McpError } from './errors.ts'
 import { LongLines, type OpenWriter } from './long-lines.ts'
 import { FRAME_BYTES_MAX } from './protocol.ts'
@@ -35,7 +36,7 @@ class LongBody {
   readonly #perLine: boolean
   readonly #lines: LongLines
   /** The line, or the body, that has not ended, while it may still be a frame. */
-  #held: Uint8Array[] = []
+  readonly #held = new Pieces()
   #bytes = 0
   #isLong = false
   /** Of one event: several lines of data are one message to who reads them. */
@@ -50,7 +51,7 @@ class LongBody {
     if (!this.#perLine) return this.#take(chunk)
     const out: Uint8Array[] = []
     for (let rest = chunk; rest.length > 0; ) {
-      const end = rest.indexOf(LINE_FEED)
+      const end = indexOfByte(rest, LINE_FEED)
       out.push(...(await this.#take(end < 0 ? rest : rest.subarray(0, end))))
       if (end < 0) break
       out.push(...(await this.#endLine()), END)
@@ -66,33 +67,33 @@ class LongBody {
   }
 
   async close(): Promise<void> {
-    this.#held = []
+    this.#held.clear()
     await this.#lines.close()
   }
 
   /** Held until it is a frame or longer; from then on only its result is, in the store. */
   async #take(piece: Uint8Array): Promise<Uint8Array[]> {
     if (this.#isLong) return this.#lines.push(this.#asLine(piece))
-    this.#held.push(piece)
     this.#bytes += piece.length
-    if (this.#bytes <= FRAME_BYTES_MAX) return []
+    if (this.#bytes <= FRAME_BYTES_MAX) {
+      this.#held.add(piece, FRAME_BYTES_MAX - this.#held.size)
+      return []
+    }
     this.#isLong = true
-    const whole = concatBytes(...this.#held)
-    this.#held = []
+    const whole = this.#held.take(piece)
     return this.#lines.push(this.#asLine(this.#perLine ? afterName(whole) : whole))
   }
 
   /** JSON may have line feeds between its parts, where a space says the same. */
   #asLine(piece: Uint8Array): Uint8Array {
-    if (this.#perLine || !piece.includes(LINE_FEED)) return piece
+    if (this.#perLine || indexOfByte(piece, LINE_FEED) < 0) return piece
     return piece.map((byte) => (byte === LINE_FEED ? SPACE : byte))
   }
 
   async #endLine(): Promise<Uint8Array[]> {
     const isLong = this.#isLong
-    const line = isLong ? undefined : concatBytes(...this.#held)
+    const line = isLong ? undefined : this.#held.take()
     const bytes = this.#bytes
-    this.#held = []
     this.#bytes = 0
     this.#isLong = false
     if (line === undefined) {

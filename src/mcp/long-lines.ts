@@ -4,7 +4,8 @@
  * Where it cannot be kept, whoever asked is told why, and the process goes on.
  */
 
-import { FrameSplitter, type JsonObject } from '../wire/index.ts'
+import { indexOfByte } from '../base/index.ts'
+import { FrameSplitter, type JsonObject, Pieces } from '../wire/index.ts'
 import { McpError } from './errors.ts'
 import { LongAnswer } from './long-answer.ts'
 import { encodeMessage, FRAME_BYTES_MAX, type RpcId, rpcError } from './protocol.ts'
@@ -26,9 +27,8 @@ interface Long {
 export class LongLines {
   readonly #open: OpenWriter | undefined
   #splitter = new FrameSplitter('line', FRAME_BYTES_MAX)
-  /** Pieces of the line that has not ended, as long as it may still be a frame. */
-  #pieces: Uint8Array[] = []
-  #held = 0
+  /** The line that has not ended, as long as it may still be a frame. */
+  readonly #held = new Pieces()
   #long: Long | undefined
 
   constructor(open?: OpenWriter) {
@@ -41,7 +41,7 @@ export class LongLines {
     let rest = chunk
     while (this.#long !== undefined || this.#isTooLong(rest)) {
       this.#long ??= await this.#begin()
-      const end = rest.indexOf(LINE_FEED)
+      const end = indexOfByte(rest, LINE_FEED)
       await this.#write(this.#long, end < 0 ? rest : rest.subarray(0, end))
       if (end < 0) return frames
       const answer = await this.#end(this.#long)
@@ -60,19 +60,14 @@ export class LongLines {
   }
 
   #isTooLong(chunk: Uint8Array): boolean {
-    const end = chunk.indexOf(LINE_FEED)
-    return this.#held + (end < 0 ? chunk.length : end) > FRAME_BYTES_MAX
+    const end = indexOfByte(chunk, LINE_FEED)
+    return this.#held.size + (end < 0 ? chunk.length : end) > FRAME_BYTES_MAX
   }
 
   #hold(chunk: Uint8Array): void {
     const end = chunk.lastIndexOf(LINE_FEED)
-    if (end >= 0) {
-      this.#pieces = []
-      this.#held = 0
-    }
-    const left = chunk.subarray(end + 1)
-    if (left.length > 0) this.#pieces.push(left)
-    this.#held += left.length
+    if (end >= 0) this.#held.clear()
+    this.#held.add(chunk.subarray(end + 1), FRAME_BYTES_MAX - this.#held.size)
   }
 
   async #begin(): Promise<Long> {
@@ -83,9 +78,7 @@ export class LongLines {
       return undefined
     })
     const long: Long = { answer, writer, failure, bytes: 0 }
-    for (const piece of this.#pieces) await this.#write(long, piece)
-    this.#pieces = []
-    this.#held = 0
+    await this.#write(long, this.#held.take())
     this.#splitter = new FrameSplitter('line', FRAME_BYTES_MAX)
     return long
   }

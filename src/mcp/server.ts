@@ -47,7 +47,7 @@ export interface McpServerDeps {
   /** Without it, what is not public is for the peers that it names alone. */
   readonly grants?: GrantGate
   /** What became of calls with a key; without it, such calls are like any other. */
-  readonly journal?: Pick<Journal, 'begin' | 'find' | 'finish' | 'lose' | 'reopen'>
+  readonly journal?: Pick<Journal, 'begin' | 'find' | 'finish' | 'finishLarge' | 'lose' | 'reopen'>
   readonly policy: Pick<Policy, 'admit'>
   readonly clock: Clock
   readonly log: Logger
