@@ -1,7 +1,19 @@
 /** The public API, `import 'p2p-foundation'`. The rooms that are useful alone have subpaths. */
 
+export type {
+  AgentEvents,
+  AgentFace,
+  AgentInfo,
+  AgentMessage,
+  Delivery,
+  DeliveryState,
+  FoundAgent,
+  InboxFace,
+  MessagePage,
+  SendOptions,
+} from './agent/index.ts'
 export { CodedError, hasCode, isRetryable, type Logger } from './base/index.ts'
-export { type PeerId, peerId } from './identity/index.ts'
+export { type EthAddress, ethAddress, type PeerId, peerId } from './identity/index.ts'
 export {
   type CallResult,
   type ServiceSpec,

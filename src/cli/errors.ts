@@ -46,6 +46,11 @@ export const CliError = defineErrors('CLI', {
       'See "p2p status" for what is wrong, then try again',
     retryable: true,
   },
+  AGENT_NOT_FOUND: {
+    says: (f: { agent: string; registry: string; host: string }) =>
+      `Cannot show agent ${f.agent}: the registry ${f.registry} on the chain at ${f.host} has no ` +
+      'entry of it. Check the address, or register it first',
+  },
   NAME_NOT_FOUND: {
     says: (f: { name: string; answered: number }) =>
       `Cannot find "${f.name}": none of the ${f.answered} peers that answered knows who claims ` +

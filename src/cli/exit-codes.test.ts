@@ -11,6 +11,8 @@ const WANTED: Readonly<Record<number, readonly string[]>> = {
     'MCP_SERVICE_INVALID',
     'IP_X',
     'DHT_KEY_INVALID',
+    'AGENT_MESSAGE_OPTION',
+    'IDENTITY_ETH_ADDRESS_INVALID',
     'NODE_ARGUMENT_INVALID',
     'NODE_INJECTED_INVALID',
     'NODE_OFFER_INVALID',

@@ -39,6 +39,8 @@ const ROWS: readonly (readonly [pattern: string, code: ExitCode])[] = [
   ['CONTROL_REQUEST_INVALID', EXIT.usage],
   ['DHT_KEY_INVALID', EXIT.usage],
   ['DHT_NAMESPACE_UNKNOWN', EXIT.usage],
+  ['AGENT_MESSAGE_OPTION', EXIT.usage],
+  ['IDENTITY_ETH_ADDRESS_INVALID', EXIT.usage],
   ['IDENTITY_PEER_ID_INVALID', EXIT.usage],
   ['IP_*', EXIT.usage],
   ['MCP_SERVICE_INVALID', EXIT.usage],
@@ -91,9 +93,11 @@ const ROWS: readonly (readonly [pattern: string, code: ExitCode])[] = [
   ['*_NOT_FOUND', EXIT.notFound],
   ['MCP_SERVICE_UNKNOWN', EXIT.notFound],
   ['MCP_CATALOG_UNKNOWN', EXIT.notFound],
+  ['AGENT_MESSAGE_UNKNOWN', EXIT.notFound],
   ['CLI_NO_KEY', EXIT.notFound],
 
   ['MCP_OUTCOME_UNKNOWN', EXIT.outcomeUnknown],
+  ['EVM_OUTCOME_UNKNOWN', EXIT.outcomeUnknown],
   ['*_DEADLINE', EXIT.deadline],
   ['*_TIMEOUT', EXIT.deadline],
 
@@ -130,6 +134,9 @@ const ROWS: readonly (readonly [pattern: string, code: ExitCode])[] = [
   ['NODE_PEER_ID_MISMATCH', EXIT.configuration],
   ['NODE_TOKEN_*', EXIT.configuration],
   ['NODE_RUN_FILE_MALFORMED', EXIT.unreachable],
+
+  ['IDENTITY_ETH_KEY_INVALID', EXIT.configuration],
+  ['EVM_*', EXIT.configuration],
 
   // What else the network does to us is that a peer cannot be reached.
   ['NET_*', EXIT.unreachable],

@@ -3,15 +3,10 @@
 import { resolve } from 'node:path'
 import type { Flags } from '../node/index.ts'
 import type { Context } from './command.ts'
-import { CliError } from './errors.ts'
 import { listOption, parsePort, textOption } from './options.ts'
 
 /** What was said on the command line and nothing else: absent is not the same as the default. */
 export function flagsOf({ cwd, options }: Pick<Context, 'cwd' | 'options'>): Flags {
-  if (options.grpcPort !== undefined) {
-    const instead = 'Leave it out; the HTTP API at --api-port does the same'
-    throw CliError.NOT_BUILT_YET({ option: '--grpc-port', brings: 'the agent room', instead })
-  }
   const port = (name: string, option: string) => {
     const text = textOption(options, name)
     return text === undefined ? undefined : parsePort(text, { command: 'start', option })
@@ -27,6 +22,7 @@ export function flagsOf({ cwd, options }: Pick<Context, 'cwd' | 'options'>): Fla
     bootstrap: listOption(options, 'bootstrap'),
     apiPort: port('apiPort', '--api-port'),
     mcpPort: port('mcpPort', '--mcp-port'),
+    grpcPort: port('grpcPort', '--grpc-port'),
     network: textOption(options, 'network'),
     preset: textOption(options, 'preset'),
   })

@@ -198,6 +198,7 @@ function daemon(stop: () => Promise<void>): Partial<Rooms> {
         node: { peerId: ALICE, status: () => status as ReturnType<Daemon['node']['status']> },
         api: 'http://127.0.0.1:9002',
         mcp: null,
+        grpc: null,
         tokenFile: '/usual/api.token',
         listen: [],
         dataDir: '/usual',

@@ -6,14 +6,29 @@ import { parseDuration, parsePeer, parsePort, parseToolArgs, required } from './
 
 const what = { command: 'start', option: '--api-port' }
 
-test('parseDuration() reads milliseconds, seconds and minutes', () => {
+test('parseDuration() reads milliseconds to days, within its limit', () => {
   assert.equal(parseDuration('500ms', 'call'), 500)
   assert.equal(parseDuration('30s', 'call'), 30_000)
   assert.equal(parseDuration('30', 'call'), 30_000)
   assert.equal(parseDuration('2m', 'call'), 120_000)
+  assert.equal(parseDuration('6h', 'call'), 21_600_000)
+  assert.equal(parseDuration('7d', 'send', '--expires', 7), 604_800_000)
+  assert.throws(() => parseDuration('8d', 'send', '--expires', 7), /at most 7 days, not "8d"/)
 })
 
-for (const text of ['', '0', '0s', '-1', '1.5s', '2h', '1441m', '99999999999', ' 5', 'soon']) {
+for (const text of [
+  '',
+  '0',
+  '0s',
+  '-1',
+  '1.5s',
+  '2w',
+  '25h',
+  '1441m',
+  '99999999999',
+  ' 5',
+  'soon',
+]) {
   test(`parseDuration() refuses "${text}"`, () => {
     assert.throws(() => parseDuration(text, 'call'), coded('CLI_USAGE'))
   })

@@ -5,8 +5,14 @@ import { isJsonObject, type JsonObject, parseJson } from '../wire/index.ts'
 import type { OptionValues } from './command.ts'
 import { CliError } from './errors.ts'
 
-const TIMEOUT_MS_MAX = 24 * 3_600_000
-const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000 }
+const DAY_MS = 86_400_000
+const UNIT_MS: Readonly<Record<string, number>> = {
+  ms: 1,
+  s: 1_000,
+  m: 60_000,
+  h: 3_600_000,
+  d: DAY_MS,
+}
 /** A tool's arguments travel in one frame of 16 MiB. */
 const ARGS_BYTES_MAX = 16 * 1024 * 1024
 
@@ -43,12 +49,19 @@ export function parsePort(text: string, what: { command: string; option: string 
   throw CliError.USAGE({ command: what.command, expected })
 }
 
-/** `500ms`, `30s`, `2m`, or a number of seconds. */
-export function parseDuration(text: string, command: string, option = '--timeout'): number {
-  const [, digits, unit = 's'] = /^(\d{1,9})(ms|s|m)?$/.exec(text) ?? []
+/** `500ms`, `30s`, `2m`, `6h`, `1d`, or a number of seconds; a day at most unless said. */
+export function parseDuration(
+  text: string,
+  command: string,
+  option = '--timeout',
+  daysMax = 1,
+): number {
+  const [, digits, unit = 's'] = /^(\d{1,9})(ms|s|m|h|d)?$/.exec(text) ?? []
   const ms = Number(digits) * (UNIT_MS[unit] ?? Number.NaN)
-  if (ms > 0 && ms <= TIMEOUT_MS_MAX) return ms
-  const expected = `${option} to be a time such as 500ms, 30s or 2m, at most a day, not "${text}"`
+  if (ms > 0 && ms <= daysMax * DAY_MS) return ms
+  const limit = daysMax === 1 ? 'a day' : `${daysMax} days`
+  const wanted = `a time such as 500ms, 30s, 2m or 6h, at most ${limit}`
+  const expected = `${option} to be ${wanted}, not "${text}"`
   throw CliError.USAGE({ command, expected })
 }
 
@@ -58,6 +71,15 @@ export function parseToolArgs(text: string): JsonObject {
   const shown = text.length > 60 ? `${text.slice(0, 60)}…` : text
   const expected = `the arguments as one JSON object such as '{"a":2}', not ${shown}`
   throw CliError.USAGE({ command: 'call', expected })
+}
+
+/** What is JSON as it is, any other words as a text. */
+export function jsonOrText(text: string): unknown {
+  try {
+    return parseJson(text, 'data', { bytesMax: ARGS_BYTES_MAX })
+  } catch {
+    return text
+  }
 }
 
 export function parsePeer(text: string, command: string): PeerId {

@@ -66,6 +66,11 @@ export class Output {
     return !this.json && this.#out.isTTY === true && !this.#dumb
   }
 
+  /** How wide a line may be before the terminal wraps it; no bound where there is none. */
+  get columns(): number {
+    return this.live ? (this.#out.columns || COLUMNS) - 1 : Number.POSITIVE_INFINITY
+  }
+
   readonly paint: Paint = (style, text) =>
     this.#color ? styleText(style, text, { validateStream: false }) : text
 
@@ -167,6 +172,26 @@ export function table(
       .join('  ')
       .trimEnd()
   return [paint('bold', line(titles)), ...cells.map(line)]
+}
+
+/** A table, and which of its columns a narrow terminal may go without, the first one first. */
+export interface NarrowTable {
+  readonly titles: readonly string[]
+  readonly rows: readonly (readonly string[])[]
+  readonly less: readonly string[]
+}
+
+/** The same within so many columns: a row that wraps cannot be read. */
+export function tableWithin(columns: number, given: NarrowTable, paint: Paint): string[] {
+  const { titles, rows, less } = given
+  const lines = table(titles, rows, paint)
+  if (lines.every((line) => stripVTControlCharacters(line).length <= columns)) return lines
+  const [title, ...others] = less
+  if (title === undefined) return lines.map((line) => cut(line, columns))
+  const at = titles.indexOf(title)
+  const without = (row: readonly string[]) => row.filter((_, i) => i !== at)
+  const narrower = { titles: without(titles), rows: rows.map(without), less: others }
+  return tableWithin(columns, narrower, paint)
 }
 
 /** Names on the left, values on the right; a list takes one line for each of its values. */

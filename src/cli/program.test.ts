@@ -50,7 +50,7 @@ const mistakes: readonly (readonly [argv: readonly string[], says: RegExp])[] = 
   [['statsu'], /unknown command 'statsu' \(Did you mean status\?\).*See: p2p --help/],
   [['status', '--jsno'], /unknown option '--jsno' \(Did you mean --json\?\).*p2p status --help/],
   [['start', '--presett', 'x'], /Did you mean --preset\?/],
-  [['start', '--preset', 'odd'], /Allowed choices are public, private, test/],
+  [['start', '--preset', 'odd'], /Allowed choices are public, private, agent, bootstrap, test/],
   [['start', '--listen'], /argument missing/],
   [['call'], /missing required argument 'tool'.*See: p2p call --help/],
   [['status', 'now'], /too many arguments/],

@@ -54,6 +54,11 @@ export const realRooms: Rooms = {
     await pipeStdio({ url: `${mcp}/${at}`, token }, signal)
   },
 
+  async registry(options) {
+    const { registryRoom } = await import('./registry-room.ts')
+    return registryRoom(options)
+  },
+
   async portHolder(kind, port) {
     const { portHolder } = await import('../net/index.ts')
     return portHolder(kind, port)

@@ -10,6 +10,7 @@ import type { PeerId } from '../identity/index.ts'
 import type { Catalog } from '../mcp/index.ts'
 import type { Edited, Environment, Facility, Flags, NodeStatus } from '../node/index.ts'
 import type { Probes } from './probes.ts'
+import type { RegistryRoom } from './registry-room.ts'
 
 /** A running node, as far as commands talk to it. */
 export type NodeClient = AsyncDisposable &
@@ -30,8 +31,13 @@ export type NodeClient = AsyncDisposable &
     | 'unexpose'
     | 'dhtPut'
     | 'dhtGet'
+    | 'agents'
+    | 'agentFind'
     | 'nameClaim'
     | 'nameFind'
+    | 'messageSend'
+    | 'messages'
+    | 'messageNext'
     | 'config'
     | 'reconfigure'
     | 'catalogList'
@@ -55,6 +61,8 @@ export interface StartOptions {
   readonly version: string
   /** Takes log lines instead of standard error. */
   readonly writeLog?: (line: string) => void
+  /** Called where a client of the node asks for its end. */
+  readonly stopAsked?: () => void
 }
 
 /** A node in this process, with its control API. */
@@ -62,6 +70,8 @@ export interface Daemon {
   readonly node: { readonly peerId: PeerId; status(): NodeStatus }
   readonly api: string
   readonly mcp: string | null
+  /** `127.0.0.1:50051`; null where gRPC is off. */
+  readonly grpc: string | null
   readonly tokenFile: string
   readonly listen: readonly string[]
   readonly dataDir: string
@@ -114,5 +124,7 @@ export interface Rooms {
   portHolder(kind: 'tcp' | 'udp', port: number): Promise<string | undefined>
   /** Whether this machine can speak QUIC. */
   quic(): Promise<Facility>
+  /** The registry of agents on its chain, as the configuration and the environment name it. */
+  registry(options: Pick<StartOptions, 'flags' | 'env'>): Promise<RegistryRoom>
   readonly probes: Probes
 }

@@ -4,6 +4,7 @@
  */
 
 import { z } from 'zod'
+import { agentOperations } from './shapes/agents/api.ts'
 import {
   encoding,
   getReport,
@@ -26,6 +27,7 @@ import {
 } from './shapes/api.ts'
 import { catalogOperations } from './shapes/catalog/api.ts'
 import { grantOperations } from './shapes/grants/api.ts'
+import { messageOperations } from './shapes/messages/api.ts'
 import { nameOperations } from './shapes/names/api.ts'
 import { CALL_BODY_BYTES_MAX, callOperations } from './shapes/output/api.ts'
 import { invited, toolEntry, toolsQuery } from './shapes/tools/api.ts'
@@ -251,6 +253,8 @@ export const operations = {
     response: getReport,
   },
   ...nameOperations,
+  ...agentOperations,
+  ...messageOperations,
 } as const satisfies Record<string, Operation>
 
 export type Operations = typeof operations

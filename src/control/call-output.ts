@@ -107,7 +107,8 @@ class SentResult {
   }
 }
 
-function* pieces(value: object): Generator<Uint8Array> {
+/** The JSON of `value` in pieces worth writing. */
+export function* pieces(value: object): Generator<Uint8Array> {
   let text = ''
   for (const part of jsonParts(value)) {
     text += part

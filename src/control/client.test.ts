@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { startControl, TOKEN } from '../../test/support/control.ts'
 import { coded } from '../../test/support/expect.ts'
-import { HEALTHY, PEER, SERVED_STATUS } from '../../test/support/served-node.ts'
+import { AGENT_INFO, HEALTHY, PEER, SERVED_STATUS } from '../../test/support/served-node.ts'
 import { CodedError, correlationId, defineErrors } from '../base/index.ts'
 import { ControlClient, openClient } from './client.ts'
 
@@ -40,6 +40,9 @@ test('every method of the client asks its operation and gives back the answer', 
   assert.deepEqual((await client.dhtGet('/word/ä b')).value, 'hi')
   assert.equal(control.asked.findLast(({ name }) => name === 'dht.get')?.args[0], '/word/ä b')
   assert.equal((await client.nameClaim('alice')).wanted, 20)
+  assert.deepEqual(await client.agents(), [AGENT_INFO])
+  const { address, peer: bound, preKeys } = await client.agentFind(AGENT_INFO.address)
+  assert.deepEqual([address, bound, preKeys], [AGENT_INFO.address, PEER, 0])
   assert.deepEqual((await client.nameFind('alice')).claims, [{ peer: PEER }])
   assert.equal(control.asked.findLast(({ name }) => name === 'dht.findName')?.args[0], 'alice')
 })

@@ -241,6 +241,30 @@ export class ControlClient implements AsyncDisposable {
     return this.#ask('dhtGet', { key, encoding }, options) as Promise<ReadReport>
   }
 
+  /** The agents that are here, by their own word. */
+  agents(options: Waits = {}): Promise<Answer<'agents'>> {
+    return this.#ask('agents', {}, options)
+  }
+
+  /** Which peer speaks for an Ethereum address. */
+  agentFind(address: string, options: Waits = {}): Promise<Answer<'agentFind'>> {
+    return this.#ask('agentFind', { address }, options)
+  }
+
+  /** Sends any JSON to an Ethereum address, a peer id, or `*`; says how far it came so far. */
+  messageSend(sent: Sent<'messageSend'>, options: Waits = {}): Promise<Answer<'messageSend'>> {
+    return this.#ask('messageSend', sent, options)
+  }
+
+  messages(query: Sent<'messages'> = {}, options: Waits = {}): Promise<Answer<'messages'>> {
+    return this.#ask('messages', query, options)
+  }
+
+  /** Waits for the next message; `null` where none came in time. */
+  messageNext(sent: Sent<'messageNext'> = {}, waits: Waits = {}): Promise<Answer<'messageNext'>> {
+    return this.#ask('messageNext', sent, waits)
+  }
+
   /** Claims a name for the node, as others may as well. */
   nameClaim(name: string, options: Waits = {}): Promise<ClaimReport> {
     return this.#ask('nameClaim', { name }, options) as Promise<ClaimReport>

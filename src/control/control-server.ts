@@ -1,8 +1,9 @@
 /** The local faces of one node: its API and, when there is one, its MCP gateway. */
 
-import type { Random, Service } from '../base/index.ts'
+import { firstUse, type Random, type Service } from '../base/index.ts'
 import type { ControlConfig } from '../node/index.ts'
 import { EventFeed } from './event-feed.ts'
+import type { GrpcServer } from './grpc.ts'
 import { createGuard } from './guard.ts'
 import { type Api, type ApiDeps, PUBLIC_PATHS } from './http.ts'
 import { createLateApi } from './late-api.ts'
@@ -18,6 +19,8 @@ export interface ControlServerDeps extends Omit<ApiDeps, 'feed'> {
   readonly random: Random
   /** What a person should know of the start of the node. */
   readonly notices?: readonly string[]
+  /** Ends the node where somebody asks for it; absent where that is no business of ours. */
+  readonly stopNode?: () => void
 }
 
 export class ControlServer implements Service {
@@ -30,6 +33,7 @@ export class ControlServer implements Service {
   #api: Api | undefined
   #apiUrl: string | undefined
   #mcpUrl: string | undefined
+  #grpc: GrpcServer | undefined
 
   constructor(deps: ControlServerDeps, config: ControlConfig) {
     this.#deps = deps
@@ -46,6 +50,11 @@ export class ControlServer implements Service {
   /** URL of the MCP gateway; undefined before `start` and where there is none. */
   get mcpUrl(): string | undefined {
     return this.#mcpUrl
+  }
+
+  /** Where gRPC listens, `127.0.0.1:50051`; undefined before `start` and where it does not. */
+  get grpcAddress(): string | undefined {
+    return this.#grpc?.address
   }
 
   /** What a person should be told of the start: ports that had to move. */
@@ -66,6 +75,7 @@ export class ControlServer implements Service {
       publicPaths: PUBLIC_PATHS,
       handle: (request, response) => api.handle(request, response),
     })
+    await this.#startGrpc()
     if (mcp === null) return
     const gateway = await this.#open({
       address: mcpAddress ?? MCP_ADDRESS,
@@ -79,9 +89,24 @@ export class ControlServer implements Service {
 
   async stop(): Promise<void> {
     await this.#feed.stop()
+    await this.#grpc?.stop()
+    this.#grpc = undefined
     for (const listener of this.#listeners.splice(0).toReversed()) await listener.close()
     await this.#api?.close()
     this.#api = undefined
+  }
+
+  /** The library is large, and most nodes are never asked over gRPC. */
+  async #startGrpc(): Promise<void> {
+    const { grpcAddress, grpcCertificateFile, grpcKeyFile, operationTimeoutMs } = this.#config
+    if (grpcAddress === undefined) return
+    const { GrpcServer } = await firstUse('the gRPC server', () => import('./grpc.ts'))
+    const { node } = this.#deps
+    const deps = { ...this.#deps, feed: this.#feed, agent: () => node.agent ?? null }
+    const files = { certificateFile: grpcCertificateFile, keyFile: grpcKeyFile }
+    const grpc = new GrpcServer(deps, { address: grpcAddress, ...files, operationTimeoutMs })
+    await grpc.start()
+    this.#grpc = grpc
   }
 
   async #open(face: Face): Promise<string> {

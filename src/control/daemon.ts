@@ -10,12 +10,16 @@ export interface DaemonOptions {
   readonly version: string
   /** Takes log lines instead of standard error. */
   readonly writeLog?: (line: string) => void
+  /** Called where a client asks for the end of the node; without it, none may. */
+  readonly stopAsked?: () => void
 }
 
 export interface Daemon {
   readonly node: Node
   readonly api: string
   readonly mcp: string | null
+  /** `127.0.0.1:50051`; null where gRPC is off. */
+  readonly grpc: string | null
   readonly tokenFile: string
   readonly listen: readonly string[]
   readonly dataDir: string
@@ -35,19 +39,25 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   const { loadConfig, openNode } = await import('../node/index.ts')
   const { version, writeLog } = options
   const { config, notices } = await loadConfig(options.flags, options.env)
-  const node = await openNode(config, { version, ...(writeLog && { writeLog }) })
+  const deps = { version, environment: options.env, ...(writeLog && { writeLog }) }
+  const node = await openNode(config, deps)
   const running: Running = [node]
   try {
-    const control = await openFaces(node, { config, version }, running)
-    const { apiUrl: api = '', mcpUrl: mcp = null } = control
+    const control = await openFaces(
+      node,
+      { config, version, stopAsked: options.stopAsked },
+      running,
+    )
+    const { apiUrl: api = '', mcpUrl: mcp = null, grpcAddress: grpc = null } = control
     const startedAt = new Date(systemClock.now()).toISOString()
-    const at = { api, mcp, grpc: null, listen: node.addresses }
+    const at = { api, mcp, grpc, listen: node.addresses }
     await node.dataDir.announce({ pid: process.pid, peerId: node.peerId, ...at, startedAt })
     let stopped: Promise<void> | undefined
     return {
       node,
       api,
       mcp,
+      grpc,
       tokenFile: node.dataDir.tokenFile,
       listen: node.addresses,
       dataDir: node.dataDir.path,
@@ -71,12 +81,13 @@ type Running = Pick<Service, 'stop'>[]
 interface Settings {
   readonly config: ResolvedConfig
   readonly version: string
+  readonly stopAsked: (() => void) | undefined
 }
 
 /** What ends with the daemon goes onto `running`; all of it ends, whatever fails. */
 async function openFaces(
   node: Node,
-  { config, version }: Settings,
+  { config, version, stopAsked }: Settings,
   running: Running,
 ): Promise<ControlServer> {
   const { createHttpFace, ServiceFaces } = await import('../mcp/index.ts')
@@ -98,6 +109,7 @@ async function openFaces(
       random: secureRandom,
       log,
       notices: node.notices,
+      ...(stopAsked && { stopNode: stopAsked }),
     },
     config.control,
   )

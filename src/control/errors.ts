@@ -35,6 +35,11 @@ export const ControlError = defineErrors('CONTROL', {
     says: (f: { peer: string }) =>
       `Cannot disconnect from ${f.peer}: it is not connected. GET /v1/peers lists those that are`,
   },
+  AGENT_NOT_FOUND: {
+    says: (f: { address: string }) =>
+      `Cannot find agent ${f.address}: nobody who answered has a record of it that holds. ` +
+      'It may not have been online for a day; try again when it is',
+  },
   CALLER_GONE: {
     says: (_: object) => 'Cannot answer: the caller closed the connection',
   },
@@ -68,5 +73,41 @@ export const ControlError = defineErrors('CONTROL', {
   ANSWER_MALFORMED: {
     says: (f: { operation: string; status: number }) =>
       `Cannot read the answer to "${f.operation}" (HTTP ${f.status}): it is not that of a node`,
+  },
+  EVENTS_MISSED: {
+    says: (f: { missed: number }) =>
+      `Cannot tell ${f.missed} events to this reader: it reads too slowly, and no more are kept`,
+  },
+  CALLS_BUSY: {
+    says: (f: { limit: number }) =>
+      `Cannot take one gRPC call more: ${f.limit} are in work. Wait for one of them`,
+    retryable: true,
+  },
+  KEY_NOT_TAKEN: {
+    says: (_: object) =>
+      'Cannot take a private key in a request: leave privateKey empty and give the node its key ' +
+      'in PRIVATE_KEY of its own environment or env file',
+  },
+  AGENT_UNAVAILABLE: {
+    says: (_: object) =>
+      'Cannot speak as an agent: this node has none. Set [agent] enabled = true, or start p2p-node',
+  },
+  NOT_SENT: {
+    says: (f: { messageId: string; reason: string }) =>
+      `Cannot send message ${f.messageId}: ${f.reason}`,
+  },
+  STOP_NOT_OFFERED: {
+    says: (_: object) =>
+      'Cannot stop this node from here: it is part of another program, which stops it',
+  },
+  GRPC_TLS_REQUIRED: {
+    says: (f: { address: string }) =>
+      `Cannot serve gRPC at ${f.address} in clear text: it can be reached from other hosts. ` +
+      'Use 127.0.0.1, or set [control] grpc_certificate_file and grpc_key_file',
+  },
+  GRPC_FILES_UNUSABLE: {
+    says: (f: { file: string; reason: string }) =>
+      `Cannot serve gRPC over TLS with ${f.file}: ${f.reason}. ` +
+      'Wanted a certificate and its key as PEM files',
   },
 })

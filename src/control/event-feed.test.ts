@@ -3,28 +3,35 @@ import { createServer, get, type IncomingMessage, type ServerResponse } from 'no
 import { test } from 'node:test'
 import { startControl, TOKEN } from '../../test/support/control.ts'
 import { FakeClock } from '../../test/support/fake-clock.ts'
-import { fakeNode, HEALTHY, PEER } from '../../test/support/served-node.ts'
+import { AGENT_INFO, fakeNode, HEALTHY, PEER } from '../../test/support/served-node.ts'
+import type { PresenceEvents } from '../agent/index.ts'
 import { Emitter } from '../base/index.ts'
 import type { NetEvents } from '../net/index.ts'
 import type { HealthReport } from '../node/index.ts'
 import { ControlClient } from './client.ts'
 import { EventFeed } from './event-feed.ts'
+import type { ServedAgent, ServedDelivery } from './served-agent.ts'
 import type { CallServed } from './served-node.ts'
 import type { StreamEvent } from './shapes/api.ts'
+import { sseSink } from './sse-sink.ts'
 
 type Happens = Pick<NetEvents, 'connected' | 'disconnected' | 'addresses'> & {
   readonly servicesChanged: unknown
   readonly callServed: CallServed
 }
 
-const emitter = () => new Emitter<Happens>((error) => assert.fail(String(error)))
+const fail = (error: unknown) => assert.fail(String(error))
+const emitter = () => new Emitter<Happens>(fail)
 
 /** A feed over a node whose life the test plays, and readers over real HTTP. */
 async function setup({ notices = [] as string[] } = {}) {
   const events = emitter()
   let health: HealthReport = HEALTHY
+  const agents = new Emitter<PresenceEvents>(fail)
+  const deliveries = new Emitter<{ readonly delivery: ServedDelivery }>(fail)
   const { node, services } = fakeNode({
-    events: { net: events, mcp: events },
+    events: { net: events, mcp: events, agents },
+    agent: { on: deliveries.on.bind(deliveries) } as unknown as ServedAgent,
     health: () => health,
   })
   const clock = new FakeClock(1_000)
@@ -37,7 +44,7 @@ async function setup({ notices = [] as string[] } = {}) {
     response.on('close', () => gone.abort())
     responses.push(response)
     feed
-      .serve(response, gone.signal, () => undefined)
+      .serve(() => sseSink(response), gone.signal)
       .catch((error: unknown) => {
         refusal = error
         response.end()
@@ -49,6 +56,8 @@ async function setup({ notices = [] as string[] } = {}) {
   const { port } = address
   return {
     events,
+    agents,
+    deliveries,
     services,
     clock,
     feed,
@@ -132,6 +141,27 @@ test('a reader is told who speaks and how it is, and then all that happens', asy
   ])
   assert.match(reader.text, /^id: 1\nevent: ready\ndata: \{.*\}\n\nid: 2\n/)
   assert.match(String(reader.response.headers['content-type']), /^text\/event-stream/)
+})
+
+test('agents that come and go are told, and what becomes of each message', async () => {
+  await using life = await setup()
+  const reader = await life.read()
+  await reader.until(/health-changed/)
+  life.agents.emit('agent', { agent: AGENT_INFO, state: 'here' })
+  life.agents.emit('agent', { agent: AGENT_INFO, state: 'left' })
+  const sent = { id: 'm1', to: '*', at: 7 }
+  life.deliveries.emit('delivery', { ...sent, state: 'sent' })
+  life.deliveries.emit('delivery', { ...sent, state: 'failed', reason: 'nobody listens' })
+  await reader.until(/"failed"[\s\S]*\n\n$/)
+  const atMs = 1_000
+  const { address, peer, name } = AGENT_INFO
+  const who = { address, peer, name, atMs }
+  assert.deepEqual(reader.events.slice(2), [
+    { event: 'agent', state: 'here', ...who },
+    { event: 'agent', state: 'left', ...who },
+    { event: 'delivery', id: 'm1', to: '*', state: 'sent', atMs },
+    { event: 'delivery', id: 'm1', to: '*', state: 'failed', reason: 'nobody listens', atMs },
+  ])
 })
 
 test('health is told when it changes, and a heartbeat comes every 15 s', async () => {

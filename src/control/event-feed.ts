@@ -1,25 +1,25 @@
 /**
- * What happens to the node, as server-sent events (WHATWG HTML §9.2) to whoever reads them.
+ * What happens to the node, told to whoever reads it, over whichever protocol.
  *
  * A reader that is slow holds up nobody: what waits for it is bounded, what it missed is counted
  * and told, and one that does not read at all is let go. Health has no event of its own, because it
  * follows from all else; it is looked at while somebody reads.
  */
 
-import type { ServerResponse } from 'node:http'
 import { type Clock, every, type Service } from '../base/index.ts'
 import type { HealthReport } from '../node/index.ts'
 import { ControlError } from './errors.ts'
-import { EventReader } from './event-reader.ts'
+import { EventReader, type EventSink } from './event-reader.ts'
 import type { ServedNode } from './served-node.ts'
 import type { NodeEvent } from './shapes/api.ts'
+import type { ToldEvent } from './sse-sink.ts'
 
 const READERS_MAX = 16
 const HEARTBEAT_MS = 15_000
 const HEALTH_MS = 1_000
 
 export interface EventFeedDeps {
-  readonly node: Pick<ServedNode, 'status' | 'health' | 'services' | 'events'>
+  readonly node: Pick<ServedNode, 'status' | 'health' | 'services' | 'events' | 'agent'>
   readonly clock: Clock
   /** What a person should know of this start; each reader is told. */
   readonly notices: () => readonly string[]
@@ -31,7 +31,7 @@ type Happening = NodeEvent extends infer Each ? (Each extends unknown ? Omit<Eac
 export class EventFeed implements Service {
   readonly name = 'events'
   readonly #deps: EventFeedDeps
-  readonly #readers = new Set<EventReader>()
+  readonly #readers = new Set<EventReader<ToldEvent>>()
   readonly #unsubscribe: (() => void)[] = []
   #watching = new AbortController()
   #services = new Set<string>()
@@ -45,7 +45,7 @@ export class EventFeed implements Service {
   async start(): Promise<void> {
     const { node } = this.#deps
     this.#services = new Set(node.services.list().map(({ name }) => name))
-    const { net, mcp, tools } = node.events
+    const { net, mcp, tools, agents } = node.events
     const subscriptions = [
       net.on('connected', ({ peer }) => this.#tell({ event: 'peer-connected', peer })),
       net.on('disconnected', ({ peer }) => this.#tell({ event: 'peer-disconnected', peer })),
@@ -60,6 +60,13 @@ export class EventFeed implements Service {
       tools?.on('configured', ({ correlationId: _, ...audit }) => {
         this.#tell({ event: 'configured', ...audit })
       }),
+      agents?.on('agent', ({ state, agent: { address, peer, name } }) => {
+        this.#tell({ event: 'agent', state, address, peer, name })
+      }),
+      node.agent?.on('delivery', ({ id, to, state, reason }) => {
+        const why = reason === undefined ? {} : { reason }
+        this.#tell({ event: 'delivery', id, to, state, ...why })
+      }),
     ]
     this.#unsubscribe.push(...subscriptions.filter((off) => off !== undefined))
   }
@@ -70,15 +77,13 @@ export class EventFeed implements Service {
     this.#watching.abort()
   }
 
-  /** Resolves when the reader is gone; throws, with nothing sent yet, when there are too many. */
-  async serve(response: ServerResponse, gone: AbortSignal, opened: () => void): Promise<void> {
+  /**
+   * Resolves when the reader is gone; throws, with nothing sent yet, when there are too many.
+   * `open` makes the stream once there is a place for it.
+   */
+  async serve(open: () => EventSink<ToldEvent>, gone: AbortSignal): Promise<void> {
     if (this.#readers.size >= READERS_MAX) throw ControlError.EVENTS_BUSY({ limit: READERS_MAX })
-    opened()
-    response.writeHead(200, {
-      'content-type': 'text/event-stream; charset=utf-8',
-      'cache-control': 'no-store',
-    })
-    const reader = new EventReader(response)
+    const reader = new EventReader(open())
     const beats = new AbortController()
     this.#readers.add(reader)
     if (this.#readers.size === 1) this.#watchHealth()
@@ -91,7 +96,7 @@ export class EventFeed implements Service {
   }
 
   /** How it stands now, so that a reader need not ask first and miss what happens in between. */
-  #greet(reader: EventReader): void {
+  #greet(reader: EventReader<ToldEvent>): void {
     const { node, notices } = this.#deps
     const { peerId, listen, version } = node.status()
     this.#tell({ event: 'ready', peerId, listen, version }, [reader])
@@ -125,11 +130,11 @@ export class EventFeed implements Service {
     this.#services = new Set(now.keys())
   }
 
-  #tell(happening: Happening, readers: Iterable<EventReader> = this.#readers): void {
+  #tell(happening: Happening, readers: Iterable<EventReader<ToldEvent>> = this.#readers): void {
     const event = { ...happening, atMs: this.#deps.clock.now() }
-    const text = `id: ${this.#nextId}\nevent: ${event.event}\ndata: ${JSON.stringify(event)}\n\n`
+    const told = { id: this.#nextId, event, json: JSON.stringify(event) }
     this.#nextId += 1
-    for (const reader of readers) reader.push(text)
+    for (const reader of readers) reader.push(told)
   }
 }
 

@@ -1,68 +1,95 @@
-/** One reader of server-sent events: what waits for it is bounded, and what it missed is told. */
-
-import type { ServerResponse } from 'node:http'
+/**
+ * One reader of events, over whichever protocol: what waits for it is bounded in number and in
+ * bytes, and what it missed is told.
+ */
 
 const WAITING_MAX = 256
+const WAITING_BYTES_MAX = 8_388_608
 /** Heartbeats that a reader may leave unread: a minute, at one in 15 s. */
 const UNREAD_BEATS_MAX = 4
 
-export class EventReader {
-  readonly #response: ServerResponse
-  readonly #waiting: string[] = []
+/** Where events go: a stream that says when it has enough. */
+export interface EventSink<Item> {
+  /** What has been written waits; `onDrain` says when it does no more. */
+  readonly isFull: boolean
+  onDrain(flush: () => void): void
+  onClose(closed: () => void): void
+  write(item: Item): void
+  /** So many items were left out. */
+  lagged(missed: number): void
+  /** So that both ends and what stands between them see that the stream lives. */
+  beat(): void
+  bytesOf(item: Item): number
+  end(): void
+  /** Ends it without waiting for what has not been read. */
+  cut(): void
+}
+
+export class EventReader<Item> {
+  readonly #sink: EventSink<Item>
+  readonly #waiting: Item[] = []
+  #waitingBytes = 0
   #missed = 0
   #unreadBeats = 0
 
-  constructor(response: ServerResponse) {
-    this.#response = response
-    response.on('drain', () => this.#flush())
+  constructor(sink: EventSink<Item>) {
+    this.#sink = sink
+    sink.onDrain(() => this.#flush())
   }
 
-  /** Hands on one event in the form of the stream, or counts it as missed. */
-  push(text: string): void {
-    if (this.#waiting.length >= WAITING_MAX) {
+  /** Hands on one event, or counts it as missed: whether it will be handed on. */
+  push(item: Item): boolean {
+    const bytes = this.#sink.bytesOf(item)
+    const fits = this.#waitingBytes + bytes <= WAITING_BYTES_MAX || this.#waiting.length === 0
+    if (this.#waiting.length >= WAITING_MAX || !fits) {
       this.#missed += 1
-      return
+      return false
     }
-    this.#waiting.push(text)
+    this.#waiting.push(item)
+    this.#waitingBytes += bytes
     this.#flush()
+    return true
   }
 
-  /** A comment, so that both ends and what stands between them see that the stream lives. */
+  /** Lets one go that has not read for too long. */
   beat(): void {
-    if (!this.#response.writableNeedDrain) {
+    if (!this.#sink.isFull) {
       this.#unreadBeats = 0
-      this.#response.write(': heartbeat\n\n')
+      this.#sink.beat()
       return
     }
     this.#unreadBeats += 1
-    if (this.#unreadBeats >= UNREAD_BEATS_MAX) this.#response.destroy()
+    if (this.#unreadBeats >= UNREAD_BEATS_MAX) this.#sink.cut()
   }
 
   end(): void {
-    this.#response.end()
+    this.#sink.end()
   }
 
   /** Resolves when the stream is over, from whichever side. */
   async ended(gone: AbortSignal): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>()
-    this.#response.once('close', () => resolve())
+    this.#sink.onClose(() => resolve())
     if (gone.aborted) resolve()
     await promise
   }
 
   #flush(): void {
-    while (!this.#response.writableNeedDrain) {
-      const text = this.#waiting.shift() ?? this.#lagged()
-      if (text === undefined) return
-      this.#response.write(text)
+    while (!this.#sink.isFull) {
+      const item = this.#waiting.shift()
+      if (item === undefined) {
+        this.#lagged()
+        return
+      }
+      this.#waitingBytes -= this.#sink.bytesOf(item)
+      this.#sink.write(item)
     }
   }
 
-  /** Has no id: it is of this reader alone. */
-  #lagged(): string | undefined {
-    if (this.#missed === 0) return undefined
+  #lagged(): void {
+    if (this.#missed === 0) return
     const missed = this.#missed
     this.#missed = 0
-    return `event: lagged\ndata: ${JSON.stringify({ event: 'lagged', missed })}\n\n`
+    this.#sink.lagged(missed)
   }
 }

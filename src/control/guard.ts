@@ -50,10 +50,18 @@ function refusedOrigin({ headers, socket }: IncomingMessage): CodedError | undef
 function refusedToken(request: IncomingMessage, rules: GuardRules): CodedError | undefined {
   const path = (request.url ?? '').split('?', 1)[0] ?? ''
   if (rules.publicPaths.includes(path)) return undefined
+  return refusedBearer(request.headers.authorization, { path, token: rules.token })
+}
+
+/** Why these words of a caller do not let it in; `path` is what it asked for. */
+export function refusedBearer(
+  authorization: string | undefined,
+  { path, token }: { readonly path: string; readonly token: string },
+): CodedError | undefined {
   const shown = path.slice(0, SHOWN_MAX)
-  const bearer = /^Bearer ([\x21-\x7e]+)$/i.exec(request.headers.authorization ?? '')?.[1]
+  const bearer = /^Bearer ([\x21-\x7e]+)$/i.exec(authorization ?? '')?.[1]
   if (bearer === undefined) return ControlError.TOKEN_MISSING({ path: shown })
-  return sameText(bearer, rules.token) ? undefined : ControlError.TOKEN_INVALID({ path: shown })
+  return sameText(bearer, token) ? undefined : ControlError.TOKEN_INVALID({ path: shown })
 }
 
 /** Digests have one length, so the comparison takes one time, whatever was sent. */

@@ -16,13 +16,14 @@ import { errorBody, sendError, statusOf } from './error-reply.ts'
 import { ControlError } from './errors.ts'
 import type { EventFeed } from './event-feed.ts'
 import { codedFrom } from './foreign-errors.ts'
-import { holdLease } from './lease.ts'
+import { holdLease, lineReader } from './lease.ts'
 import { correlationOf } from './listener.ts'
 import { PROBE_NAMES, type Probes } from './probes.ts'
 import { proofOf } from './proof.ts'
 import { createRoutes, type Routes } from './routes.ts'
 import type { ServedNode } from './served-node.ts'
 import { errorBody as errorShape } from './shapes/api.ts'
+import { sseSink } from './sse-sink.ts'
 
 export interface ApiDeps {
   readonly node: ServedNode
@@ -215,11 +216,20 @@ function specialRoutes(
     },
     openapi: () => app.swagger(),
     events: (_given, { reply }) => {
-      return feed.serve(reply.raw, goneSignal(reply.raw), () => void reply.hijack())
+      const open = () => {
+        reply.hijack()
+        return sseSink(reply.raw)
+      }
+      return feed.serve(open, goneSignal(reply.raw))
     },
     async exposeAttached(spec: Given<'exposeAttached'>, { reply }) {
-      const lease = { spec, response: reply.raw, gone: goneSignal(reply.raw) }
-      await holdLease({ services: node.services, clock, log }, lease, () => void reply.hijack())
+      const lines = lineReader(reply.raw)
+      const open = () => {
+        reply.hijack()
+        lines.open()
+      }
+      const lease = { spec, reader: { ...lines, open }, gone: goneSignal(reply.raw) }
+      await holdLease({ services: node.services, clock, log }, lease)
     },
     async callOutput(given: Given<'callOutput'>, { reply }) {
       const output = { given, response: reply.raw, gone: goneSignal(reply.raw), waitMs }

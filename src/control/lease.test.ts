@@ -6,7 +6,7 @@ import { FakeClock } from '../../test/support/fake-clock.ts'
 import { fakeNode } from '../../test/support/served-node.ts'
 import { defineErrors, silentLog } from '../base/index.ts'
 import { ControlClient } from './client.ts'
-import { holdLease } from './lease.ts'
+import { holdLease, lineReader } from './lease.ts'
 
 const SPEC = {
   name: 'calc',
@@ -118,8 +118,8 @@ test('a reader that does not read gets the newest state when it does, and no hea
     destroy: () => undefined,
   }
   const deps = { services: fake.node.services, clock, log: silentLog }
-  const lease = { spec: SPEC, response: response as never, gone: gone.signal }
-  const held = holdLease(deps, lease, () => undefined)
+  const lease = { spec: SPEC, reader: lineReader(response as never), gone: gone.signal }
+  const held = holdLease(deps, lease)
   await clock.advance(0)
   const service = fake.services.get('calc')
   assert.ok(service)

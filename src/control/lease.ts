@@ -21,28 +21,39 @@ export interface LeaseDeps {
   readonly log: Logger
 }
 
+/** Whoever reads the states of a service, over whichever protocol. */
+export interface LeaseReader {
+  /** Whether it has not read what was told before. */
+  isFull(): boolean
+  /** The service is there, and the answer begins. */
+  open(): void
+  tell(event: LeaseEvent): void
+  end(): void
+  /** Ends it in the middle. */
+  cut(): void
+}
+
 export interface Lease {
   readonly spec: ServiceSpec
-  readonly response: ServerResponse
+  readonly reader: LeaseReader
   /** Aborts when the reader is gone. */
   readonly gone: AbortSignal
 }
 
 /**
- * Rejects when the service cannot be offered, with nothing sent yet. After that it calls `opened`,
- * and resolves when the reader is gone or the service was withdrawn by somebody else.
+ * Rejects when the service cannot be offered, with nothing sent yet. After that it opens the
+ * answer, and resolves when the reader is gone or the service was withdrawn by somebody else.
  */
-export async function holdLease(deps: LeaseDeps, lease: Lease, opened: () => void): Promise<void> {
+export async function holdLease(deps: LeaseDeps, lease: Lease): Promise<void> {
   const { services, log } = deps
-  const { spec, response, gone } = lease
+  const { spec, reader, gone } = lease
   const first = await services.expose(spec, { detached: false, signal: gone })
-  opened()
+  reader.open()
   try {
-    response.writeHead(200, { 'content-type': 'application/x-ndjson; charset=utf-8' })
     await tell(deps, lease, first)
-    response.end()
+    reader.end()
   } catch (error) {
-    response.destroy()
+    reader.cut()
     if (!gone.aborted) log.error('lease ended early', { service: spec.name, error })
   } finally {
     await withdraw(deps, spec.name)
@@ -52,13 +63,13 @@ export async function holdLease(deps: LeaseDeps, lease: Lease, opened: () => voi
 /** Writes the state of the service each time that it has changed, until it is gone. */
 async function tell(deps: LeaseDeps, lease: Lease, first: ServiceStatus): Promise<void> {
   const { services, clock } = deps
-  const { spec, response, gone } = lease
+  const { spec, reader, gone } = lease
   let shown = ''
   const show = (event: LeaseEvent) => {
-    const line = lineOf(event)
+    const line = JSON.stringify(event)
     // A reader that has not read the line before gets the newest when it has.
-    if (line === shown || response.writableNeedDrain) return
-    response.write(line)
+    if (line === shown || reader.isFull()) return
+    reader.tell(event)
     shown = line
   }
   let service: ServiceStatus | undefined = first
@@ -67,11 +78,20 @@ async function tell(deps: LeaseDeps, lease: Lease, first: ServiceStatus): Promis
     await clock.sleep(LOOK_EVERY_MS, gone)
     service = services.list().find(({ name }) => name === spec.name)
   }
-  response.write(lineOf({ event: 'withdrawn', name: spec.name }))
+  reader.tell({ event: 'withdrawn', name: spec.name })
 }
 
-function lineOf(event: LeaseEvent): string {
-  return `${JSON.stringify(event)}\n`
+/** One JSON line for each change, as the HTTP API answers. */
+export function lineReader(response: ServerResponse): LeaseReader {
+  return {
+    isFull: () => response.writableNeedDrain,
+    open: () => {
+      response.writeHead(200, { 'content-type': 'application/x-ndjson; charset=utf-8' })
+    },
+    tell: (event) => void response.write(`${JSON.stringify(event)}\n`),
+    end: () => void response.end(),
+    cut: () => void response.destroy(),
+  }
 }
 
 async function withdraw({ services, log }: LeaseDeps, service: string): Promise<void> {

@@ -5,10 +5,12 @@ import { peerId } from '../identity/index.ts'
 import type { ToolArgs } from '../mcp/index.ts'
 import { ipv6EndpointsOf, type PeerIdentity } from '../node/index.ts'
 import { activityOf } from './activity.ts'
+import { agentRoutes } from './agent-routes.ts'
 import type { Answer, Given, OperationName } from './api.ts'
 import { catalogRoutes } from './catalog-routes.ts'
 import { ControlError } from './errors.ts'
 import { grantRoutes } from './grant-routes.ts'
+import { messageRoutes } from './message-routes.ts'
 import type { FoundRecord, ServedNode } from './served-node.ts'
 import { wantedIn } from './tools-query.ts'
 
@@ -50,7 +52,7 @@ export function createRoutes({ node, registry, clock }: RoutesDeps, waitMs: numb
   return {
     ...infoRoutes(node, registry),
     ...serviceRoutes(node),
-    ...nameRoutes(node, within),
+    ...agencyRoutes(node, within, clock),
     ...catalogRoutes(node),
     ...grantRoutes(node),
     async connect({ target, timeoutMs }, signal) {
@@ -133,6 +135,12 @@ type Within = <T>(
   limits: { readonly signal: AbortSignal },
   work: (signal: AbortSignal) => Promise<T>,
 ) => Promise<T>
+
+/** Who goes by a name or an address, and what is said to them. */
+function agencyRoutes(node: ServedNode, within: Within, clock: Clock) {
+  const messages = messageRoutes(node, within, clock)
+  return { ...nameRoutes(node, within), ...agentRoutes(node, within), ...messages }
+}
 
 function nameRoutes({ dht }: ServedNode, within: Within): Pick<Routes, 'nameClaim' | 'nameFind'> {
   return {

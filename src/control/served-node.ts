@@ -1,6 +1,7 @@
 /** What the API needs of a node; `node.ts` has all of it, a test fakes it. */
 
 import type { AuditEntry, HeldGrant, IssuedGrant } from '../access/index.ts'
+import type { AgentInfo, FoundAgent, PresenceEvents } from '../agent/index.ts'
 import type { Emitter } from '../base/index.ts'
 import type { TableBucket } from '../dht/index.ts'
 import type { PeerId } from '../identity/index.ts'
@@ -35,6 +36,7 @@ import type {
   ToolsEvents,
 } from '../node/index.ts'
 import type { Activity } from './activity.ts'
+import type { ServedAgent } from './served-agent.ts'
 
 /** Ends the work early; every operation that can wait takes one. */
 export interface Waits {
@@ -89,6 +91,8 @@ export interface ServedEvents {
   > | null
   /** Of the standard tools; null or absent where there are none. */
   readonly tools?: Pick<Emitter<ToolsEvents>, 'on'> | null
+  /** Of agents that come and go; null or absent where the node speaks for none itself. */
+  readonly agents?: Pick<Emitter<PresenceEvents>, 'on'> | null
 }
 
 /** The status of a node with what it did since it started. */
@@ -99,6 +103,8 @@ export interface ServedNode {
   readonly calls: number
   readonly served: number
   readonly events: ServedEvents
+  /** Null or absent where the node speaks for no agent. */
+  readonly agent?: ServedAgent | null
   status(): NodeStatus
   health(): HealthReport
   /** The effective configuration, as TOML. */
@@ -149,6 +155,11 @@ export interface ServedNode {
     held(): readonly HeldGrant[]
     delegate(options: DelegateOptions): Promise<string>
     audit(limit: number): readonly AuditEntry[]
+  }
+  /** Agents by their Ethereum address; throws where the node speaks for none itself. */
+  readonly agents: {
+    list(): readonly AgentInfo[]
+    find(address: string, options: Waits): Promise<FoundAgent | undefined>
   }
   readonly dht: {
     put(key: string, value: Uint8Array, options: Waits): Promise<PutReport>

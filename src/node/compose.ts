@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { AccessPolicy, accessMetrics } from '../access/index.ts'
 import type { Clock, Logger, Random, Registry, Service } from '../base/index.ts'
 import { Dht, dhtMetrics, MemoryStore, type RecordStorage, SqliteStore } from '../dht/index.ts'
-import type { NodeKeys } from '../identity/index.ts'
+import type { EthSigner, NodeKeys } from '../identity/index.ts'
 import type { Services } from '../mcp/index.ts'
 import {
   type Bootstrap,
@@ -21,7 +21,9 @@ import {
 } from '../net/index.ts'
 import { gossipService, Pubsub, type PubsubDeps, pubsubMetrics } from '../pubsub/index.ts'
 import { RpcClient, RpcServer, rpcMetrics } from '../rpc/index.ts'
+import type { RegistryPlace } from './agent-registry.ts'
 import { announcementTopic, wantedTopics } from './announcement-topic.ts'
+import { type AgentParts, composeAgents } from './compose-agent.ts'
 import { composeMcp, type McpParts } from './compose-mcp.ts'
 import { datagramsOf, notedUdp } from './datagram-parts.ts'
 import type { Injected, NodeDht } from './injected.ts'
@@ -38,6 +40,10 @@ import { TopicPeers } from './topic-peers.ts'
 /** What a node is made from, besides its configuration. */
 export interface Given {
   readonly keys: NodeKeys
+  /** Whoever signs for the address that the node speaks for, if it speaks for one. */
+  readonly eth?: EthSigner | null
+  /** Where the registry of agents is, if one is configured. */
+  readonly place?: RegistryPlace | null
   readonly registry: Registry
   readonly clock: Clock
   readonly random: Random
@@ -78,6 +84,8 @@ export interface Parts {
   readonly standard: StandardTools | null
   /** Null without a DHT: there is nowhere to write them, and nowhere to read them from. */
   readonly identities: PeerIdentities | null
+  /** Null where the node speaks for no Ethereum address. */
+  readonly agent: AgentParts | null
 }
 
 export async function compose(config: ResolvedConfig, given: Given): Promise<Parts> {
@@ -114,6 +122,10 @@ export async function compose(config: ResolvedConfig, given: Given): Promise<Par
   const beneath = [...kept, host, pubsub, rpc.server, rpc.client, ownDht]
   const said = { host, dht, pubsub, services: mcp?.parts.services ?? null }
   const identities = composeIdentities(config, given, said)
+  const isBlocked: AccessPolicy['isBlocked'] = (peer) => policy.isBlocked(peer)
+  const around = { host, dht, ownDht, pubsub, identities, rpc, isBlocked }
+  const on = { ...around, offered: said.services }
+  const { agent, ...agents } = composeAgents(config, given, on)
   const using = { ...forRoom('tools'), host, dht, ownDht, rpc, identities, signer: keys.signer }
   const standard = mcp && new StandardTools({ ...using, mcp: mcp.parts }, config)
   const staying = composeStaying(config, given, { host, ownDht, dht, bootstrap })
@@ -122,23 +134,13 @@ export async function compose(config: ResolvedConfig, given: Given): Promise<Par
   const log = given.log.child('node')
   const sessions = mcp?.sessions ?? null
   const relays = new Relays({ host, dht, rpc: rpc.client, sessions, clock: given.clock, log })
-  const above = [...(mcp?.started ?? []), standard, identities, topicPeers, relays, ...meeting]
-  return {
-    services: [...beneath, ...above].filter((service) => service !== null),
-    policy,
-    host,
-    bootstrap,
-    mdns,
-    staying,
-    portMapper,
-    dht,
-    ownDht,
-    pubsub,
-    topicPeers,
-    mcp: mcp?.parts ?? null,
-    standard,
-    identities,
-  }
+  staying.watch?.events.on('changed', () => agent?.mailbox?.networkChanged())
+  const found = [identities, ...agents.services, topicPeers, relays, ...meeting]
+  const above = [...(mcp?.started ?? []), standard, ...found]
+  const services = [...beneath, ...above].filter((service) => service !== null)
+  const reaching = { policy, host, bootstrap, mdns, staying, portMapper }
+  const asking = { dht, ownDht, pubsub, topicPeers, identities }
+  return { services, ...reaching, ...asking, mcp: mcp?.parts ?? null, standard, agent }
 }
 
 /** Over what was handed in, or what this machine has. */

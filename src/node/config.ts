@@ -6,22 +6,26 @@
 
 import { z } from 'zod'
 import { accessConfig } from '../access/index.ts'
+import { agentConfig } from '../agent/index.ts'
 import { LOG_LEVELS } from '../base/index.ts'
 import { dhtConfig } from '../dht/index.ts'
+import { evmConfig } from '../evm/index.ts'
 import { peerId } from '../identity/index.ts'
 import { mcpConfig } from '../mcp/index.ts'
 import { channelConfig, netConfig } from '../net/index.ts'
 import { pubsubConfig } from '../pubsub/index.ts'
 import { rpcConfig } from '../rpc/index.ts'
 import { MAIN_NETWORK } from '../wire/index.ts'
+import { PLACES, REGION_ADDRESSES_MAX, type Region } from './regions.ts'
 import { inferenceConfig } from './tools/inference/config.ts'
 import { STANDARD_TOOLS } from './tools/names.ts'
 
-export const PRESETS = ['public', 'private', 'test'] as const
+export const PRESETS = ['public', 'private', 'agent', 'bootstrap', 'test'] as const
 export type Preset = (typeof PRESETS)[number]
 
 const PORT_MAX = 65_535
 const BOOTSTRAP_MAX = 64
+const FILE_NAME_MAX = 4_096
 
 const address = z.string().max(64).refine(isAddressWithPort, {
   error: 'wanted an IP address and a port, such as 127.0.0.1:9002 or [::1]:9002',
@@ -43,6 +47,21 @@ export const controlConfig = z.strictObject({
     .boolean()
     .default(false)
     .describe('Let server_address be reached from other hosts, in clear text, with the token'),
+  grpcAddress: address
+    .optional()
+    .describe('Where gRPC listens, such as 127.0.0.1:50051. Absent: nowhere'),
+  grpcCertificateFile: z
+    .string()
+    .min(1)
+    .max(FILE_NAME_MAX)
+    .optional()
+    .describe('PEM file of the certificate for gRPC over TLS, which other hosts must use'),
+  grpcKeyFile: z
+    .string()
+    .min(1)
+    .max(FILE_NAME_MAX)
+    .optional()
+    .describe('PEM file of the private key of that certificate'),
   operationTimeoutMs: z
     .int()
     .min(100)
@@ -53,12 +72,23 @@ export const controlConfig = z.strictObject({
 
 export type ControlConfig = z.infer<typeof controlConfig>
 
+const region = (key: Region) =>
+  z
+    .array(z.string().min(1).max(1_024))
+    .max(REGION_ADDRESSES_MAX)
+    .default([])
+    .describe(`Multiaddrs of first peers in ${PLACES[key]}; none is known until you name one`)
+
 const bootstrapConfig = z.strictObject({
   nodes: z
     .array(z.string().min(1).max(1_024))
     .max(BOOTSTRAP_MAX)
     .default([])
     .describe('Multiaddrs of first peers; /dnsaddr/ names are looked up'),
+  usEastVirginia: region('usEastVirginia'),
+  usWestOregon: region('usWestOregon'),
+  euWestAmsterdam: region('euWestAmsterdam'),
+  seaSingapore: region('seaSingapore'),
   wanted: z
     .array(z.string().min(1).max(1_024))
     .max(BOOTSTRAP_MAX)
@@ -98,6 +128,8 @@ const sections = {
     inference: inferenceConfig,
   }),
   access: accessConfig,
+  agent: agentConfig,
+  evm: evmConfig,
   control: controlConfig,
   log: logConfig,
 }
@@ -134,6 +166,8 @@ export const nodeConfig = z
     rpc: sections.rpc.prefault({}),
     mcp: sections.mcp.prefault({}),
     access: sections.access.prefault({}),
+    agent: sections.agent.prefault({}),
+    evm: sections.evm.prefault({}),
     control: sections.control.prefault({}),
     log: sections.log.prefault({}),
   })

@@ -3,8 +3,10 @@
 import { type CodedError, hasCode } from '../base/index.ts'
 import { parseListenAddress, parseMultiaddr } from '../net/index.ts'
 import { NodeError } from './errors.ts'
+import { REGIONS } from './regions.ts'
 import type { Setting } from './settings.ts'
 import { shown, shownKey } from './shown.ts'
+import { keys } from './toml-map.ts'
 
 /** Values that are sound by themselves and wrong beside each other. */
 export function contradictions(settings: ReadonlyMap<string, Setting>): CodedError[] {
@@ -22,6 +24,7 @@ export function contradictions(settings: ReadonlyMap<string, Setting>): CodedErr
       }),
     )
   }
+  problems.push(...grpcProblems(settings))
   if (settings.get('network.preset')?.value !== 'private') return problems
   for (const [toml, remedy] of NOT_PRIVATE) {
     const setting = settings.get(toml)
@@ -34,14 +37,38 @@ export function contradictions(settings: ReadonlyMap<string, Setting>): CodedErr
   return problems
 }
 
+/** Other hosts are served over TLS alone, which needs both files. */
+function grpcProblems(settings: ReadonlyMap<string, Setting>): CodedError[] {
+  const address = settings.get('control.grpc_address')
+  if (typeof address?.value !== 'string' || !isBeyondLoopback(address.value)) return []
+  if (GRPC_FILES.every((toml) => settings.has(toml))) return []
+  return [
+    NodeError.CONFIG_UNSAFE({
+      where: address.where,
+      key: shownKey(address.toml),
+      found: `${shown(address.value)} can be reached from other hosts, in clear text`,
+      remedy: `Use 127.0.0.1, or set ${GRPC_FILES.map(shownKey).join(' and ')} for TLS`,
+    }),
+  ]
+}
+
+const GRPC_FILES = ['control.grpc_certificate_file', 'control.grpc_key_file'] as const
+
 const BEYOND_LOOPBACK = [
   ['control.api_address', 'control.expose_beyond_loopback'],
   ['mcp.server_address', 'mcp.expose_beyond_loopback'],
 ] as const
 
+const WHOM_IT_KNOWS = 'A private group dials whom it knows: p2p connect <address>'
+
+/** The keys of the file that name first peers. */
+const FIRST_PEERS: readonly string[] = [...keys.values()]
+  .filter(({ code }) => ['nodes', ...REGIONS].some((key) => code === `bootstrap.${key}`))
+  .map(({ toml }) => toml)
+
 const NOT_PRIVATE = [
   ['dht.enabled', 'A private group has no DHT; remove the key or use preset "public"'],
-  ['bootstrap.nodes', 'A private group dials whom it knows: p2p connect <address>'],
+  ...FIRST_PEERS.map((toml) => [toml, WHOM_IT_KNOWS] as const),
 ] as const
 
 /** What is no address at all is for the schema to refuse. */
@@ -79,5 +106,5 @@ const EXAMPLE = '/ip4/192.0.2.1/tcp/9000/p2p/12D3KooW…'
 const ADDRESSES: readonly (readonly [string, (text: string) => unknown])[] = [
   ['network.listen_addresses', parseListenAddress],
   ['network.announce_addresses', parseMultiaddr],
-  ['bootstrap.nodes', parseMultiaddr],
+  ...FIRST_PEERS.map((toml) => [toml, parseMultiaddr] as const),
 ]

@@ -6,6 +6,7 @@ import type { Parts } from './compose.ts'
 import type { NodeDht } from './injected.ts'
 import { claimName, findName } from './peer-names.ts'
 import { partOf } from './state.ts'
+import { findReaders } from './topic-readers.ts'
 
 /** `running` gives the parts of a node that has not stopped, for what is wanted of them. */
 export function dhtFace(running: (wanted: string) => Parts) {
@@ -26,6 +27,11 @@ export function dhtFace(running: (wanted: string) => Parts) {
     findName: async (name: string, options: Waits = {}) => {
       const { host, dht: own } = running('look up a name')
       return findName(name, { self: host.self, dht: partOf('dht', own) }, options)
+    },
+    /** Who reads a topic or offers what has this name, as far as the network tells. */
+    findReaders: async (topic: string, options: Waits = {}) => {
+      const { pubsub, host, dht: own } = running('find readers of a topic')
+      return findReaders(topic, { dht: own, pubsub, self: host.self }, options)
     },
     buckets: () => partOf('dht', running('look at the routing table').ownDht).buckets,
     /** The DHT of another network, named in `dht.extra_protocols`. */

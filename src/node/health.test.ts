@@ -73,3 +73,17 @@ test('assess() is degraded when datagrams were wanted and cannot be had', () => 
   assert.deepEqual(reasons, ['no datagrams: UDP port 9000 is busy'])
   assert.equal(assess({ ...WELL, datagrams: { state: 'off' } }).status, 'ok')
 })
+
+test('assess() is degraded while the agent registry does not answer, and only then', () => {
+  const registry = {
+    state: 'unavailable',
+    reason: 'ECONNREFUSED',
+    remedy: 'check RPC_URL',
+  } as const
+  const report = assess({ ...WELL, registry })
+  assert.deepEqual([report.status, report.ready], ['degraded', true])
+  assert.deepEqual(report.reasons, ['no agent registry: ECONNREFUSED; check RPC_URL'])
+  for (const state of ['active', 'off'] as const) {
+    assert.equal(assess({ ...WELL, registry: { state } }).status, 'ok')
+  }
+})

@@ -17,6 +17,8 @@ export interface HealthFacts {
   readonly quic: Facility
   /** The datagram face of the DHT. */
   readonly datagrams: Facility
+  /** The registry of agents, where the node is one. */
+  readonly registry?: Facility
   /** Why new work is refused for want of memory, and what would help; null while it is not. */
   readonly memory?: string | null
   /** Null while the store of records can be written; else why it cannot. */
@@ -70,6 +72,7 @@ function lacksOf(facts: HealthFacts): string[] {
     ...(datagrams.state === 'unavailable'
       ? [`no datagrams: ${datagrams.reason ?? 'unknown reason'}`]
       : []),
+    ...(facts.registry?.state === 'unavailable' ? [noRegistry(facts.registry)] : []),
     ...(typeof facts.memory === 'string' ? [facts.memory] : []),
     ...facts.services
       .filter(({ state }) => state === 'failed' || state === 'restarting')
@@ -77,6 +80,10 @@ function lacksOf(facts: HealthFacts): string[] {
         return `service "${name}" is ${state}: ${reason ?? 'no reason known'}; see the log`
       }),
   ]
+}
+
+function noRegistry({ reason = 'unknown reason', remedy = '' }: Facility): string {
+  return `no agent registry: ${reason}${remedy && `; ${remedy}`}`
 }
 
 function noPeers({ configured, failed }: HealthFacts['bootstrap']): string {

@@ -5,6 +5,7 @@
  * Start reading at `load-config.ts` for the keys.
  */
 
+export { type RegistrySettings, registrySettings } from './agent-registry.ts'
 export type { CallTarget } from './call-peer.ts'
 export { compose, type Given, type Machine, type Parts } from './compose.ts'
 export {

@@ -143,7 +143,10 @@ test('a value out of bounds is told in the units of the file', async () => {
     ['[mcp]\nrequest_timeout = 0.05', /found 0.05, wanted at least 0.1 seconds/],
     ['[mcp]\nrequest_timeout = 601', /found 601, wanted at most 600 seconds/],
     ['[dht]\nreplication_factor = 21', /found 21, wanted at most 20/],
-    ['[network]\npreset = "open"', /found "open", wanted one of "public", "private", "test"/],
+    [
+      '[network]\npreset = "open"',
+      /found "open", wanted one of "public", "private", "agent", "bootstrap", "test"/,
+    ],
     ['[network]\nname = "Main Net"', /found "Main Net", wanted up to 32 lower-case/],
     ['[network]\npeer_id = "me"', /found "me", wanted "auto" or the base58/],
     ['[log.modules]\nnet = "loud"', /\[log\] modules .*:1\): found "loud", wanted one of "trace"/],
@@ -174,9 +177,7 @@ test('keys of rooms to come are refused with the room that brings them', async (
     ['[storage]\nenabled = true', /"storage"/],
     ['[storage]\nchunk_size = 4', /"storage"/],
     ['[memory]\npeers = []', /"memory"/],
-    ['[agent]\nregistry = "0x00"', /"agent"/],
     ['[tunneling]\nenabled = true', /"tunnel"/],
-    ['[control]\ngrpc_address = "127.0.0.1:50051"', /gRPC/],
   ]
   for (const [toml, room] of toCome) {
     const problems = await problemsOf(toml)
@@ -242,13 +243,26 @@ test('the environment is read by kind, and its mistakes are named', async () => 
   assert.match(unknown, /NODE_CONFIG_KEY_UNKNOWN.*P2P_DHT_REKORD_TTL.*record_ttl/)
 })
 
+test('gRPC for other hosts needs both files of TLS', async () => {
+  const [certificate, key] = ['grpc_certificate_file = "c.pem"\n', 'grpc_key_file = "k.pem"\n']
+  for (const address of ['0.0.0.0:50051', '[::]:1', '192.0.2.1:1']) {
+    const toml = `[control]\ngrpc_address = "${address}"\n`
+    const [problem = ''] = await problemsOf(toml)
+    assert.match(problem, /^NODE_CONFIG_UNSAFE: .*grpc_certificate_file.*grpc_key_file/)
+    assert.deepEqual(await problemsOf(`${toml}${certificate}${key}`), [])
+    const [half = ''] = await problemsOf(`${toml}${certificate}`)
+    assert.match(half, /^NODE_CONFIG_UNSAFE/)
+  }
+  assert.deepEqual(await problemsOf('[control]\ngrpc_address = "127.0.0.1:50051"\n'), [])
+})
+
 test('flags are named when they are wrong', async () => {
   const wrong: [Flags, RegExp][] = [
     [{ preset: 'open' }, /flag --preset/],
     [{ listen: ['/x'] }, /flag --listen/],
     [{ bootstrap: ['/ip4/1.2.3.4/tcp/1/p2p/x'] }, /flag --bootstrap/],
     [{ apiPort: 99_999 }, /flag --api-port/],
-    [{ grpcPort: 50_051 }, /NODE_NOT_BUILT_YET.*flag --grpc-port/],
+    [{ grpcPort: 99_999 }, /flag --grpc-port/],
     [{ network: '' }, /flag --network/],
   ]
   for (const [flags, message] of wrong) {
@@ -373,4 +387,17 @@ test('resolveOptions() says which option is wrong, and why, in the words of the 
     `${prefix} mcp.requestTimeoutMs: wanted at least 100`,
   )
   assert.equal(wrong(null), `${prefix} the options: wanted object, received null`)
+})
+
+test('a key of an address turns the agent on, unless the file or a variable says no', async () => {
+  const key = { PRIVATE_KEY: '1'.repeat(64) }
+  const on = async (environment: object) => {
+    const { config } = await loadConfig({ data: '/nonexistent' }, environment as Environment)
+    return config.agent.enabled
+  }
+  assert.deepEqual(
+    [await on({}), await on({ PRIVATE_KEY: '' }), await on(key)],
+    [false, false, true],
+  )
+  assert.equal(await on({ ...key, P2P_AGENT_ENABLED: 'false' }), false)
 })

@@ -64,7 +64,7 @@ export function configOfText(
   const fromFile = settingsOfFile(text, file)
   if (flags.config === undefined) checkStays(fromFile, home)
   const { settings } = settingsOfEnvironment(environment)
-  const below = [...dataSetting(fromFile, environment), ...settings]
+  const below = [...implied(environment), ...dataSetting(fromFile, environment), ...settings]
   const config = configFrom([...below, ...settingsOfFlags(flags, below)])
   return { ...config, dataDir: resolve(config.dataDir ?? home) }
 }
@@ -91,6 +91,12 @@ export function resolveOptions(
 export function checkPeerId(config: NodeConfig, found: string, keyFile: string): void {
   if (config.peerId === 'auto' || config.peerId === found) return
   throw NodeError.PEER_ID_MISMATCH({ wanted: config.peerId, found, file: keyFile })
+}
+
+/** Who has given the key of an address wants the node to speak for it, unless the file says no. */
+function implied({ PRIVATE_KEY }: Environment): readonly Setting[] {
+  if (PRIVATE_KEY === undefined || PRIVATE_KEY === '') return []
+  return [{ toml: 'agent.enabled', value: true, where: 'environment variable PRIVATE_KEY' }]
 }
 
 /** `P2P_DATA` stands between the file and the flags like any other variable. */

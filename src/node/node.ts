@@ -1,5 +1,6 @@
 /** The object that a user holds: one running node, and all that can be asked of it. */
 
+import type { AgentFace } from '../agent/index.ts'
 import {
   type Clock,
   type Logger,
@@ -12,6 +13,7 @@ import { type PeerId, peerId } from '../identity/index.ts'
 import type { Tool, ToolArgs } from '../mcp/index.ts'
 import type { LastingChannel } from '../net/index.ts'
 import type { Message, Published, PublishOptions, SubscribeOptions } from '../pubsub/index.ts'
+import { agentsFace } from './agents-face.ts'
 import { type CallTarget, callAt, type Waits } from './call-peer.ts'
 import { checkCall } from './check-args.ts'
 import type { Parts } from './compose.ts'
@@ -63,9 +65,14 @@ export class Node implements AsyncDisposable {
     return this.#made.parts.host.self
   }
 
-  /** Null until nodes have an Ethereum key, which comes with the room `agent`. */
+  /** Null where the node speaks for no address. */
   get ethAddress(): string | null {
-    return null
+    return this.#made.parts.agent?.eth.address ?? null
+  }
+
+  /** Messages to and from other agents; null where the node speaks for no address. */
+  get agent(): AgentFace | null {
+    return this.#made.parts.agent?.messages ?? null
   }
 
   get addresses(): readonly string[] {
@@ -86,11 +93,10 @@ export class Node implements AsyncDisposable {
 
   /** What happens to this node, as its rooms tell it. */
   get events() {
-    const { host, mcp, staying, standard } = this.#made.parts
-    const { wanted, watch } = staying
-    const kept = { wanted: wanted.events, network: watch?.events ?? null }
-    const tools = standard?.events ?? null
-    return { net: host.events, mcp: mcp?.services.events ?? null, tools, ...kept }
+    const { host, mcp, staying, standard, agent } = this.#made.parts
+    const kept = { wanted: staying.wanted.events, network: staying.watch?.events ?? null }
+    const told = { tools: standard?.events ?? null, agents: agent?.announcer.events ?? null }
+    return { net: host.events, mcp: mcp?.services.events ?? null, ...told, ...kept }
   }
 
   /** Tool calls that this node has made, for itself or for an assistant. */
@@ -151,13 +157,8 @@ export class Node implements AsyncDisposable {
     return done
   }
 
-  configToml(): string {
-    return effectiveToml(this.#made.config)
-  }
-
-  async peers(): Promise<readonly PeerStatus[]> {
-    return peersOf(this.#made.parts.host)
-  }
+  readonly configToml = (): string => effectiveToml(this.#made.config)
+  readonly peers = async (): Promise<readonly PeerStatus[]> => peersOf(this.#made.parts.host)
 
   /** Dials a peer id, a multiaddr or an address in words, and says who answered. */
   async connect(target: string, options: Waits = {}): Promise<PeerId> {
@@ -268,6 +269,7 @@ export class Node implements AsyncDisposable {
   )
 
   readonly dht = dhtFace((wanted) => this.#running(wanted))
+  readonly agents = agentsFace((wanted) => this.#running(wanted))
 
   get catalog() {
     return this.#mcp('list tools').catalog

@@ -2,19 +2,24 @@
 
 import { createLog, packageVersion, Registry, secureRandom, systemClock } from '../base/index.ts'
 import { loadOrCreateKeys } from '../identity/index.ts'
+import { registryPlace } from './agent-registry.ts'
 import { compose } from './compose.ts'
 import type { NodeOptions } from './config.ts'
 import { openDataDir } from './data-dir.ts'
+import { ethSignerOf } from './eth-key.ts'
 import { checkInjected, type Injected } from './injected.ts'
 import { keysOfSigner } from './injected-keys.ts'
 import { checkPeerId, type ResolvedConfig, resolveOptions } from './load-config.ts'
 import { Node } from './node.ts'
+import type { Environment } from './settings.ts'
 
 /** What a node takes besides its configuration; all of it has a default. */
 export interface NodeDeps {
   readonly version?: string
   /** Takes log lines instead of standard error. */
   readonly writeLog?: (line: string) => void
+  /** Where secrets are that the configuration names, in place of this process's environment. */
+  readonly environment?: Environment
   /** Parts that a program brings in place of ours. */
   readonly injected?: Injected
 }
@@ -51,7 +56,9 @@ export async function openNode(config: ResolvedConfig, deps: NodeDeps): Promise<
     const { version = packageVersion(), writeLog } = deps
     const log = createLog({ ...config.log, ...(writeLog && { write: writeLog }) })
     const registry = new Registry()
-    const given = { keys, registry, clock, random, log, version, injected }
+    const eth = await ethSignerOf(config, random, deps.environment)
+    const place = await registryPlace(config, deps.environment)
+    const given = { keys, eth, place, registry, clock, random, log, version, injected }
     const parts = await compose(config, given)
     const node = new Node({ config, parts, dataDir, registry, log, version, clock })
     await node.start()

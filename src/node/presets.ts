@@ -14,6 +14,30 @@ const PRESET_OPTIONS: Readonly<Record<Preset, NodeOptions>> = {
     // Members are on one link, or reached at addresses that they know; strangers need no way in.
     net: { portMapping: false, relayServer: 'never' },
   },
+  // Who speaks for an agent asks the network and stores nothing for it: those who run all the time
+  // do that, as full nodes and first peers.
+  agent: { dht: { mode: 'client' }, agent: { enabled: true } },
+  // A first peer: many come to it at once, so it keeps more of everything, and it stays connected
+  // to the other first peers, so that the network is one.
+  bootstrap: {
+    dht: {
+      mode: 'server',
+      bucketPeersMax: 200,
+      siteBucketPeersMax: 20,
+      sitePeersMax: 30,
+      recordsMax: 65_536,
+      bytesMax: 256 * 1_024 ** 2,
+      streamsMax: 2_048,
+    },
+    bootstrap: { keepAll: true },
+    net: {
+      relayServer: 'always',
+      connectionsMax: 4_000,
+      pendingMax: 1_024,
+      relayReservationsMax: 1_024,
+      relayCircuitsMax: 1_024,
+    },
+  },
   // Many nodes on one machine that meet nobody else and take whatever ports are free.
   test: {
     network: 'test',

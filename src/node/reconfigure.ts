@@ -12,6 +12,7 @@ import type { LogLevels } from '../base/index.ts'
 import { configFrom } from './check-settings.ts'
 import { type NodeConfig, nodeConfig } from './config.ts'
 import { overPreset } from './presets.ts'
+import { REGIONS } from './regions.ts'
 import type { Setting } from './settings.ts'
 import { fixedKeys, keyCovering, keys, toToml } from './toml-map.ts'
 import { valueAt } from './value-at.ts'
@@ -42,6 +43,7 @@ export const AT_ONCE: ReadonlySet<string> = new Set([
   'access.blocked',
   'access.granted',
   'bootstrap.nodes',
+  ...REGIONS.map((region) => `bootstrap.${region}`),
   'net.connectionsMax',
   'net.memoryMaxMb',
   'net.peerMemoryBytes',

@@ -16,7 +16,7 @@ export interface HealthReport {
 /** What `p2p status --json` prints. */
 export interface NodeStatus {
   readonly peerId: PeerId
-  /** Null until the identity has an Ethereum key (the agent room's work). */
+  /** Null where the node speaks for no address. */
   readonly ethAddress: string | null
   /** The best IPv4 or IPv6 address and port as words; null while there is none. */
   readonly words: string | null
@@ -32,6 +32,8 @@ export interface NodeStatus {
   readonly reachability: ReachReport
   /** Which of its ports routers forward to this node, and what helps where none does. */
   readonly portMapping: Facility & { readonly mappings: readonly PortMapping[] }
+  /** The registry of agents; absent where the node speaks for no address. */
+  readonly registry?: Facility | undefined
   readonly uptimeMs: number
   readonly dataDir: string
 }

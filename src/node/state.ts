@@ -6,6 +6,7 @@ import type { Parts } from './compose.ts'
 import { NodeError } from './errors.ts'
 import { assess } from './health.ts'
 import type { ResolvedConfig } from './load-config.ts'
+import { firstPeers } from './regions.ts'
 import type { Facility, HealthReport, NodeStatus, PeerStatus } from './shapes.ts'
 
 /** Said of tunnels by every node, whatever its configuration would prefer. */
@@ -32,6 +33,7 @@ export function statusOf(
     tunnel: TUNNELS_TO_COME,
     reachability: host.reachability(),
     portMapping: portMappingOf(parts),
+    ...(parts.agent && { registry: parts.agent.gate.state() }),
     dataDir: config.dataDir,
   }
 }
@@ -50,7 +52,7 @@ export function healthOf(parts: Parts, config: ResolvedConfig, started: boolean)
     peersConnected: connectedPeers(host).length,
     listen: host.addresses(),
     bootstrap: {
-      configured: config.bootstrap.nodes.length,
+      configured: firstPeers(config.bootstrap).length,
       failed: bootstrap
         .report()
         .attempts.filter(({ source, reason }) => source !== 'link' && reason !== undefined)
@@ -58,6 +60,7 @@ export function healthOf(parts: Parts, config: ResolvedConfig, started: boolean)
     },
     quic: parts.host.quic(),
     memory: host.resources.ailment,
+    ...(parts.agent && { registry: parts.agent.gate.state() }),
     datagrams: ownDht?.datagrams ?? { state: 'off' },
     storeFailure: ownDht?.storeFailure ?? null,
     services: mcp?.services.list() ?? [],

@@ -18,6 +18,7 @@ import {
 import type { Given } from './compose.ts'
 import { type NodeDht, reach } from './injected.ts'
 import type { ResolvedConfig } from './load-config.ts'
+import { firstPeers } from './regions.ts'
 
 /** What outlives a connection. */
 export interface Staying {
@@ -41,7 +42,7 @@ export function composeMeeting(config: ResolvedConfig, given: Given, host: Libp2
     {
       ...BOOTSTRAP,
       get addresses() {
-        return config.bootstrap.nodes
+        return firstPeers(config.bootstrap)
       },
       keepAll: config.bootstrap.keepAll,
     },

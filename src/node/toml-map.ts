@@ -78,14 +78,12 @@ const FIXED: readonly FixedKey[] = [
   { toml: 'tunneling.probe_interval', kind: 'number', now: 0, comesWith: 'the room "tunnel"' },
   { toml: 'security.enable_encryption', kind: 'boolean', now: true, because: ALWAYS_ON },
   { toml: 'security.require_authentication', kind: 'boolean', now: true, because: ALWAYS_ON },
-  { toml: 'control.grpc_address', kind: 'text', now: '', comesWith: 'the gRPC face of "control"' },
   { toml: 'storage.enabled', kind: 'boolean', now: false, comesWith: 'the room "storage"' },
   { toml: 'memory.enabled', kind: 'boolean', now: false, comesWith: 'the room "memory"' },
-  { toml: 'agent.enabled', kind: 'boolean', now: false, comesWith: 'the room "agent"' },
 ]
 
 /** Sections of rooms to come: any key in them is one that will be built, not a misspelt one. */
-export const SECTIONS_TO_COME = ['tunneling', 'storage', 'memory', 'agent'] as const
+export const SECTIONS_TO_COME = ['tunneling', 'storage', 'memory'] as const
 
 const SECTION_ORDER = [
   'network',
@@ -103,6 +101,7 @@ const SECTION_ORDER = [
   'storage',
   'memory',
   'agent',
+  'evm',
 ]
 
 /** Every effective key, by its name in the file. */

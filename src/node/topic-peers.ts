@@ -160,6 +160,6 @@ export class TopicPeers implements Service {
 }
 
 /** What is provided, in the manner of `mcp:tool:…`; a hash, because a name may be longer. */
-function nameOf(topic: string): string {
+export function nameOf(topic: string): string {
   return `topic:${createHash('sha256').update(topic).digest('hex')}`
 }

@@ -1,10 +1,12 @@
 /**
- * What is still to happen, soonest first: a binary heap.
+ * What is still to happen, soonest first.
  *
  * Equal times are ordered by `tie`, then by which was added first. Most timers are deadlines that
  * are called off; they stay until their time comes, or until they are the larger part of the heap
  * and are swept out together, so that calling one off costs nothing.
  */
+
+import { PriorityQueue } from '../base/index.ts'
 
 export interface TimedEvent {
   readonly atMs: number
@@ -18,7 +20,7 @@ export interface TimedEvent {
 const SWEEP_MIN = 1_024
 
 export class EventHeap {
-  #heap: TimedEvent[] = []
+  #heap = new PriorityQueue<TimedEvent>([], compareEvents)
   #added = 0
   #calledOff = 0
 
@@ -31,7 +33,6 @@ export class EventHeap {
     const event = { atMs, tie, order: this.#added, run }
     this.#added += 1
     this.#heap.push(event)
-    this.#rise(this.#heap.length - 1)
     return event
   }
 
@@ -46,13 +47,8 @@ export class EventHeap {
   /** Takes the soonest out. */
   next(): (TimedEvent & { readonly run: () => void }) | undefined {
     for (;;) {
-      const [first] = this.#heap
-      const last = this.#heap.pop()
-      if (first === undefined || last === undefined) return undefined
-      if (first !== last) {
-        this.#heap[0] = last
-        this.#sink(0)
-      }
+      const first = this.#heap.pop()
+      if (first === undefined) return undefined
       const { atMs, tie, order, run } = first
       if (run !== null) {
         first.run = null
@@ -63,49 +59,12 @@ export class EventHeap {
   }
 
   #sweep(): void {
-    this.#heap = this.#heap
-      .filter(({ run }) => run !== null)
-      .sort((a, b) => (before(a, b) ? -1 : 1))
+    const left = this.#heap.data.filter(({ run }) => run !== null)
+    this.#heap = new PriorityQueue(left, compareEvents)
     this.#calledOff = 0
-  }
-
-  #rise(from: number): void {
-    const heap = this.#heap
-    const event = heap[from] as TimedEvent
-    let at = from
-    while (at > 0) {
-      const up = (at - 1) >> 1
-      const parent = heap[up] as TimedEvent
-      if (!before(event, parent)) break
-      heap[at] = parent
-      at = up
-    }
-    heap[at] = event
-  }
-
-  #sink(from: number): void {
-    const heap = this.#heap
-    const event = heap[from] as TimedEvent
-    let at = from
-    for (;;) {
-      let down = 2 * at + 1
-      if (down >= heap.length) break
-      if (
-        down + 1 < heap.length &&
-        before(heap[down + 1] as TimedEvent, heap[down] as TimedEvent)
-      ) {
-        down += 1
-      }
-      const child = heap[down] as TimedEvent
-      if (!before(child, event)) break
-      heap[at] = child
-      at = down
-    }
-    heap[at] = event
   }
 }
 
-function before(a: TimedEvent, b: TimedEvent): boolean {
-  if (a.atMs !== b.atMs) return a.atMs < b.atMs
-  return a.tie === b.tie ? a.order < b.order : a.tie < b.tie
+function compareEvents(a: TimedEvent, b: TimedEvent): number {
+  return a.atMs - b.atMs || a.tie - b.tie || a.order - b.order
 }

@@ -48,6 +48,10 @@ function factsOf(event: StreamEvent): string {
       return `from ${event.from}: ${event.body}`
     case 'configured':
       return `${event.keys.join(' ')} by ${event.caller ?? 'this node'}`
+    case 'agent':
+      return [event.address, event.name, event.state].filter((part) => part !== '').join(' ')
+    case 'delivery':
+      return `${event.id} to ${event.to}: ${event.state}${event.reason ? `, ${event.reason}` : ''}`
     case 'health-changed':
       return [event.health.status, ...event.health.reasons].join('; ')
     case 'notice':

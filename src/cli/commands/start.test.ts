@@ -22,6 +22,7 @@ function starting(given: Setup = {}, daemon: Partial<Daemon> = {}) {
         node: { peerId: ALICE, status: () => status as ReturnType<Daemon['node']['status']> },
         api: 'http://127.0.0.1:9002',
         mcp: 'http://127.0.0.1:8545/mcp',
+        grpc: '127.0.0.1:50051',
         tokenFile: '/data/api.token',
         listen: LISTEN,
         dataDir: '/data',
@@ -50,7 +51,7 @@ test('start --json prints one ready line and nothing else', async () => {
     listen: LISTEN,
     api: 'http://127.0.0.1:9002',
     mcp: 'http://127.0.0.1:8545/mcp',
-    grpc: null,
+    grpc: '127.0.0.1:50051',
     tokenFile: '/data/api.token',
     version: '0.1.0',
   })
@@ -64,7 +65,13 @@ test('start tells a person all there is to know, with lines to paste', async () 
   await setImmediate()
   stop()
   await running
-  for (const says of [ALICE, 'http://127.0.0.1:8545/mcp', '/data', '! port 9000 was busy']) {
+  for (const says of [
+    ALICE,
+    'http://127.0.0.1:8545/mcp',
+    '127.0.0.1:50051',
+    '/data',
+    '! port 9000 was busy',
+  ]) {
     assert.ok(stdout.text.includes(says), says)
   }
   assert.match(stdout.text, /\n {2}p2p status\n/)
@@ -77,21 +84,31 @@ test('start hands on what was asked for, and only that', async () => {
   stop()
   await running
   const flags = { config: '/here/my.toml', listen: ['/a', '/b'], apiPort: 0, network: 'lab' }
-  assert.deepEqual(asked, [{ flags, env: {}, version: '1.2.3' }])
+  const [{ stopAsked, ...rest } = assert.fail('nothing was started')] = asked
+  assert.equal(typeof stopAsked, 'function')
+  assert.deepEqual(rest, { flags, env: {}, version: '1.2.3' })
 })
 
-test('start refuses a bad port and an option to come before it starts anything', async () => {
-  const port = starting({ options: { apiPort: '65536' } })
-  await assert.rejects(port.running, coded('CLI_USAGE'))
-  const grpc = starting({ options: { grpcPort: '50051' } })
-  await assert.rejects(grpc.running, coded('CLI_NOT_BUILT_YET'))
-  assert.deepEqual([...port.asked, ...grpc.asked], [])
+test('start refuses a bad port before it starts anything', async () => {
+  for (const options of [{ apiPort: '65536' }, { grpcPort: 'x' }]) {
+    const { running, asked } = starting({ options })
+    await assert.rejects(running, coded('CLI_USAGE'))
+    assert.deepEqual(asked, [])
+  }
 })
 
 test('start passes on why a node cannot start', async () => {
   const busy = new CodedError('NET_PORT_BUSY', {}, { says: () => 'taken' })
   const { context } = setup({ rooms: { startDaemon: () => Promise.reject(busy) } })
   await assert.rejects(start.run(context), coded('NET_PORT_BUSY'))
+})
+
+test('start ends when a client of its node asks for that', async () => {
+  const { running, asked, seen, stderr } = starting()
+  await setImmediate()
+  asked[0]?.stopAsked?.()
+  await running
+  assert.deepEqual([seen.stopped, stderr.text], [1, 'Stopped.\n'])
 })
 
 test('start gives up on a node that does not stop in time', async () => {

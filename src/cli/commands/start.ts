@@ -1,3 +1,4 @@
+import { either } from '../../base/index.ts'
 import type { Command, Context } from '../command.ts'
 import { flagsOf } from '../flags.ts'
 import { LiveLine } from '../live-line.ts'
@@ -24,12 +25,15 @@ export const start: Command = {
       flags: '--mcp-port <port>',
       help: 'port of the MCP gateway on 127.0.0.1; 0 takes a free one',
     },
-    { flags: '--grpc-port <port>', help: 'port of the gRPC API (comes with the agent room)' },
+    {
+      flags: '--grpc-port <port>',
+      help: 'port of the gRPC API on 127.0.0.1; 0 takes a free one',
+    },
     { flags: '--network <name>', help: 'name of the network; others stay apart from it' },
     {
       flags: '--preset <preset>',
       help: 'where the defaults come from',
-      choices: ['public', 'private', 'test'],
+      choices: ['public', 'private', 'agent', 'bootstrap', 'test'],
     },
   ],
   examples: [
@@ -38,33 +42,43 @@ export const start: Command = {
     'start --preset private --json',
   ],
 
-  async run(context) {
-    const { clock, out, rooms, signal } = context
-    const live = new LiveLine(context)
-    const daemon = await rooms.startDaemon({
-      flags: flagsOf(context),
-      env: context.env,
-      version: context.version,
-      ...(out.live && { writeLog: (line: string) => live.above(line) }),
-    })
-    try {
-      out.print(ready(daemon), (paint) => welcome(daemon, context, paint))
-      await live.run(daemon)
-    } finally {
-      await stopInTime(daemon, clock)
-      if (signal.aborted) out.note('Stopped.')
-    }
-  },
+  run: (context) => runNode(context, suggestions),
+}
+
+/** Lines to try next, in another terminal. */
+type Suggestions = (daemon: Daemon, context: Context) => readonly string[]
+
+/** Runs a node until it is asked to stop, and says at its start what there is to do with it. */
+export async function runNode(context: Context, suggested: Suggestions): Promise<void> {
+  const { clock, out, rooms } = context
+  const asked = new AbortController()
+  using ended = either(context.signal, asked.signal)
+  const { signal } = ended
+  const live = new LiveLine({ clock, out, signal })
+  const daemon = await rooms.startDaemon({
+    flags: flagsOf(context),
+    env: context.env,
+    version: context.version,
+    stopAsked: () => asked.abort(),
+    ...(out.live && { writeLog: (line: string) => live.above(line) }),
+  })
+  try {
+    out.print(ready(daemon), (paint) => welcome(daemon, suggested(daemon, context), paint))
+    await live.run(daemon)
+  } finally {
+    await stopInTime(daemon, clock)
+    if (signal.aborted) out.note('Stopped.')
+  }
 }
 
 /** The ready line of the contract. */
-function ready({ api, listen, mcp, node, tokenFile }: Daemon) {
+function ready({ api, grpc, listen, mcp, node, tokenFile }: Daemon) {
   const { version } = node.status()
   const { peerId } = node
-  return { event: 'ready', peerId, listen, api, mcp, grpc: null, tokenFile, version }
+  return { event: 'ready', peerId, listen, api, mcp, grpc, tokenFile, version }
 }
 
-function welcome(daemon: Daemon, context: Context, paint: Paint): string[] {
+function welcome(daemon: Daemon, suggested: readonly string[], paint: Paint): string[] {
   const { network, version, words } = daemon.node.status()
   const rows = {
     'Peer id': daemon.node.peerId,
@@ -72,6 +86,7 @@ function welcome(daemon: Daemon, context: Context, paint: Paint): string[] {
     Listening: daemon.listen.length === 0 ? 'nowhere' : daemon.listen,
     API: daemon.api,
     MCP: daemon.mcp ?? 'off',
+    gRPC: daemon.grpc ?? 'off',
     Data: daemon.dataDir,
     Network: network,
   }
@@ -82,13 +97,13 @@ function welcome(daemon: Daemon, context: Context, paint: Paint): string[] {
     ...daemon.notices.map((notice) => paint('yellow', `! ${cleanLine(notice)}`)),
     '',
     'What to try next, in another terminal:',
-    ...suggestions(daemon, context).map((line) => `  ${line}`),
+    ...suggested.map((line) => `  ${line}`),
     '',
   ]
 }
 
 /** Lines that work as they are when pasted into another terminal of this folder. */
-function suggestions({ dataDir, listen }: Daemon, { program, selfOn }: Context): string[] {
+function suggestions({ dataDir, listen }: Daemon, { program, selfOn }: Context): readonly string[] {
   const self = selfOn(dataDir)
   const first =
     listen.find((address) => address.startsWith('/ip4/127.0.0.1/tcp/')) ??

@@ -51,6 +51,7 @@ function lines(found: NodeStatus, paint: Paint): string[] {
   const { health } = found
   const rows: Record<string, string | readonly string[]> = {
     'Peer id': found.peerId,
+    ...(found.ethAddress !== null && { Address: found.ethAddress }),
     Words: found.words ?? 'none: no address to put into words',
     Network: found.network,
     Peers: String(found.peers),
@@ -58,6 +59,7 @@ function lines(found: NodeStatus, paint: Paint): string[] {
     Reached: `${found.reachability.verdict}: ${found.reachability.reason}`,
     QUIC: facilityText(found.quic),
     Tunnel: facilityText(found.tunnel),
+    ...(found.registry && { Registry: facilityText(found.registry) }),
     Data: found.dataDir,
     Running: `${durationText(found.uptimeMs)}, version ${found.version}`,
   }

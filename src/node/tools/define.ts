@@ -11,14 +11,14 @@ import {
   tool,
 } from '../../mcp/index.ts'
 import { isCoded } from './coded.ts'
-import type { StandardTool } from './names.ts'
+import type { AgentTool, StandardTool } from './names.ts'
 
 /** The longest text that an answer repeats of an error. */
 const MESSAGE_CHARS_MAX = 4_096
 
-/** As `tool()`, for one of the nine; coded errors are answered with their code. */
+/** As `tool()`, for one of our own; coded errors are answered with their code. */
 export function standardTool<Args>(
-  name: StandardTool,
+  name: StandardTool | AgentTool,
   options: ToolOptions<StandardSchema<Args>> & { readonly description: string },
   handler: (args: Args, context: ToolContext) => ToolReturn | Promise<ToolReturn>,
 ): Tool {

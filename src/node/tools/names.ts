@@ -9,6 +9,10 @@ export const MANAGEMENT_TOOLS = ['get_status', 'list_connections', 'configure'] 
 export const STANDARD_TOOLS = [...NETWORK_TOOLS, ...INFERENCE_TOOLS, ...MANAGEMENT_TOOLS] as const
 export type StandardTool = (typeof STANDARD_TOOLS)[number]
 
+/** The tools of an agent's messages, which a service of their own offers to this node alone. */
+export const AGENT_TOOLS = ['send_message', 'list_messages', 'wait_for_message'] as const
+export type AgentTool = (typeof AGENT_TOOLS)[number]
+
 /** The service that every node offers them under: well known, so nobody has to look for it. */
 export const STANDARD_SERVICE = WELL_KNOWN_SERVICE
 

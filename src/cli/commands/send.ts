@@ -1,0 +1,85 @@
+import type { ControlClient } from '../../control/index.ts'
+import type { Command } from '../command.ts'
+import { CliError } from '../errors.ts'
+import { flagOption, jsonOrText, parseDuration, required, textOption } from '../options.ts'
+import { cleanLine, fields } from '../output.ts'
+
+export const send: Command = {
+  name: 'send',
+  summary: 'Send a message to an agent, sealed so that it alone can read it, or to everybody',
+  args: '<to> <data>',
+  options: [
+    { flags: '--conversation <name>', help: 'what the message is part of' },
+    { flags: '--reply-to <id>', help: 'the id of the message that this one answers' },
+    { flags: '--openpond', help: "in OpenPond's form: in the clear, and no receipt comes" },
+    { flags: '--expires <time>', help: 'try so long: 10m, 6h, 7d at most; a day unless given' },
+  ],
+  examples: [
+    `send 0x52908400098527886E0F7030069857D2E4169EE7 '{"ask":"weather"}'`,
+    'send 12D3KooW… hello',
+    `send '*' 'I am here'`,
+  ],
+  timeoutMs: 30_000,
+
+  async run({ args, connect, options, out, signal }) {
+    const to = required(args, 0, { command: 'send', expected: WHOM })
+    if (!LIKE_A_RECIPIENT.test(to)) throw CliError.USAGE({ command: 'send', expected: WHOM })
+    const text = required(args, 1, { command: 'send', expected: 'JSON or text to send' })
+    const conversation = textOption(options, 'conversation')
+    const replyTo = textOption(options, 'replyTo')
+    const expires = textOption(options, 'expires')
+    await using node = await connect()
+    const sent = {
+      to,
+      data: jsonOrText(text),
+      ...(conversation !== undefined && { conversation }),
+      ...(replyTo !== undefined && { replyTo }),
+      ...(flagOption(options, 'openpond') && { form: 'openpond' as const }),
+      ...(expires !== undefined && {
+        expiresMs: parseDuration(expires, 'send', '--expires', LIFE_DAYS_MAX),
+      }),
+    }
+    const delivery = await node.messageSend(sent, { signal })
+    const isOpenPond = flagOption(options, 'openpond')
+    out.print(delivery, (paint) => fields(rowsOf(delivery, isOpenPond), paint))
+  },
+}
+
+/** No message lives longer. */
+const LIFE_DAYS_MAX = 7
+const WHOM =
+  "an Ethereum address (0x…, as p2p agents lists them), a peer id, or '*' in quotes for everybody"
+/** Whether an address or a peer id is a good one is for the node to say. */
+const LIKE_A_RECIPIENT = /^(?:\*|0x.*|[1-9A-HJ-NP-Za-km-z]{40,})$/i
+
+type Delivery = Awaited<ReturnType<ControlClient['messageSend']>>
+
+function rowsOf({ id, to, state, reason }: Delivery, isOpenPond: boolean) {
+  const isForAll = to === EVERYBODY
+  const isUnsigned = state === 'sent' && (isForAll || isOpenPond)
+  const said = isUnsigned ? TOLD : (MEANS[state] ?? state)
+  return {
+    Message: id,
+    To: isForAll ? 'everybody' : to,
+    State: `${state}: ${said}`,
+    ...(reason !== undefined && { Why: shortened(cleanLine(reason)) }),
+  }
+}
+
+/** Why each address did not answer fills a screen; `--json` has all of it. */
+function shortened(text: string): string {
+  return text.length <= WHY_CHARS_MAX ? text : `${text.slice(0, WHY_CHARS_MAX)}…`
+}
+
+const WHY_CHARS_MAX = 200
+const EVERYBODY = '*'
+const TOLD = 'told to all who listen now; nobody signs for that'
+const MEANS: Readonly<Record<string, string>> = {
+  queued: 'the node goes on trying until it expires',
+  sent: 'on its way; no receipt yet',
+  stored: 'kept for it, sealed, by nodes near its address',
+  delivered: 'it has it, by its own signed word',
+  read: 'it was read there, by its own signed word',
+  expired: 'its time is over, and nobody took it',
+  failed: 'it will not arrive',
+}
