@@ -11,10 +11,15 @@ import { spawnSync } from 'node:child_process'
 import { cpSync, globSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { basename, dirname, extname, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { buildSync } from 'esbuild'
 
 export const NODE_MIN = '22.19.0'
 export const root = fileURLToPath(new URL('..', import.meta.url))
 export const out = join(root, 'dist', 'package')
+
+/** Files of ours into which what they import is built, and the packages that this replaces. */
+const TAKEN_IN_BY = ['evm/viem.js']
+const TAKEN_IN = ['viem']
 
 const DOCUMENTS = ['README.md', 'CHANGELOG.md', 'LICENSE', 'NOTICE']
 /** Names that Node 22 does not know and that the types cannot tell apart from those it does. */
@@ -31,13 +36,17 @@ export function build() {
     recursive: true,
     filter: (path) => !path.endsWith('.test.ts'),
   })
+  const ours = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
+  // First of all: the compiler asks the nearest one what a file is.
+  writeFileSync(join(out, 'package.json'), `${JSON.stringify(published(ours), null, 2)}\n`)
   compile()
+  takeIn()
   for (const file of globSync('lib/**/*.{js,d.ts}', { cwd: out })) finish(file)
   for (const file of globSync('src/**/*.*', { cwd: out })) copyAsset(file)
-  cpSync(join(root, 'scripts/published/p2p.js'), join(out, 'bin/p2p.js'))
+  for (const name of ['p2p.js', 'p2p-node.js']) {
+    cpSync(join(root, 'scripts/published', name), join(out, 'bin', name))
+  }
   for (const name of DOCUMENTS) cpSync(join(root, name), join(out, name))
-  const ours = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
-  writeFileSync(join(out, 'package.json'), `${JSON.stringify(published(ours), null, 2)}\n`)
   console.log(`built ${relative(root, out)}`)
 }
 
@@ -48,6 +57,45 @@ function compile() {
     stdio: 'inherit',
   })
   if (status !== 0) throw new Error('the sources do not compile; the words of tsc are above')
+}
+
+/**
+ * Libraries of which we use a small part are put into the one file that imports them, and are no
+ * dependencies of what is published (docs/decisions/0069). Their licenses stand beside that file.
+ */
+function takeIn() {
+  for (const file of TAKEN_IN_BY) {
+    const path = join(out, 'lib', file)
+    const { metafile } = buildSync({
+      entryPoints: [path],
+      outfile: path,
+      allowOverwrite: true,
+      bundle: true,
+      format: 'esm',
+      platform: 'node',
+      target: `node${NODE_MIN}`,
+      metafile: true,
+    })
+    rmSync(`${path}.map`, { force: true })
+    const packages = new Set(
+      Object.values(metafile.outputs)
+        .flatMap(({ inputs }) => Object.entries(inputs))
+        .flatMap(([input, { bytesInOutput }]) => {
+          if (bytesInOutput === 0) return []
+          const [whole] = /^.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(input) ?? []
+          return whole === undefined ? [] : [whole]
+        }),
+    )
+    const texts = [...packages].sort().map((folder) => licenseOf(folder))
+    writeFileSync(path.replace(/\.js$/, '.LICENSES.txt'), texts.join(`\n${'-'.repeat(80)}\n\n`))
+  }
+}
+
+function licenseOf(folder) {
+  const { name, version, license } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'))
+  const [file] = globSync('LICENSE*', { cwd: folder })
+  if (file === undefined) throw new Error(`${name} has no license that could be passed on`)
+  return `${name} ${version} (${license})\n\n${readFileSync(join(folder, file), 'utf8')}`
 }
 
 function finish(file) {
@@ -85,7 +133,9 @@ export function published(ours) {
     ),
     exports: Object.fromEntries(doors),
     publishConfig: { access: 'public' },
-    dependencies,
+    dependencies: Object.fromEntries(
+      Object.entries(dependencies).filter(([dependency]) => !TAKEN_IN.includes(dependency)),
+    ),
     ...(optional.length > 0 && { optionalDependencies: Object.fromEntries(optional) }),
   }
 }

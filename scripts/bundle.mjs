@@ -6,10 +6,10 @@
  * native part of QUIC, found in `node_modules` as ever.
  */
 
-import { cpSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { cpSync, globSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { isBuiltin } from 'node:module'
-import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { basename, join } from 'node:path'
+import { fileURLToPath, pathToFileURL } from 'node:url'
 import { build } from 'esbuild'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
@@ -70,20 +70,36 @@ const pagesPlugin = {
   },
 }
 
+/** The files of gRPC's own services are beside their libraries as well. */
+const protosPlugin = {
+  name: 'protos',
+  setup({ onLoad }) {
+    const filter = /[/\\](?:grpc-health-check|@grpc[/\\]reflection)[/\\]build[/\\]src[/\\].*\.js$/
+    onLoad({ filter }, ({ path }) => {
+      const contents = readFileSync(path, 'utf8').replaceAll('../../proto', 'proto')
+      return { contents, loader: 'js' }
+    })
+  },
+}
+
 /**
  * `const { name } = await import('commonjs')` works in Node, which finds the names; a chunk of a
  * CommonJS library exports its default only. So each gets a module in front that names them.
  */
 const namesPlugin = {
   name: 'names',
-  setup({ onLoad, onResolve }) {
-    onResolve({ filter: /^@?[a-z]/ }, async ({ path, kind, namespace }) => {
+  setup({ onLoad, onResolve, resolve }) {
+    onResolve({ filter: /^@?[a-z]/ }, async ({ path, kind, namespace, resolveDir, pluginData }) => {
       if (kind !== 'dynamic-import' || namespace === 'names' || isBuiltin(path)) return
-      const names = Object.keys(await import(path))
-      return names.includes('module.exports') ? { path, namespace: 'names' } : undefined
+      // Two libraries may mean different versions of a third.
+      if (pluginData?.isFound === true) return
+      const found = await resolve(path, { kind, resolveDir, pluginData: { isFound: true } })
+      if (found.errors.length > 0 || found.external) return
+      const names = await namesOf(found.path)
+      return names.includes('module.exports') ? { path: found.path, namespace: 'names' } : undefined
     })
     onLoad({ filter: /./, namespace: 'names' }, async ({ path }) => {
-      const names = Object.keys(await import(path)).filter((name) => /^[a-zA-Z_$]+$/.test(name))
+      const names = (await namesOf(path)).filter((name) => /^[a-zA-Z_$]+$/.test(name))
       const lines = names.filter((name) => name !== 'default').map(exported)
       const from = JSON.stringify(path)
       const contents = [`import whole from ${from}`, 'export default whole', ...lines].join('\n')
@@ -92,13 +108,14 @@ const namesPlugin = {
   },
 }
 
+const namesOf = async (path) => Object.keys(await import(pathToFileURL(path)))
 const exported = (name) => `export const ${name} = whole.${name}`
 
 rmSync(out, { recursive: true, force: true })
 mkdirSync(out, { recursive: true })
 const { metafile } = await build({
   absWorkingDir: root,
-  entryPoints: { main: 'src/cli/main.ts' },
+  entryPoints: { main: 'src/cli/main.ts', stdio: 'src/control/stdio.ts' },
   outdir: out,
   outExtension: { '.js': '.js' },
   bundle: true,
@@ -111,11 +128,17 @@ const { metafile } = await build({
   external: ['@chainsafe/libp2p-quic-*', '*.node'],
   banner: { js: REQUIRE },
   define: FOLDERS,
-  plugins: [versionPlugin, slimPlugin, pagesPlugin, namesPlugin],
+  plugins: [versionPlugin, slimPlugin, pagesPlugin, protosPlugin, namesPlugin],
   metafile: true,
   logLevel: 'warning',
 })
 cpSync(join(root, 'src/ip/words.txt'), join(out, 'words.txt'))
+for (const file of globSync('src/control/*.proto', { cwd: root })) {
+  cpSync(join(root, file), join(out, basename(file)))
+}
+for (const from of ['grpc-health-check/proto', '@grpc/reflection/build/proto']) {
+  cpSync(join(root, 'node_modules', from), join(out, 'proto'), { recursive: true })
+}
 cpSync(join(root, 'node_modules/@fastify/swagger-ui/static'), join(out, 'static'), {
   recursive: true,
 })

@@ -11,12 +11,13 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { runRing } from './rings.mjs'
+import { COMPILED, runRing } from './rings.mjs'
 
 const FAILED = { passed: 0, failed: 1, skipped: 0, exitCode: 1 }
 
 const whole = (command, args) => {
-  const ok = spawnSync(command, args, { stdio: 'inherit' }).status === 0
+  const env = { ...COMPILED, ...process.env }
+  const ok = spawnSync(command, args, { stdio: 'inherit', env }).status === 0
   return ok ? { passed: 1, failed: 0, skipped: 0, exitCode: 0 } : FAILED
 }
 
@@ -43,6 +44,7 @@ const STEPS = {
   package: () => runRing('package'),
   interop: () => runRing('interop'),
   inference: () => runRing('inference'),
+  chain: () => runRing('chain'),
   conformance: () => runRing('conformance'),
   lab: () => runRing('lab'),
   sim: () => runRing('sim'),
@@ -55,7 +57,7 @@ const TOGETHER = [
   ['npm test'],
   ['npm run check', 'rules'],
   ['package', 'conformance'],
-  ['interop', 'inference'],
+  ['interop', 'inference', 'chain'],
   ['lab'],
   ['sim', 'fuzz'],
   ['benches'],

@@ -4,11 +4,12 @@
  * `npm start` and `npm test` begin with it, so that they work in a fresh clone under any Node since
  * 20. The mark holds a hash of the lockfile and of the platform that was installed for. It is
  * `npm install` and not `npm ci`, because some registries serve this platform's binaries only.
+ * What pnpm has installed is pnpm's: npm can put nothing into its folder.
  */
 
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
@@ -19,6 +20,7 @@ const mark = join(modules, '.p2p-installed')
 const lock = join(modules, '.p2p-installing')
 const LOOK_EVERY_MS = 500
 const WAIT_MS = 600_000
+const OWN = { npm: /npm-cli/, pnpm: /[/\\]pnpm(?:\.[^/\\]+)?$/ }
 
 try {
   if (installed() !== wanted()) await installOnce()
@@ -42,17 +44,32 @@ async function installOnce() {
 }
 
 function install() {
-  process.stderr.write('Installing what is missing (npm install)…\n')
-  const npm = process.env.npm_execpath
-  const args = ['install', '--no-audit', '--no-fund', '--loglevel=error']
-  const options = { cwd: root, stdio: ['ignore', 2, 2] }
-  const { status, error } =
-    npm === undefined || !npm.includes('npm-cli')
-      ? spawnSync('npm', args, { ...options, shell: process.platform === 'win32' })
-      : spawnSync(process.execPath, [npm, ...args], options)
-  if (error !== undefined) throw new Error(`npm cannot be started: ${error.message}`)
-  if (status !== 0) throw new Error('npm failed; its own words are above')
+  const name = isPnpms() ? 'pnpm' : 'npm'
+  process.stderr.write(`Installing what is missing (${name} install)…\n`)
+  const own = name === 'pnpm' ? [] : ['--no-audit', '--no-fund']
+  const { status, error } = run(name, ['install', ...own, '--loglevel=error'])
+  if (error !== undefined) throw new Error(`${name} cannot be started: ${error.message}`)
+  if (status !== 0) throw new Error(`${name} failed; its own words are above`)
   writeFileSync(mark, wanted())
+}
+
+/** Whether `node_modules` is pnpm's, or is to be. */
+function isPnpms() {
+  if (existsSync(join(modules, '.modules.yaml'))) return true
+  const isNpms = existsSync(join(modules, '.package-lock.json'))
+  return !isNpms && (process.env.npm_config_user_agent ?? '').startsWith('pnpm/')
+}
+
+/** The one that runs this script where it is the right one, else the one on the path. */
+function run(name, args) {
+  const own = process.env.npm_execpath ?? ''
+  const options = { cwd: root, stdio: ['ignore', 2, 2] }
+  if (!OWN[name].test(own)) {
+    return spawnSync(name, args, { ...options, shell: process.platform === 'win32' })
+  }
+  return /\.[cm]?js$/.test(own)
+    ? spawnSync(process.execPath, [own, ...args], options)
+    : spawnSync(own, args, options)
 }
 
 function wanted() {

@@ -38,6 +38,7 @@ const PURPOSE: Readonly<Record<string, string>> = {
   storage: 'Files and records kept for others.',
   memory: 'The memory network.',
   agent: 'Messages to Ethereum addresses.',
+  evm: 'The registry of agents on its chain.',
 }
 
 const FLAGS: Readonly<Record<string, string>> = {
