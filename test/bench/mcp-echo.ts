@@ -1,7 +1,8 @@
-/** The tool of the bench `mcp` behind a server of the SDK: gives back its text. */
+/** The tools of the bench `mcp` behind a server of the SDK. */
 
 import { McpServer } from '@modelcontextprotocol/server'
 import { z } from 'zod'
+import { largeText } from './mcp-load.ts'
 
 export function echoServer(): McpServer {
   const server = new McpServer({ name: 'echo', version: '1' })
@@ -13,6 +14,12 @@ export function echoServer(): McpServer {
       annotations: { idempotentHint: true },
     },
     ({ text }) => ({ content: [{ type: 'text', text }] }),
+  )
+  const made = largeText()
+  server.registerTool(
+    'large',
+    { description: 'makes up a long text', inputSchema: z.object({}) },
+    () => ({ content: [{ type: 'text', text: made }] }),
   )
   return server
 }

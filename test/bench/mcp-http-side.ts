@@ -34,11 +34,12 @@ await serveWorker({
     await client.connect(new StreamableHTTPClientTransport(new URL(url)))
   },
 
-  measure: (load: Load) => measureCalls(load, callEcho),
+  measure: (load: Load) =>
+    measureCalls(load, { echo: (text) => call('echo', { text }), large: () => call('large', {}) }),
 })
 
-async function callEcho(text: string): Promise<unknown> {
-  const { content } = (await client?.callTool({ name: 'echo', arguments: { text } })) ?? {}
+async function call(name: string, args: Record<string, unknown>): Promise<unknown> {
+  const { content } = (await client?.callTool({ name, arguments: args })) ?? {}
   return content
 }
 

@@ -10,8 +10,9 @@ import { join } from 'node:path'
 import { z } from 'zod'
 import { tool } from '../../src/mcp/index.ts'
 import { type Node, openNode, resolveOptions } from '../../src/node/index.ts'
+import type { JsonObject } from '../../src/wire/index.ts'
 import { serveWorker } from './harness-worker.ts'
-import { type Load, measureCalls } from './mcp-load.ts'
+import { type Load, largeText, measureCalls } from './mcp-load.ts'
 
 const KINDS = { quic: 'udp', tcp: 'tcp' } as const
 
@@ -44,7 +45,10 @@ await serveWorker({
   async expose() {
     const input = z.object({ text: z.string() })
     const echo = tool('echo', { description: 'says it again', input, idempotent: true }, sayAgain)
-    await running().expose('echo', [echo])
+    const made = largeText()
+    const nothing = z.object({})
+    const large = tool('large', { description: 'makes up a long text', input: nothing }, () => made)
+    await running().expose('echo', [echo, large])
   },
 
   /** Waits until the tool is known and its stream open, and makes sure of the path it takes. */
@@ -61,15 +65,16 @@ await serveWorker({
     if (took !== path) throw new TypeError(`went over ${String(took)}, wanted ${path}`)
   },
 
-  measure: (load: Load) => measureCalls(load, callEcho),
+  measure: (load: Load) =>
+    measureCalls(load, { echo: (text) => call('echo', { text }), large: () => call('large', {}) }),
 })
 
 function sayAgain({ text }: { readonly text: string }): string {
   return text
 }
 
-async function callEcho(text: string): Promise<unknown> {
-  const { content } = await running().tools.call('echo', { text })
+async function call(name: string, args: JsonObject): Promise<unknown> {
+  const { content } = await running().tools.call(name, args)
   return content
 }
 

@@ -5,8 +5,8 @@ import type { Calls, Load } from './mcp-load.ts'
 
 const NODE_SIDE = new URL('./mcp-node-side.ts', import.meta.url)
 const HTTP_SIDE = new URL('./mcp-http-side.ts', import.meta.url)
-const FULL: Load = { warmUp: 2_000, sequential: 2_000, crowd: 4_000 }
-const SHORT: Load = { warmUp: 50, sequential: 100, crowd: 200 }
+const FULL: Load = { warmUp: 2_000, sequential: 2_000, crowd: 4_000, large: 9 }
+const SHORT: Load = { warmUp: 50, sequential: 100, crowd: 200, large: 1 }
 
 export const bench: Bench = {
   name: 'mcp',
@@ -37,14 +37,18 @@ export const bench: Bench = {
     callsPerSecond100: ['perSecond100', 'streamableHttp.perSecond100'],
     tcpCallsPerSecond: ['tcpPerSecond16', 'streamableHttp.perSecond16'],
     tcpP50: ['tcpP50', 'streamableHttp.p50'],
+    large: ['large', 'streamableHttp.large'],
+    tcpLarge: ['tcpLarge', 'streamableHttp.large'],
   },
   goals: {
     'ratio.callsPerSecond': { atLeast: 1 },
     'ratio.p50': { atLeast: 1 },
     'ours.p50': { atMost: 2 },
+    'ratio.tcpLarge': { atLeast: 1 },
   },
   notes: [
-    'One call after the other for p50, p99 and perSecond1; then 16 and 100 calls in flight.',
+    'One call after the other for p50, p99 and perSecond1; then 16 and 100 calls in flight. `large` ' +
+      'is the median for one result of 8 MiB of text.',
     'Ours: two whole nodes as `createNode` makes them, with every check, quota, limit and metric ' +
       'on, each in a process of its own; the tool is offered with `node.expose`, and called by ' +
       'name with `node.tools.call`. The caller is granted (`granted` in `[security]`), because a ' +
@@ -89,6 +93,7 @@ function metricsOf(prefix: string): Bench['metrics'] {
     [joined(prefix, 'perSecond1')]: rate,
     [joined(prefix, 'perSecond16')]: rate,
     [joined(prefix, 'perSecond100')]: rate,
+    [joined(prefix, 'large')]: ms,
   }
 }
 

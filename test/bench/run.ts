@@ -23,7 +23,17 @@ const PEERS = join(BENCH_FOLDER, 'peers')
 const PAGE = join(dirname(dirname(BENCH_FOLDER)), 'docs', 'benchmarks.md')
 const ROUNDS = { short: 2, full: 5 }
 /** In the order of the page. A file that is named here and not there is left out of `--all`. */
-const BENCHES = ['connect', 'rtt', 'throughput', 'mcp', 'memory', 'many', 'dht', 'mcp-discovery']
+const BENCHES = [
+  'connect',
+  'rtt',
+  'throughput',
+  'mcp',
+  'memory',
+  'many',
+  'dht',
+  'mcp-discovery',
+  'messages',
+]
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

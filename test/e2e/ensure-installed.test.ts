@@ -86,3 +86,20 @@ test('it takes over from an install that was killed', (t) => {
   assert.equal(run().status, 0)
   assert.equal(runs(), 'install\n')
 })
+
+test('what pnpm has installed, or is to install, is left to pnpm', (t) => {
+  const { root } = clone(t)
+  const runs = join(root, 'runs')
+  const pnpm = join(root, 'pnpm.cjs')
+  writeFileSync(pnpm, `require('node:fs').appendFileSync(${JSON.stringify(runs)}, 'pnpm\\n')`)
+  const run = (agent: string) => {
+    const env = { ...process.env, npm_execpath: pnpm, npm_config_user_agent: agent }
+    return spawnSync(process.execPath, [join(root, 'scripts/ensure-installed.mjs')], { env })
+  }
+  assert.equal(run('pnpm/12.0.0').status, 0)
+  writeFileSync(join(root, 'node_modules/.modules.yaml'), '')
+  writeFileSync(join(root, 'package-lock.json'), '{"changed":true}')
+  assert.equal(run('').status, 0)
+  assert.equal(run('').status, 0)
+  assert.equal(readFileSync(runs, 'utf8'), 'pnpm\npnpm\n')
+})

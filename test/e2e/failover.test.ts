@@ -9,8 +9,9 @@ import { FAULTS, FailoverWorld, type Fault } from '../support/failover.ts'
 
 test('calls outlive their callee', async (t) => {
   await using world = await FailoverWorld.open()
-  for (const fault of FAULTS) {
-    for (const returns of [true, false]) {
+  for (const [i, fault] of FAULTS.entries()) {
+    // Both ways of the one in which most can go wrong; the script does both of all.
+    for (const returns of fault === 'kill-during' ? [true, false] : [i % 2 === 0]) {
       const name = `${fault}, and it ${returns ? 'comes back' : 'stays away'}`
       await t.test(name, () => outlives(world, fault, returns))
     }

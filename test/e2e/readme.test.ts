@@ -23,7 +23,7 @@ function programUnder(heading: string): string {
 function run(code: string): string {
   const file = join(ROOT, `.readme-${process.pid}.ts`)
   const home = mkdtempSync(join(tmpdir(), 'p2p-readme-'))
-  const env = { PATH: process.env.PATH, P2P_DATA: join(home, 'data'), HOME: home }
+  const env = { PATH: process.env.PATH, P2P_DATA: join(home, 'data'), HOME: home, TMPDIR: home }
   try {
     // The one change: a test must not look for peers beyond this machine.
     writeFileSync(file, code.replace("preset: 'public'", "preset: 'test'"))
@@ -31,7 +31,7 @@ function run(code: string): string {
       cwd: ROOT,
       env,
       encoding: 'utf8',
-      timeout: 60_000,
+      timeout: 120_000,
     })
     assert.equal(ran.status, 0, `${ran.stdout}${ran.stderr}`)
     return ran.stdout
@@ -53,4 +53,10 @@ test('a useful program is fewer than fifty lines, and it runs', () => {
   const code = programUnder('A program of your own')
   assert.ok(linesOf(code) < 50, `${linesOf(code)} lines`)
   assert.match(run(code), /4 words/)
+})
+
+test('two agents that talk are about twenty lines, and they run', () => {
+  const code = programUnder('Agents that write to each other')
+  assert.ok(linesOf(code) <= 20, `${linesOf(code)} lines`)
+  assert.match(run(code), /the answer was: hello world/)
 })

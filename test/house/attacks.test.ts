@@ -1,5 +1,5 @@
 /**
- * `docs/security/tools.md` says which test stands behind which defence: that they are there is
+ * The pages of `docs/security` say which test stands behind which defence: that they are there is
  * checked here, and what a test of one room cannot see: what the whole program never does.
  */
 
@@ -8,36 +8,62 @@ import { existsSync, globSync, readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { UriTemplate } from '@modelcontextprotocol/server'
 
-const PAGE = 'docs/security/tools.md'
+const TOOLS = 'docs/security/tools.md'
+const AGENTS = 'docs/security/agents.md'
 
-/** What a list of attacks on tools, HTTP and JSON must speak of. */
-const SPOKEN_OF = [
-  'GHSA-w48q-cv73-mx4w',
-  'GHSA-345p-7cg4-v4c7',
-  'CVE-2025-49596',
-  'CVE-2025-54136',
-  'CVE-2025-6514',
-  'CVE-2026-0621',
-  'CVE-2026-41242',
-  'CVE-2024-37168',
-  'CVE-2023-44487',
-  'CVE-2024-27983',
-  'CVE-2025-8671',
-  'DNS rebinding',
-  'CSRF',
-  'SSRF',
-  'path traversal',
-  'prototype pollution',
-  'JSON bombs',
-  'session fixation',
-  'confused deputy',
-  'token passthrough',
-  'tool poisoning',
-  'rug pull',
-  'agent session smuggling',
-  'ReDoS',
-  'slowloris',
-]
+/** What each list of attacks must speak of. */
+const SPOKEN_OF: Readonly<Record<string, readonly string[]>> = {
+  [TOOLS]: [
+    'GHSA-w48q-cv73-mx4w',
+    'GHSA-345p-7cg4-v4c7',
+    'CVE-2025-49596',
+    'CVE-2025-54136',
+    'CVE-2025-6514',
+    'CVE-2026-0621',
+    'CVE-2026-41242',
+    'CVE-2024-37168',
+    'CVE-2023-44487',
+    'CVE-2024-27983',
+    'CVE-2025-8671',
+    'DNS rebinding',
+    'CSRF',
+    'SSRF',
+    'path traversal',
+    'prototype pollution',
+    'JSON bombs',
+    'session fixation',
+    'confused deputy',
+    'token passthrough',
+    'tool poisoning',
+    'rug pull',
+    'agent session smuggling',
+    'ReDoS',
+    'slowloris',
+  ],
+  [AGENTS]: [
+    'replay',
+    '121 s',
+    'high s',
+    'malleability',
+    'cross-protocol signatures',
+    'two-way binding',
+    'pre-key substitution',
+    'forward secrecy',
+    'ack forgery',
+    'amplification',
+    'inbox eviction',
+    'mailbox theft',
+    'Sybil',
+    'registry bypass',
+    'PRIVATE_KEY',
+    'CVE-2023-44487',
+    'CVE-2024-37168',
+    'prototype pollution',
+    'path traversal',
+    'a line of 1 GB',
+    'JSON bombs',
+  ],
+}
 
 interface Row {
   readonly number: number
@@ -67,13 +93,15 @@ const whereIs = (pattern: RegExp) => sources().filter((file) => pattern.test(cod
 const code = (file: string) => read(file).replace(/\/\*[\s\S]*?\*\/|^\s*\/\/.*$/gm, '')
 
 test('each attack of the list has a defence and a test, and they are there', () => {
-  const rows = rowsOf(read(PAGE))
-  assert.deepEqual(
-    rows.map(({ number }) => number),
-    rows.map((_, i) => i + 1),
-  )
-  assert.ok(rows.length > 30, `${rows.length} rows`)
-  assert.deepEqual(rows.flatMap(complaintsOf), [])
+  for (const page of [TOOLS, AGENTS]) {
+    const rows = rowsOf(read(page))
+    assert.deepEqual(
+      rows.map(({ number }) => number),
+      rows.map((_, i) => i + 1),
+    )
+    assert.ok(rows.length > 30, `${page} has ${rows.length} rows`)
+    assert.deepEqual(rows.flatMap(complaintsOf), [], page)
+  }
 })
 
 function complaintsOf({ number, files, tests }: Row): readonly string[] {
@@ -94,9 +122,11 @@ function hasTest(file: string, title: string): boolean {
 }
 
 test('the list speaks of every kind of attack that it must', () => {
-  const page = read(PAGE).toLowerCase()
-  const missing = SPOKEN_OF.filter((one) => !page.includes(one.toLowerCase()))
-  assert.deepEqual(missing, [])
+  for (const [file, kinds] of Object.entries(SPOKEN_OF)) {
+    const page = read(file).toLowerCase()
+    const missing = kinds.filter((one) => !page.includes(one.toLowerCase()))
+    assert.deepEqual(missing, [], file)
+  }
 })
 
 test('the node fetches what its owner named, and nothing that a peer did', () => {
@@ -144,9 +174,12 @@ function versionsOf(name: string): readonly string[] {
   )
 }
 
-test('nothing speaks HTTP/2 or gRPC, and no protobuf is made from names', () => {
+test('gRPC is of one port alone, and no protobuf is made from names of others', () => {
   assert.deepEqual(whereIs(/node:http2/), [])
-  for (const name of ['@grpc/grpc-js', 'protobufjs', 'simple-git', 'mcp-remote']) {
+  // It is loaded by nobody who does not ask for it, and reads no file but our own.
+  assert.deepEqual(whereIs(/import\('\.\/grpc\.ts'\)/), ['src/control/control-server.ts'])
+  assert.deepEqual(whereIs(/\bloadSync\(/), ['src/control/grpc.ts'])
+  for (const name of ['simple-git', 'mcp-remote']) {
     assert.deepEqual(versionsOf(name), [], `${name}: read its advisories before it comes in`)
   }
 })
@@ -159,6 +192,8 @@ test('the lockfile has no version with a known fault of these', () => {
     ['@libp2p/kad-dht', '16.4.5'],
     ['@libp2p/gossipsub', '17.1.1'],
     ['fastify', '5.12.0'],
+    ['@grpc/grpc-js', '1.10.9'],
+    ['protobufjs', '7.5.6'],
   ] as const) {
     const versions = versionsOf(name)
     assert.ok(versions.length > 0, `${name} is not in the lockfile`)

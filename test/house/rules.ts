@@ -35,7 +35,7 @@ const PARAMETERS_MAX = 4
 const HOMES: readonly (readonly [RegExp, RegExp])[] = [
   [/^node:/, /^src\//],
   [/^koffi$/, /^src\/base\/syscall\.ts$/],
-  [/^(pino|prom-client|p-queue|p-retry|lru-cache)$/, /^src\/base\//],
+  [/^(pino|prom-client|p-queue|p-retry|lru-cache|tinyqueue)$/, /^src\/base\//],
   [/^cborg$/, /^src\/wire\//],
   [/^ipaddr\.js(\/|$)/, /^src\/ip\//],
   [/^@noble\//, /^src\/(identity|storage|access)\//],
@@ -49,7 +49,7 @@ const HOMES: readonly (readonly [RegExp, RegExp])[] = [
   [/^(@libp2p\/(interface|utils)|@multiformats\/)/, /^src\/(net|dht|pubsub|testing)\//],
   [/^(libp2p$|@libp2p\/|@chainsafe\/libp2p-|@multiformats\/)/, /^src\/(net|dht|pubsub)\//],
   [/^@modelcontextprotocol\//, /^src\/mcp\//],
-  [/^(fastify|fastify-type-provider-zod|@fastify\/|@grpc\/)/, /^src\/control\//],
+  [/^(fastify|fastify-type-provider-zod|@fastify\/|@grpc\/|grpc-health-check$)/, /^src\/control\//],
   [/^(commander|@bomb\.sh\/tab|@clack\/prompts)(\/|$)/, /^src\/cli\//],
   [/^smol-toml$/, /^src\/node\//],
   [/^env-paths$/, /^src\/base\//],

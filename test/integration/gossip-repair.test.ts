@@ -25,10 +25,11 @@ const PATIENCE_MS = 15_000
 async function node() {
   const registry = new Registry()
   const config = pubsubConfig.parse({ heartbeatMs: 200 })
-  const state = { isDeaf: false }
+  const state = { isDeaf: false, lost: 0 }
   const policy = {
     admit(_peer: unknown, action: string) {
       if (action === 'pubsub.message' && state.isDeaf) {
+        state.lost += 1
         throw PubsubError.STREAM_REFUSED({ reason: 'the loss of this test' })
       }
     },
@@ -96,22 +97,22 @@ test('what a subscriber lost is given by its neighbour, once, signed by its auth
   c.state.isDeaf = true
   for (const value of [2, 3, 4]) await a.pubsub.publish('t', value)
   await until(() => b.heard.length === 4, 'B has it all')
-  await wait(200)
+  await until(() => c.state.lost >= 3, 'C lost it')
   c.state.isDeaf = false
   await a.pubsub.publish('t', 5)
   await until(() => c.heard.length === 6, 'all is there')
-  assert.deepEqual(values(c), [0, 1, 5, 2, 3, 4])
+  // It asks for what is missing, and for what its neighbour took: whichever comes first.
   assert.deepEqual(
-    c.heard.map(({ repaired = false }) => repaired),
-    [false, false, false, true, true, true],
+    c.heard
+      .map(({ value, repaired = false }) => [value, repaired] as const)
+      .toSorted(([one], [other]) => one - other),
+    [0, 1, 2, 3, 4, 5].map((value) => [value, [2, 3, 4].includes(value)]),
   )
   assert.ok(c.heard.slice(1).every(({ from }) => from === a.host.self))
   await wait(1_000)
   assert.equal(c.heard.length, 6)
-  assert.deepEqual(
-    [await c.repairs('asked'), await c.repairs('repaired'), await b.repairs('served')],
-    [3, 3, 3],
-  )
+  assert.equal(await c.repairs('repaired'), 3)
+  for (const count of [await c.repairs('asked'), await b.repairs('served')]) assert.ok(count >= 3)
 })
 
 test('what nobody keeps any more is given up, and what comes after it goes on', async () => {
@@ -122,7 +123,7 @@ test('what nobody keeps any more is given up, and what comes after it goes on', 
   await until(() => b.heard.length === 1, 'the way is there')
   b.state.isDeaf = true
   for (let i = 0; i < 101; i += 1) await a.pubsub.publish('t', 2)
-  await wait(500)
+  await until(() => b.state.lost >= 101, 'B lost all of it')
   b.state.isDeaf = false
   await a.pubsub.publish('t', 3)
   // The author keeps a hundred; the one that came last is one of them.
@@ -130,4 +131,28 @@ test('what nobody keeps any more is given up, and what comes after it goes on', 
   assert.equal(values(b)[1], 3)
   await a.pubsub.publish('t', 4)
   await until(() => b.heard.length === 3 + 99, 'and it goes on')
+})
+
+test('the last message of an author is missed by nobody for long, and nor is what was said to who was away', async () => {
+  await using a = await node()
+  await using b = await node()
+  await using c = await node()
+  await connect(a, b)
+  await connect(b, c)
+  await until(() => b.pubsub.mesh('t').length === 2, 'B has neighbours on both sides')
+  await a.pubsub.publish('t', 1, { waitForMeshMs: PATIENCE_MS })
+  await until(() => c.heard.length === 1, 'the way to C is there')
+  c.state.isDeaf = true
+  await a.pubsub.publish('t', 2)
+  await until(() => b.heard.length === 2, 'B has it')
+  await until(() => c.state.lost >= 1, 'C lost it')
+  c.state.isDeaf = false
+  await until(() => c.heard.length === 2, 'C has it, though nothing came after it')
+
+  await c.host.disconnect(b.host.self)
+  for (const value of [3, 4]) await a.pubsub.publish('t', value)
+  await until(() => b.heard.length === 4, 'B has them')
+  await connect(c, b)
+  await until(() => c.heard.length === 4, 'C is given what was said meanwhile')
+  assert.deepEqual(values(c), [1, 2, 3, 4])
 })

@@ -111,13 +111,15 @@ for (const [name, address] of PATHS) {
     await using net = await testnet(2, over)
     const [a, b] = pair(net.hosts)
     const failures: unknown[] = []
+    const begun = Promise.withResolvers<void>()
     await b.handle(echo, async (channel) => {
       await channel.read()
+      begun.resolve()
       await channel.read().catch((error: unknown) => failures.push(error))
     })
     const channel = await a.open(b.self, echo)
     await channel.write(Uint8Array.of(1))
-    await systemClock.sleep(50)
+    await begun.promise
     channel.abort(new TypeError('enough'))
     await assert.rejects(channel.read(), coded('NET_CHANNEL_BROKEN'))
     await assert.rejects(channel.write(Uint8Array.of(1)), coded('NET_CHANNEL_BROKEN'))

@@ -7,11 +7,16 @@ import type { NodeConfig } from '../../src/node/index.ts'
 import { AT_ONCE, reconfigure } from '../../src/node/reconfigure.ts'
 import { keys } from '../../src/node/toml-map.ts'
 import { accessObservations } from './knobs/access.ts'
+import { agentObservations } from './knobs/agent.ts'
+import { agentMailboxObservations } from './knobs/agent-mailbox.ts'
+import { agentMessageObservations } from './knobs/agent-messages.ts'
+import { agentOpenPondObservations } from './knobs/agent-openpond.ts'
 import { channelObservations } from './knobs/channel.ts'
 import { controlObservations } from './knobs/control.ts'
 import { dhtObservations } from './knobs/dht.ts'
 import { dhtDatagramObservations } from './knobs/dht-datagrams.ts'
 import { dhtWriteObservations } from './knobs/dht-writes.ts'
+import { evmObservations } from './knobs/evm.ts'
 import { mcpObservations } from './knobs/mcp.ts'
 import { mcpCallObservations } from './knobs/mcp-calls.ts'
 import { mcpCatalogObservations } from './knobs/mcp-catalog.ts'
@@ -36,10 +41,15 @@ const all: Readonly<Record<string, Observation>> = {
   ...dhtWriteObservations,
   ...rpcObservations,
   ...pubsubObservations,
+  ...evmObservations,
   ...mcpObservations,
   ...mcpResultObservations,
   ...mcpCallObservations,
   ...accessObservations,
+  ...agentObservations,
+  ...agentMailboxObservations,
+  ...agentMessageObservations,
+  ...agentOpenPondObservations,
   ...controlObservations,
 }
 

@@ -48,6 +48,8 @@ test('a wanted peer is connected, and again after it was lost, and both are told
   one.node.events.wanted.on('lost', () => seen.push('lost'))
   const release = one.node.keep(addressOf(other, 'tcp'))
   await saw(1)
+  // The side that was dialled has the connection a little later than the one that dialled.
+  await eventually(async () => ((await other.node.peers()).length > 0 ? true : undefined))
   await other.node.disconnect(one.node.peerId)
   await saw(3)
   assert.deepEqual(seen, ['connected', 'lost', 'connected'])

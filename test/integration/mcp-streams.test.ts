@@ -47,20 +47,12 @@ async function pair(listen: readonly string[] | undefined, folder: string) {
 }
 
 for (const [name, listen] of Object.entries(TRANSPORTS)) {
-  test(`a tool answers over ${name}, and 8 MiB arrive in less than a second`, async (t) => {
+  test(`a tool answers over ${name}, 8 MiB too`, async () => {
     await using folder = await scratch()
     await using net = await pair(listen, folder.path)
     assert.deepEqual((await net.call('add', { a: 2, b: 40 })).structuredContent, { sum: 42 })
-    // The best of three: other tests share the machine.
-    let ms = Number.POSITIVE_INFINITY
-    for (let i = 0; i < 3; i += 1) {
-      const started = performance.now()
-      const { content } = await net.call('big', { mib: 8 })
-      ms = Math.min(ms, performance.now() - started)
-      assert.equal((content[0] as { text: string }).text.length, 8 * 1024 * 1024)
-    }
-    t.diagnostic(`8 MiB in ${Math.round(ms)} ms`)
-    assert.ok(ms < 1_000, `${ms} ms`)
+    const { content } = await net.call('big', { mib: 8 })
+    assert.equal((content[0] as { text: string }).text.length, 8 * 1024 * 1024)
   })
 
   test(`a hundred calls at once are answered over ${name}`, async () => {

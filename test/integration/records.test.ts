@@ -37,7 +37,9 @@ test('nobody writes into the namespace of another, or into one that there is not
   const word = `/word/mine/${other.node.peerId}`
   await assert.rejects(dht.put(word, value), coded('DHT_NOT_PUBLISHER'))
   await assert.rejects(dht.put('/word/mine', value), coded('DHT_KEY_INVALID'))
-  await assert.rejects(dht.put('/eth/mine', value), coded('DHT_NAMESPACE_UNKNOWN'))
+  await assert.rejects(dht.put('/eth/mine', value), coded('DHT_KEY_INVALID'))
+  await assert.rejects(dht.put(`/eth/0x${'1'.repeat(40)}`, value), coded('WIRE_MALFORMED'))
+  await assert.rejects(dht.put('/mine/x', value), coded('DHT_NAMESPACE_UNKNOWN'))
 })
 
 test('without peers a write says that only this node holds it', async () => {

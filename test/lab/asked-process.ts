@@ -16,11 +16,12 @@ export class AskedProcess {
   #answer = pending()
   #last: Promise<unknown> = Promise.resolve()
   #wake = Promise.withResolvers<void>()
+  readonly #reading: Promise<void>
 
   constructor(machine: Machine, words: readonly string[]) {
     this.#child = machine.spawn(process.execPath, words)
     this.#child.once('exit', () => this.#answer.reject(new Error('The process has ended')))
-    void this.#read()
+    this.#reading = this.#read()
   }
 
   ask(question: object): Promise<unknown> {
@@ -44,6 +45,12 @@ export class AskedProcess {
       clearTimeout(timer)
       this.#wake = Promise.withResolvers()
     }
+  }
+
+  /** Ends it at once, as a power cut does; resolves when all that it told was read. */
+  async kill(): Promise<void> {
+    this.#child.kill('SIGKILL')
+    await this.#reading
   }
 
   async #read(): Promise<void> {

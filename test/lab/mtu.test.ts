@@ -68,7 +68,12 @@ async function works(world: World, over: readonly string[]): Promise<void> {
   assert.ok(best !== undefined && over.includes(best.transport), JSON.stringify(best))
   await world.b.expose()
   const there = await world.a.fetch(world.b.peerId, MIB, CALL_WITHIN_MS)
-  assert.equal(there.error, undefined, there.error?.message ?? '')
+  assert.equal(there.error, undefined, said(world, there))
   const andBack = await world.a.echo(world.b.peerId, MIB, CALL_WITHIN_MS)
-  assert.equal(andBack.error, undefined, andBack.error?.message ?? '')
+  assert.equal(andBack.error, undefined, said(world, andBack))
+}
+
+/** Why a call failed, with what both nodes logged meanwhile. */
+function said({ a, b }: World, { error }: { readonly error?: { readonly message: string } }) {
+  return `${error?.message ?? ''}\n${a.log}\n${b.log}`
 }

@@ -21,6 +21,7 @@ const LABORATORIES: Readonly<Record<string, Laboratory>> = {
   nat: { what: 'every pair of NATs, with a relay between them', file: './nat-lab.ts' },
   ladder: { what: 'links from good Wi-Fi to absurd', file: './ladder-lab.ts' },
   hostile: { what: 'one node under attack', file: './hostile-lab.ts' },
+  agents: { what: 'messages of ten agents while packets are lost', file: './agents-lab.ts' },
 }
 
 const [name = '', ...words] = process.argv.slice(2)

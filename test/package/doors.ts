@@ -5,6 +5,7 @@ import { CodedError, createNode } from 'p2p-foundation'
 import { ControlClient } from 'p2p-foundation/client'
 import { dhtConfig } from 'p2p-foundation/dht'
 import { peerId } from 'p2p-foundation/identity'
+import { Agent } from 'p2p-foundation/launcher'
 import { mcpConfig } from 'p2p-foundation/mcp'
 import { netConfig } from 'p2p-foundation/net'
 import { pubsubConfig } from 'p2p-foundation/pubsub'
@@ -18,6 +19,7 @@ for (const config of [dhtConfig, mcpConfig, netConfig, pubsubConfig, rpcConfig])
   assert.throws(() => config.parse({ unheardOf: 1 }))
 }
 assert.equal(ControlClient.name, 'ControlClient')
+assert.throws(() => new Agent('', 0, ''), CodedError)
 
 const [, , dataDir = ''] = process.argv
 await using node = await createNode({ preset: 'test', dataDir })

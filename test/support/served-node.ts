@@ -1,10 +1,11 @@
 /** A node that answers the control API at once, and notes what it was asked. */
 
 import assert from 'node:assert/strict'
+import type { AgentInfo, FoundAgent } from '../../src/agent/index.ts'
 import { Emitter } from '../../src/base/index.ts'
 import { operations } from '../../src/control/api.ts'
 import type { ServedNode, ServedStatus } from '../../src/control/index.ts'
-import { type PeerId, peerId } from '../../src/identity/index.ts'
+import { ethAddress, type PeerId, peerId } from '../../src/identity/index.ts'
 import type { ServiceStatus } from '../../src/mcp/index.ts'
 import type { ResourceReport } from '../../src/net/index.ts'
 import type { HealthReport, IdentityReport, NodeStatus } from '../../src/node/index.ts'
@@ -55,6 +56,40 @@ export const STATUS: NodeStatus = {
   portMapping: { state: 'off', mappings: [] },
   uptimeMs: 5,
   dataDir: '/data',
+}
+
+const ADDRESS = ethAddress(`0x${'1'.repeat(40)}`)
+
+/** The agent that the fake has heard of. */
+export const AGENT_INFO: AgentInfo = {
+  address: ADDRESS,
+  peer: PEER,
+  name: 'alice',
+  connectedSince: 1,
+  lastSeen: 2,
+  status: {
+    peers: 1,
+    messagesSent: 2,
+    messagesReceived: 3,
+    uptimeSeconds: 4,
+    memoryBytes: 5,
+    dhtSize: 6,
+  },
+}
+
+const FOUND_AGENT: FoundAgent = {
+  peer: PEER,
+  preKeys: [],
+  addresses: ['/ip4/127.0.0.1/tcp/9000'],
+  binding: {
+    peer: PEER,
+    address: ADDRESS,
+    version: 7,
+    issuedMs: 7,
+    expiresMs: 8,
+    ethSignature: new Uint8Array(65),
+    peerSignature: new Uint8Array(64),
+  },
 }
 
 /** `STATUS` as the API gives it, with what `fakeNode` has done. */
@@ -173,6 +208,10 @@ export function fakeNode(over: Partial<ServedNode> = {}): FakeNode {
       held: () => [],
       delegate: async (...args) => note('grants.delegate', args, 'token'),
       audit: (...args) => note('grants.audit', args, []),
+    },
+    agents: {
+      list: () => note('agents.list', [], [AGENT_INFO]),
+      find: async (address, options) => note('agents.find', [address, options], FOUND_AGENT),
     },
     dht: {
       put: async (key, value, options) => {

@@ -6,6 +6,8 @@ import { configFrom } from '../../../src/node/check-settings.ts'
 import type { NodeConfig } from '../../../src/node/index.ts'
 import { ask, TOKEN } from '../../support/control.ts'
 import { FakeClock } from '../../support/fake-clock.ts'
+import { startGrpc } from '../../support/grpc.ts'
+import { tlsFiles } from '../../support/grpc-tls.ts'
 import { fakeNode } from '../../support/served-node.ts'
 import { type Observations, type Observe, outcome, timeOf } from './observation.ts'
 
@@ -26,8 +28,8 @@ async function server({ control }: NodeConfig, over: Partial<ServedNode> = {}) {
     control,
   )
   await made.start()
-  const { apiUrl: api = '', mcpUrl = '' } = made
-  return { clock, api, mcpUrl, [Symbol.asyncDispose]: () => made.stop() }
+  const { apiUrl: api = '', mcpUrl = '', grpcAddress: grpc } = made
+  return { clock, api, mcpUrl, grpc, [Symbol.asyncDispose]: () => made.stop() }
 }
 
 const hosts: Observe = async (config) => {
@@ -58,6 +60,30 @@ function exposed(address: string, flag: string): Observe {
   }
 }
 
+const GRPC = 'control.grpc_address'
+
+/** Where gRPC listens, if it does. */
+const grpcHost: Observe = async (config) => {
+  await using control = await server(config)
+  return control.grpc?.split(':')[0]
+}
+
+/** What gRPC says of its files, one of which the configuration names. */
+function grpcWith(name: 'certificateFile' | 'keyFile'): Observe {
+  return async ({ control }) => {
+    using files = tlsFiles()
+    const { grpcCertificateFile, grpcKeyFile } = control
+    const given = { certificateFile: grpcCertificateFile, keyFile: grpcKeyFile }
+    const config = { ...files, [name]: given[name] }
+    try {
+      await using grpc = await startGrpc({ config })
+      return typeof grpc.address
+    } catch (error) {
+      return error instanceof Error && error.message.replaceAll(files.folder, '')
+    }
+  }
+}
+
 const [API, MCP] = ['control.api_address', 'mcp.server_address']
 const [API_FLAG, MCP_FLAG] = ['control.expose_beyond_loopback', 'mcp.expose_beyond_loopback']
 
@@ -66,5 +92,14 @@ export const controlObservations: Observations = {
   [MCP]: { value: '127.0.0.2:0', observe: hosts },
   [API_FLAG]: { value: true, observe: exposed(API, API_FLAG) },
   [MCP_FLAG]: { value: true, observe: exposed(MCP, MCP_FLAG) },
+  [GRPC]: { value: '127.0.0.2:0', observe: grpcHost },
+  'control.grpc_certificate_file': {
+    value: '/nowhere/certificate.pem',
+    observe: grpcWith('certificateFile'),
+  },
+  'control.grpc_key_file': {
+    value: '/nowhere/key.pem',
+    observe: grpcWith('keyFile'),
+  },
   'control.operation_timeout': { value: 3, observe: patience },
 }

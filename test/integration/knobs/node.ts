@@ -141,6 +141,10 @@ export const nodeObservations: Observations = {
   'network.data': { value: join(tmpdir(), `p2p-knobs-${process.pid}`), observe: settled },
   'network.mdns': { value: true, observe: has },
   'bootstrap.nodes': { value: [OTHER], observe: dialled },
+  'bootstrap.us_east_virginia': { value: [OTHER], observe: dialled },
+  'bootstrap.us_west_oregon': { value: [OTHER], observe: dialled },
+  'bootstrap.eu_west_amsterdam': { value: [OTHER], observe: dialled },
+  'bootstrap.sea_singapore': { value: [OTHER], observe: dialled },
   'bootstrap.wanted': { value: [OTHER], observe: kept },
   'bootstrap.keep_all': {
     value: true,

@@ -34,6 +34,7 @@ function topics({ pubsub: config }: NodeConfig, startMs = 0) {
     leave: () => undefined,
     listeners: () => 1,
     mesh: () => [],
+    blame: () => undefined,
     take: async () => false,
     onMessage: () => undefined,
     publish: async () => 1,
@@ -105,7 +106,8 @@ function waitFor(bytes: number): Observe {
       abort: () => undefined,
       addEventListener: () => undefined,
     }
-    const stream: OutboundStream = { rawStream, pushPrefixed: () => undefined }
+    const close = async () => undefined
+    const stream: OutboundStream = { rawStream, pushPrefixed: () => undefined, close }
     const outlets = new Outlets({ log: silentLog, metrics, slow }, config)
     outlets.attach(PEER, stream)
     const push = () => stream.pushPrefixed(new Uint8Array(bytes))

@@ -147,6 +147,6 @@ export class MeshWorld {
     }
     const abort = () => undefined
     const rawStream = { writableNeedsDrain: false, send, abort, addEventListener: abort }
-    return { rawStream, pushPrefixed: abort }
+    return { rawStream, pushPrefixed: abort, close: async () => undefined }
   }
 }
