@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Connection } from '@libp2p/interface'
 import { multiaddr } from '@multiformats/multiaddr'
+import { coded } from '../../test/support/expect.ts'
 import { FakeClock } from '../../test/support/fake-clock.ts'
 import { overLive, pingOver } from './over-live.ts'
 
@@ -72,4 +73,54 @@ test('a ping whose stream cannot be written to fails, and nothing fails after it
   const { clock } = setup()
   await assert.rejects(pingOver(over, clock, new AbortController().signal), /cannot write/)
   await clock.advance(0)
+})
+
+/** A connection whose pings are answered, or ended without an answer, one after the other. */
+function pinged(...answers: readonly ('echo' | 'ended')[]) {
+  const left = [...answers]
+  const state = { status: 'open', pings: 0 }
+  const newStream = async () => {
+    state.pings += 1
+    const how = left.shift()
+    const listeners = new Map<string, (event: object) => void>()
+    return {
+      addEventListener: (name: string, hear: (event: object) => void) => listeners.set(name, hear),
+      send(data: Uint8Array) {
+        const name = how === 'echo' ? 'message' : 'close'
+        queueMicrotask(() => listeners.get(name)?.({ data }))
+      },
+      abort: () => undefined,
+    }
+  }
+  const over = {
+    newStream,
+    get status() {
+      return state.status
+    },
+  }
+  return { over: over as unknown as Connection, state }
+}
+
+test('a ping that the other side ends unanswered is asked again while the connection lives', async () => {
+  const { signal } = new AbortController()
+  const { clock } = setup()
+  const busy = pinged('ended', 'ended', 'echo')
+  const answered = pingOver(busy.over, clock, signal)
+  await clock.advance(200)
+  assert.equal(await answered, 0)
+
+  const deaf = pinged('ended', 'ended', 'ended', 'echo')
+  const unanswered = pingOver(deaf.over, clock, signal)
+  const refused = assert.rejects(unanswered, coded('NET_CONNECTION_DROPPED'))
+  await clock.advance(200)
+  await refused
+  assert.equal(deaf.state.pings, 3)
+
+  const gone = pinged('ended', 'echo')
+  const dropped = pingOver(gone.over, clock, signal)
+  const lost = assert.rejects(dropped, coded('NET_CONNECTION_DROPPED'))
+  gone.state.status = 'closed'
+  await clock.advance(100)
+  await lost
+  assert.equal(gone.state.pings, 1)
 })

@@ -51,17 +51,38 @@ export async function overLive<T>(
 
 const PING = '/ipfs/ping/1.0.0'
 const PING_BYTES = 32
+/** A peer answers few pings at a time on a connection, and may drop one for the next. */
+const PINGS_MAX = 3
+const AGAIN_MS = 100
 
-/** One round trip over this connection, in milliseconds. libp2p specification, ping/ping.md. */
+/**
+ * One round trip over this connection, in milliseconds. libp2p specification, ping/ping.md. Where
+ * the other side ends a ping without an answer, it is asked again, as long as the connection lives.
+ */
 export async function pingOver(
   connection: Connection,
   clock: Clock,
   signal: AbortSignal,
 ): Promise<number> {
+  for (let left = PINGS_MAX - 1; ; left -= 1) {
+    const ms = await onePing(connection, clock, signal)
+    if (ms !== undefined) return ms
+    if (left > 0) await clock.sleep(AGAIN_MS, signal)
+    if (left > 0 && connection.status === 'open') continue
+    throw NetError.CONNECTION_DROPPED({ reason: 'the stream of the ping ended' })
+  }
+}
+
+/** Undefined where its stream ended without an answer. */
+async function onePing(
+  connection: Connection,
+  clock: Clock,
+  signal: AbortSignal,
+): Promise<number | undefined> {
   const bytes = secureRandom.bytes(PING_BYTES)
   const stream = await connection.newStream(PING, { signal, runOnLimitedConnection: true })
   try {
-    const answer = Promise.withResolvers<Uint8Array>()
+    const answer = Promise.withResolvers<Uint8Array | undefined>()
     // Where sending fails, nobody waits for it any more.
     answer.promise.catch(() => undefined)
     let heard = new Uint8Array()
@@ -69,11 +90,11 @@ export async function pingOver(
       heard = Buffer.concat([heard, data.subarray()])
       if (heard.length >= PING_BYTES) answer.resolve(heard)
     })
-    const ended = NetError.CONNECTION_DROPPED({ reason: 'the stream of the ping ended' })
-    stream.addEventListener('close', () => answer.reject(ended))
+    stream.addEventListener('close', () => answer.resolve(undefined))
     const sentAtMs = clock.now()
     stream.send(bytes)
     const echoed = await race(answer.promise, signal)
+    if (echoed === undefined) return undefined
     if (Buffer.compare(echoed, bytes) === 0) return clock.now() - sentAtMs
     throw NetError.CONNECTION_DROPPED({ reason: 'a ping came back changed' })
   } finally {
