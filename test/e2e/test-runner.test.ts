@@ -1,4 +1,4 @@
-/** A file of tests that does not end by itself is ended, and fails: a ring never waits for ever. */
+/** What the rings ask of Node's test runner beyond what it does: to end, and to measure. */
 
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
@@ -8,18 +8,24 @@ import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { pathToFileURL } from 'node:url'
 
-const ENDING = pathToFileURL(join(import.meta.dirname, '../../scripts/end-idle-files.mjs')).href
+const SCRIPTS = join(import.meta.dirname, '../../scripts')
+const ENDING = pathToFileURL(join(SCRIPTS, 'end-idle-files.mjs')).href
 const STAYS = "createServer().listen(0, '127.0.0.1')"
 
 /** Runs `body` as a file of tests: how that ended, and what was said. */
-function runFile(t: TestContext, body: string): { status: number; said: string } {
-  const folder = mkdtempSync(join(tmpdir(), 'p2p-idle-'))
+function runFile(
+  t: TestContext,
+  body: string,
+  options: readonly string[] = [],
+): { status: number; said: string } {
+  const folder = mkdtempSync(join(tmpdir(), 'p2p-runner-'))
   t.after(() => rmSync(folder, { recursive: true, force: true }))
   const file = join(folder, 'one.test.mjs')
   const uses = "import { test } from 'node:test'\nimport { createServer } from 'node:net'\n"
   writeFileSync(file, `${uses}${body}\n`)
-  const args = ['--import', ENDING, '--test', '--test-timeout=1000', '--test-reporter=tap', file]
-  const env = { ...process.env, NODE_TEST_CONTEXT: undefined, NODE_V8_COVERAGE: '' }
+  const reporter = ['--test-reporter=tap', '--test-reporter-destination=stdout']
+  const args = ['--import', ENDING, '--test', '--test-timeout=1000', ...reporter, ...options, file]
+  const env = { ...process.env, NODE_TEST_CONTEXT: undefined, NODE_V8_COVERAGE: undefined }
   const { status, stdout } = spawnSync(process.execPath, args, {
     env,
     encoding: 'utf8',
@@ -45,4 +51,22 @@ test('a file that ends by itself is left alone, however long its tests take', (t
   const one = `async () => { ${sleeps} }`
   const { status, said } = runFile(t, `test('a', ${one})\ntest('b', ${one})`)
   assert.equal(status, 0, said)
+})
+
+test('what a killed process did not write of its coverage takes nothing from the report', (t) => {
+  const name = 'coverage-1-1700000000000-0.json'
+  const file = `process.env.NODE_V8_COVERAGE + '/${name}'`
+  const body = `
+    import { utimesSync, writeFileSync } from 'node:fs'
+    test('leaves an empty file', () => {
+      writeFileSync(${file}, '')
+      utimesSync(${file}, 1, 1)
+    })`
+  const counter = join(SCRIPTS, 'count-reporter.mjs')
+  const counting = [`--test-reporter=${counter}`, '--test-reporter-destination=stderr']
+  const alone = runFile(t, body, ['--experimental-test-coverage'])
+  assert.match(alone.said, /Could not report code coverage/)
+  const counted = runFile(t, body, ['--experimental-test-coverage', ...counting])
+  assert.doesNotMatch(counted.said, /Could not report/)
+  assert.equal(counted.status, 0, counted.said)
 })
