@@ -16,7 +16,7 @@ const STAYS = "createServer().listen(0, '127.0.0.1')"
 function runFile(
   t: TestContext,
   body: string,
-  options: readonly string[] = [],
+  options: readonly string[] = ['--test-timeout=1000'],
 ): { status: number; said: string } {
   const folder = mkdtempSync(join(tmpdir(), 'p2p-runner-'))
   t.after(() => rmSync(folder, { recursive: true, force: true }))
@@ -24,7 +24,7 @@ function runFile(
   const uses = "import { test } from 'node:test'\nimport { createServer } from 'node:net'\n"
   writeFileSync(file, `${uses}${body}\n`)
   const reporter = ['--test-reporter=tap', '--test-reporter-destination=stdout']
-  const args = ['--import', ENDING, '--test', '--test-timeout=1000', ...reporter, ...options, file]
+  const args = ['--import', ENDING, '--test', ...reporter, ...options, file]
   const env = { ...process.env, NODE_TEST_CONTEXT: undefined, NODE_V8_COVERAGE: undefined }
   const { status, stdout } = spawnSync(process.execPath, args, {
     env,
@@ -47,9 +47,10 @@ test('a file whose tests have ended is ended, and says what kept it', (t) => {
 })
 
 test('a file that ends by itself is left alone, however long its tests take', (t) => {
-  const sleeps = 'await new Promise((resolve) => setTimeout(resolve, 700))'
+  const sleeps = 'await new Promise((resolve) => setTimeout(resolve, 1700))'
   const one = `async () => { ${sleeps} }`
-  const { status, said } = runFile(t, `test('a', ${one})\ntest('b', ${one})`)
+  const both = `test('a', ${one})\ntest('b', ${one})`
+  const { status, said } = runFile(t, both, ['--test-timeout=3000'])
   assert.equal(status, 0, said)
 })
 
