@@ -134,6 +134,8 @@ test('python3-grpcio calls every method of both services', async () => {
   const known = { agent_id: ADDRESS, peer_id: PEER, agent_name: 'one', connected_since: '5' }
   assert.deepEqual(first('p2p.P2PNode/ListAgents'), { agents: [known] })
   assert.deepEqual(first('p2p_foundation.Node/Ping'), { peer: PEER, ms: 1.5 })
+  // It is stopped once its caller has had time to read the answer.
+  while (grpc.stopped() === 0) await new Promise((resolve) => setImmediate(resolve))
   assert.equal(grpc.stopped(), 1)
 })
 
