@@ -149,9 +149,27 @@ test('names that could act on a terminal, and signatures without end, are passed
   const { roster, shown } = setup()
   roster.heard(announcement({ agentName: 'a\u001b[2J' }), here)
   assert.equal(shown()[0]?.name, '')
-  for (let i = 1; i <= 21; i += 1) roster.heard(status({ signer: bob, atMs: NOW_MS + i }), here)
+  for (let i = 1; i <= 20; i += 1) {
+    const peerId = generateKeys(random).signer.peer
+    roster.heard(status({ peerId, signer: bob }), peerId)
+  }
   roster.heard(status({ atMs: NOW_MS + 50 }), here)
   assert.equal(shown()[0]?.openpond, 'unsigned')
+})
+
+test('one peer that floods with signatures takes the looking at them from nobody else', async () => {
+  const { roster, shown, clock } = setup()
+  for (let i = 1; i <= 100; i += 1) {
+    roster.heard(status({ peerId: there, signer: bob, atMs: NOW_MS + i }), there)
+  }
+  roster.heard(status(), here)
+  assert.deepEqual(shown(), [{ peer: here, name: '', openpond: 'signed' }])
+  const later = NOW_MS + 200
+  roster.heard(status({ atMs: later, metrics: { ...METRICS, connectedPeers: 9 } }), here)
+  assert.equal(roster.agents()[0]?.status?.peers, 3)
+  await clock.advance(5_001)
+  roster.heard(status({ atMs: later, metrics: { ...METRICS, connectedPeers: 9 } }), here)
+  assert.equal(roster.agents()[0]?.status?.peers, 9)
 })
 
 test('what we announce is what they read, and what they read of us', () => {

@@ -4,7 +4,7 @@
  * a status; then no other peer can say it, for as long as that one is heard.
  */
 
-import { type Clock, CodedError, type Logger } from '../base/index.ts'
+import { type Clock, CodedError, type Logger, TtlMap } from '../base/index.ts'
 import type { EthAddress, PeerId } from '../identity/index.ts'
 import { NOTICE_LIFE_MS } from './notice.ts'
 import { type OpenPondNotice, readOpenPondNotice } from './openpond-notice.ts'
@@ -13,9 +13,11 @@ import type { AgentChange, AgentInfo } from './roster.ts'
 const AGENTS_MAX = 1_024
 /** Signatures that are looked at, whoever sent them; at half a millisecond each. */
 const SIGNATURES_PER_SECOND = 20
+/** Of one peer one in so long: it says its status once a minute, and takes nothing from others. */
+const SIGNATURE_EVERY_MS = 5_000
 
 export interface OpenPondRosterDeps {
-  readonly clock: Pick<Clock, 'now'>
+  readonly clock: Clock
   readonly log: Logger
   /** Whether both keys of an agent of ours have bound this address: then nobody else is it. */
   readonly isBound: (address: EthAddress) => boolean
@@ -32,10 +34,13 @@ export class OpenPondRoster {
   readonly #deps: OpenPondRosterDeps
   /** The one heard longest ago first. */
   readonly #rows = new Map<EthAddress, Row>()
+  readonly #verifiedOf: TtlMap<PeerId, true>
   #second = { startMs: 0, used: 0 }
 
   constructor(deps: OpenPondRosterDeps) {
     this.#deps = deps
+    const limits = { entriesMax: AGENTS_MAX, ttlMs: SIGNATURE_EVERY_MS }
+    this.#verifiedOf = new TtlMap({ ...limits, clock: deps.clock })
   }
 
   /** Takes what `author` said of itself; what cannot be believed is passed over. */
@@ -77,7 +82,7 @@ export class OpenPondRoster {
     const wasSigned = row?.info.openpond === 'signed'
     // What was heard already, or is older than what the key of the address has signed.
     if (row !== undefined && atMs <= row.atMs && (wasSigned || status === undefined)) return
-    if (status !== undefined && !(this.#mayVerify() && notice.isSigned())) return
+    if (status !== undefined && !(this.#mayVerify(peer) && notice.isSigned())) return
     const isSigned = status !== undefined || (isSame && wasSigned)
     if (row !== undefined && !isSame && !isSigned) return
     const heardMs = this.#deps.clock.now()
@@ -110,11 +115,14 @@ export class OpenPondRoster {
     if (address !== undefined) this.#drop(address)
   }
 
-  #mayVerify(): boolean {
+  #mayVerify(peer: PeerId): boolean {
+    if (this.#verifiedOf.has(peer)) return false
     const nowMs = this.#deps.clock.now()
     if (nowMs - this.#second.startMs >= 1_000) this.#second = { startMs: nowMs, used: 0 }
+    if (this.#second.used >= SIGNATURES_PER_SECOND) return false
     this.#second.used += 1
-    return this.#second.used <= SIGNATURES_PER_SECOND
+    this.#verifiedOf.set(peer, true)
+    return true
   }
 
   #drop(address: EthAddress): void {
