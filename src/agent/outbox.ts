@@ -20,6 +20,7 @@ import type { Draft, OutboxLimits, OutboxStore, OutgoingState } from './outbox-s
 import { reasonOf } from './refusal.ts'
 import { checkRoom } from './said.ts'
 import { Schedule } from './schedule.ts'
+import { Unreached } from './unreached.ts'
 
 export interface OutboxDeps {
   readonly store: OutboxStore
@@ -44,8 +45,7 @@ export class Outbox implements Service {
   /** Open messages by id, in the order in which they were sent. */
   readonly #items = new Map<string, Item>()
   readonly #schedule = new Schedule<Item>(PLACES)
-  /** Peers that were not reached, for something that waits. */
-  #unreached = new Set<string>()
+  readonly #unreached = new Unreached()
   /** Messages that nobody was told of yet. */
   readonly #untold = new Map<string, Item>()
   readonly #attempts: Attempts
@@ -142,7 +142,7 @@ export class Outbox implements Service {
 
   /** A stream led to or from a peer: what found none is tried now. */
   reached(peer: PeerId): void {
-    if (!this.#unreached.delete(peer)) return
+    if (!this.#unreached.reached(peer)) return
     this.#hurry(({ state, isUnreached }) => isUnreached === true && isTo(state, peer))
   }
 
@@ -183,18 +183,13 @@ export class Outbox implements Service {
     if (now - this.#forgotMs >= SLEEP_MS_MAX) {
       this.#forgotMs = now
       store.forget(now)
-      this.#unreached = this.#stillUnreached()
+      this.#unreached.keepFor(this.#items.values())
     }
     const schedule = this.#schedule
     for (let item = schedule.next(now); item !== undefined; item = schedule.next(now)) {
       this.#begin(item)
     }
     return Math.min(SLEEP_MS_MAX, (schedule.dueMs(now) ?? Number.POSITIVE_INFINITY) - now)
-  }
-
-  #stillUnreached(): Set<string> {
-    const left = [...this.#items.values()].filter(({ isUnreached }) => isUnreached === true)
-    return new Set(left.flatMap(({ state }) => state.peer ?? []))
   }
 
   #plan(item: Item, turn: { readonly dueMs: number; readonly isAgain: boolean }): void {
@@ -238,8 +233,7 @@ export class Outbox implements Service {
     const reason = await this.#attempts.run(item, deadline.signal)
     // It may be over, or the node stops: then the next run tries again at once.
     if (!isOpen(item.state.delivery.state) || this.#life.signal.aborted) return
-    const { peer } = item.state
-    if (item.isUnreached === true && peer !== undefined) this.#unreached.add(peer)
+    this.#unreached.note(item)
     const pause = item.state.delivery.state === 'stored' ? STORED_RETRY : RETRY
     const dueMs = Math.min(expiresAt, clock.now() + backoffMs(tries, pause, random))
     const { reason: _, ...said } = item.state.delivery
