@@ -12,7 +12,7 @@ import { existsSync } from 'node:fs'
 import { parseArgs, parseEnv } from 'node:util'
 import { readEnvFile } from '../src/control/stdio-env-file.ts'
 
-const { positionals } = parseArgs({ allowPositionals: true })
+const positionals = firstPeers()
 const file = process.env.ENV_FILE ?? '.env.agent1'
 if (existsSync(file)) await loadEnvFile()
 else console.error(`There is no ${file}: an identity is made in the data folder (.env.example)`)
@@ -30,8 +30,12 @@ const [first, ...rest] = positionals
 const isNodeOnly = first === 'node'
 const bootstrapPeers = isNodeOnly ? rest : positionals
 
-if (isNodeOnly) await runNode()
-else await runAgent()
+try {
+  await (isNodeOnly ? runNode() : runAgent())
+} catch (error) {
+  console.error(error.message)
+  process.exit(1)
+}
 
 async function runNode() {
   const node = new P2PNode(name, 0, PRIVATE_KEY, options)
@@ -60,6 +64,15 @@ async function runAgent() {
   console.log(`${name} is ${agent.address ?? agent.peerId}`)
   const found = agent.addresses.filter((address) => /^.ip4.*.tcp./.test(address))
   for (const address of found) console.log(`  npm run agent -- ${address}`)
+}
+
+function firstPeers() {
+  try {
+    return parseArgs({ allowPositionals: true }).positionals
+  } catch (error) {
+    console.error(`${error.message}. Wanted nothing but addresses of first peers`)
+    process.exit(1)
+  }
 }
 
 /** What the environment says itself holds; a file with the key is closed to others. */

@@ -26,7 +26,7 @@ export const StdioError = defineErrors('CONTROL', {
   },
   STDIO_ALREADY_CONNECTED: {
     says: (f: { port: number; wanted: number }) =>
-      `Cannot listen on port ${f.wanted}: this node runs on port ${f.port}. ` +
+      `Cannot listen on port ${f.wanted}: this node was asked for port ${f.port} (0: any). ` +
       'Send shutdown, and start another process',
   },
   STDIO_AGENT_UNAVAILABLE: {

@@ -81,8 +81,10 @@ async function setup(options: Setup = {}) {
     connect,
   }
   const random = seededRandom(seed ?? 'bootstrap')
+  const warned: unknown[] = []
+  const log = { ...silentLog, warn: (...said: unknown[]) => void warned.push(said) }
   const bootstrap = new Bootstrap(
-    { host, clock, random, log: silentLog, file: path },
+    { host, clock, random, log, file: path },
     { addresses, peersMin, keepAll, backoffMs: 1_000, dialTimeoutMs: 5_000 },
   )
   return {
@@ -90,6 +92,7 @@ async function setup(options: Setup = {}) {
     clock,
     dialled,
     dialledAtMs,
+    warned,
     open,
     close,
     /** Waits for the file: writing takes real time. */
@@ -274,4 +277,13 @@ test('a link address that is none does no harm', async () => {
   net.bootstrap.found(C, ['nonsense', good])
   await net.clock.advance(0)
   assert.deepEqual(net.dialled, [good])
+})
+
+test('a configured first peer that does not answer is a warning, once until it has answered', async () => {
+  await using net = await setup({ addresses: [at(1)] })
+  await net.bootstrap.start()
+  for (let rounds = 0; rounds < 5; rounds += 1) await net.clock.advance(60_000)
+  assert.ok(net.dialled.length > 1)
+  assert.equal(net.warned.length, 1)
+  assert.match(JSON.stringify(net.warned), /10\.0\.0\.1.*configured.*refused/)
 })

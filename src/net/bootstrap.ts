@@ -21,6 +21,7 @@ import {
 } from '../base/index.ts'
 import type { PeerId } from '../identity/index.ts'
 import { Attempts, type BootstrapAttempt, type BootstrapReport } from './bootstrap-report.ts'
+import { reasonOf } from './errors.ts'
 import type { Host } from './host.ts'
 import { LinkCandidates } from './link-candidates.ts'
 import { PeersFile } from './peers-file.ts'
@@ -77,6 +78,8 @@ export class Bootstrap implements Service {
   readonly #stopped = new AbortController()
   /** Who answered at an address that does not name its peer. */
   readonly #answeredAt = new Map<string, PeerId>()
+  /** Configured addresses of which was said that they are not reached, until they are. */
+  readonly #saidOf = new Set<string>()
   readonly #unsubscribe: (() => void)[] = []
   #running: Promise<unknown> = Promise.resolve()
   #wake = new AbortController()
@@ -218,14 +221,27 @@ export class Bootstrap implements Service {
         if (known !== undefined && this.#isConnected(known)) return
         const peer = await this.#connect(address, source)
         this.#attempts.note({ ...attempt, peer })
+        this.#saidOf.delete(address)
         log.info('connected to a first peer', { address, source, peer })
         return
       } catch (error) {
         if (this.#isStopped()) return
         this.#attempts.note({ ...attempt, error })
-        log.debug('first peer not reached', { address, source, error })
+        this.#sayNotReached({ address, source }, error)
       }
     }
+  }
+
+  /** Whoever named a first peer is told once that it does not answer; it is tried again. */
+  #sayNotReached(what: Pick<BootstrapAttempt, 'address' | 'source'>, error: unknown): void {
+    const { log } = this.#deps
+    const isNews = what.source === 'configured' && !this.#saidOf.has(what.address)
+    if (!isNews) {
+      log.debug('first peer not reached', { ...what, error })
+      return
+    }
+    this.#saidOf.add(what.address)
+    log.warn('first peer not reached, and tried again', { ...what, reason: reasonOf(error) })
   }
 
   async #connect(address: string, source: Target['source']): Promise<PeerId> {

@@ -41,6 +41,8 @@ export type NetServices = {
   identifyPush: unknown
   ping: Ping
   listening: Pick<TransportManager, 'listen'> & {
+    /** Closes all listeners; it can be listened again. */
+    end(): Promise<void>
     /** Addresses that are listened on, of every interface. */
     addresses(): readonly string[]
   }
@@ -201,14 +203,22 @@ function services(
     }),
     ping: ping(common),
     listening: (components) => {
-      const { transportManager } = components as unknown as { transportManager: TransportManager }
+      const { transportManager } = components as unknown as ListeningComponents
       return {
         listen: (where) => transportManager.listen(where),
+        async end() {
+          await transportManager.stop()
+          transportManager.start()
+        },
         addresses: () => transportManager.getAddrs().map(String),
       }
     },
     dialling: (components) => diallingOf(components),
   }
+}
+
+interface ListeningComponents {
+  readonly transportManager: TransportManager & { start(): void; stop(): Promise<void> }
 }
 
 interface DiallingComponents {

@@ -10,11 +10,15 @@ import { type ListenPlan, type PortMove, type Probe, planListening } from './por
 import { parseAny } from './transports.ts'
 
 export interface ListeningDeps {
-  readonly listener: Pick<NetServices['listening'], 'listen'>
+  readonly listener: Pick<NetServices['listening'], 'listen' | 'end'>
   readonly quic: Facility
   readonly probe: Probe
   readonly log: Logger
 }
+
+/** Another program may take a port between the look at it and the listening; so often we look again. */
+const TRIES_MAX = 8
+const REASON_CHARS_MAX = 300
 
 export class Listening {
   readonly #deps: ListeningDeps
@@ -47,16 +51,8 @@ export class Listening {
 
   /** Listens, and says which default ports were busy. */
   async begin(): Promise<readonly PortMove[]> {
-    const { listener, log, probe, quic } = this.#deps
-    const wanted = listenAddresses(this.#config)
-    const usable = wanted.filter((text) => quic.state === 'active' || !isQuic(text))
-    const plan = await planListening(usable, listenIsDefault(this.#config), probe)
-    try {
-      await listener.listen(plan.listen.map((text) => multiaddr(text)))
-    } catch (cause) {
-      const address = plan.listen.join(', ')
-      throw NetError.LISTEN_FAILED({ address, reason: reasonOf(cause) }, cause)
-    }
+    const { log } = this.#deps
+    const plan = await this.#listen()
     this.#unavailable = plan.unavailable
     this.#quicListens = plan.listen.some(isQuic)
     for (const { address, reason } of plan.unavailable) {
@@ -67,6 +63,32 @@ export class Listening {
     }
     return plan.moved
   }
+
+  async #listen(): Promise<ListenPlan> {
+    const { listener, probe, quic, log } = this.#deps
+    const wanted = listenAddresses(this.#config)
+    const usable = wanted.filter((text) => quic.state === 'active' || !isQuic(text))
+    for (let tries = 1; ; tries += 1) {
+      const plan = await planListening(usable, listenIsDefault(this.#config), probe)
+      try {
+        await listener.listen(plan.listen.map((text) => multiaddr(text)))
+        return plan
+      } catch (cause) {
+        const [address, reason] = [plan.listen.join(', '), whyNot(cause)]
+        await listener.end()
+        if (tries === TRIES_MAX) throw NetError.LISTEN_FAILED({ address, reason }, cause)
+        log.debug('not listening yet', { address, reason })
+      }
+    }
+  }
+}
+
+/** libp2p's own sentence is of settings that nobody has here; below it stands why, for each address. */
+function whyNot(cause: unknown): string {
+  const text = cause instanceof Error ? cause.message : String(cause)
+  const [, ...lines] = text.split('\n').map((line) => line.trim())
+  const told = lines.filter((line) => line !== '').join('; ')
+  return told === '' ? reasonOf(cause) : told.slice(0, REASON_CHARS_MAX)
 }
 
 function isQuic(text: string): boolean {

@@ -142,7 +142,9 @@ export async function readConfig(file: string, wanted: boolean): Promise<string 
     return await handle.readFile('utf8')
   } catch (error) {
     if (!(error instanceof Error) || !('syscall' in error) || !('code' in error)) throw error
-    if (error.code === 'ENOENT' && !wanted) return undefined
+    // Where the data folder is none, whoever makes it says so.
+    const isNone = error.code === 'ENOENT' || error.code === 'ENOTDIR'
+    if (isNone && !wanted) return undefined
     throw NodeError.CONFIG_UNREADABLE({ file, reason: String(error.code) }, error)
   }
 }

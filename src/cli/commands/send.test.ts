@@ -67,4 +67,10 @@ test('send wants to know whom and what', async () => {
   for (const args of [[], [TO], ['bob', 'hello'], ['README.md', 'hello']]) {
     await assert.rejects(send.run(sending(args).context), coded('CLI_USAGE'))
   }
+  const { context, asked } = sending([TO, 'hi'], { replyTo: 'zz' })
+  await assert.rejects(send.run(context), (error: unknown) => {
+    assert.match(String(error), /--reply-to .* p2p messages --ids/)
+    return coded('CLI_USAGE')(error)
+  })
+  assert.deepEqual(asked, [])
 })

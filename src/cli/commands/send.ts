@@ -28,6 +28,9 @@ export const send: Command = {
     const conversation = textOption(options, 'conversation')
     const replyTo = textOption(options, 'replyTo')
     const expires = textOption(options, 'expires')
+    if (replyTo !== undefined && !LIKE_AN_ID.test(replyTo)) {
+      throw CliError.USAGE({ command: 'send', expected: ID })
+    }
     await using node = await connect()
     const sent = {
       to,
@@ -45,6 +48,8 @@ export const send: Command = {
   },
 }
 
+const LIKE_AN_ID = /^[0-9a-f]{32}$/
+const ID = 'after --reply-to the 32 hex digits of a message, as p2p messages --ids shows them'
 /** No message lives longer. */
 const LIFE_DAYS_MAX = 7
 const WHOM =
