@@ -16,7 +16,7 @@ export interface ListeningDeps {
   readonly log: Logger
 }
 
-/** Another program may take a port between the look at it and the listening; so often we look again. */
+/** Another program may take a port between the look and the listening: so often we look. */
 const TRIES_MAX = 8
 const REASON_CHARS_MAX = 300
 
@@ -83,7 +83,7 @@ export class Listening {
   }
 }
 
-/** libp2p's own sentence is of settings that nobody has here; below it stands why, for each address. */
+/** libp2p's first sentence is of settings that nobody has here; why is below, by address. */
 function whyNot(cause: unknown): string {
   const text = cause instanceof Error ? cause.message : String(cause)
   const [, ...lines] = text.split('\n').map((line) => line.trim())
