@@ -39,3 +39,16 @@ test('an error event has the class, the words and our own code', () => {
   assert.deepEqual(errorEvent(error, 4), { type: 'error', id: 4, ...said, cause })
   assert.deepEqual(errorEvent(error), { type: 'error', ...said, cause })
 })
+
+test('a remedy names what a driver of the process has, and no option of another program', () => {
+  const remedyOf = (remedy: string) =>
+    String(errorEvent(new CodedError('A_B', {}, { says: () => remedy })).message)
+  assert.equal(
+    remedyOf('Choose another port with --listen'),
+    'Choose another port as "port" of connect',
+  )
+  const data = remedyOf('give this one its own folder with --data (dataDir in code)')
+  assert.match(data, /its own folder with P2P_DATA in its environment$/)
+  assert.match(remedyOf('choose another --data folder'), /another folder with P2P_DATA/)
+  assert.match(remedyOf('[bootstrap] nodes (flag --bootstrap)'), /"bootstrapPeers" of connect/)
+})

@@ -65,7 +65,8 @@ export function codedFor(command: string, error: unknown): CodedError {
 
 /** The event that tells an error, with the id of the command that it answers. */
 export function errorEvent(error: CodedError, id?: string | number): Told {
-  const { code, message, retryable } = error
+  const { code, retryable } = error
+  const message = SAID_HERE.reduce((text, [from, to]) => text.replace(from, to), error.message)
   return {
     type: 'error',
     ...(id !== undefined && { id }),
@@ -77,3 +78,10 @@ export function errorEvent(error: CodedError, id?: string | number): Told {
 }
 
 const REASON_MAX = 300
+/** Options of `p2p` as whoever drives this process says them: the errors are of both. */
+const SAID_HERE: readonly (readonly [string, string])[] = [
+  [' with --listen', ' as "port" of connect'],
+  ['with --data (dataDir in code)', 'with P2P_DATA in its environment'],
+  ['another --data folder', 'another folder with P2P_DATA in its environment'],
+  ['(flag --bootstrap)', '("bootstrapPeers" of connect)'],
+]
