@@ -22,7 +22,9 @@ export const agentConfig = z.strictObject({
     .max(1_024)
     .regex(/^(?:env|file):.+$/s, { error: 'wanted env:NAME or file:PATH' })
     .default('env:PRIVATE_KEY')
-    .describe('Where the Ethereum key is; with nothing there, eth.key in the data folder'),
+    .describe(
+      'Where the Ethereum key is; eth.key in the data folder where the variable is not set',
+    ),
   name: z
     .string()
     .max(NAME_CHARS_MAX)

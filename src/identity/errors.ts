@@ -33,9 +33,9 @@ export const IdentityError = defineErrors('IDENTITY', {
       `Cannot read Ethereum address "${f.found}": ${f.reason}`,
   },
   ETH_KEY_INVALID: {
-    says: (_: Readonly<Record<string, never>>) =>
-      'Cannot use the Ethereum key: wanted 64 hex digits, with or without 0x, that are a key of ' +
-      'secp256k1. What was given is not shown, for it may be nearly one',
+    says: (f: { from?: string }) =>
+      `Cannot use the Ethereum key${f.from === undefined ? '' : ` of ${f.from}`}: ` +
+      'wanted 64 hex digits, with or without 0x, that are a key of secp256k1. What was given is not shown, for it may be nearly one',
   },
   ETH_KEY_FILE_MALFORMED: {
     says: (f: { file: string }) =>

@@ -83,13 +83,17 @@ export function newEthKey(random: Random): Uint8Array {
   }
 }
 
-/** Reads a key as wallets and env files write it: 64 hex digits, with or without "0x". */
-export function ethKeyFromText(text: string): Uint8Array {
+/**
+ * Reads a key as wallets and env files write it: 64 hex digits, with or without "0x". An error says
+ * where it is `from`, and never what it was.
+ */
+export function ethKeyFromText(text: string, from?: string): Uint8Array {
+  const given = from === undefined ? {} : { from }
   const digits = /^(?:0x)?([0-9a-fA-F]{64})$/.exec(text.trim())?.[1]
   // What was found stays unsaid: it may be a key with one letter too many.
-  if (digits === undefined) throw IdentityError.ETH_KEY_INVALID({})
+  if (digits === undefined) throw IdentityError.ETH_KEY_INVALID(given)
   const key = fromHex(digits.toLowerCase())
-  if (!secp256k1.utils.isValidSecretKey(key)) throw IdentityError.ETH_KEY_INVALID({})
+  if (!secp256k1.utils.isValidSecretKey(key)) throw IdentityError.ETH_KEY_INVALID(given)
   return key
 }
 

@@ -41,6 +41,12 @@ test('a key that is none is refused without being shown, and no other takes its 
   const wrong = { PRIVATE_KEY: KEY.slice(1) }
   const on = configWith({ enabled: true })
   await assert.rejects(ethSignerOf(on, secureRandom, wrong), (error) => {
+    assert.match(String(error), /of env:PRIVATE_KEY: wanted 64 hex digits/)
     return coded('IDENTITY_ETH_KEY_INVALID')(error) && !String(error).includes(KEY.slice(1, 9))
+  })
+  const gone = configWith({ enabled: true, ethKey: `file:${join(dataDir, 'gone')}` })
+  await assert.rejects(ethSignerOf(gone, secureRandom, {}), (error) => {
+    assert.match(String(error), /Cannot use file:.*gone .*ENOENT.*, wanted a file that can be read/)
+    return coded('NODE_CONFIG_VALUE_INVALID')(error)
   })
 })

@@ -14,7 +14,10 @@ import type { Environment } from './settings.ts'
 /** The file in the data folder. */
 export const ETH_KEY_FILE = 'eth.key'
 
-/** Null where the node speaks for no address: then no key is read and none is made. */
+/**
+ * Null where the node speaks for no address: then no key is read and none is made. A file that was
+ * named and is not there is an error: the node would speak for another address than it was told.
+ */
 export async function ethSignerOf(
   { agent, dataDir }: ResolvedConfig,
   random: Random,
@@ -22,6 +25,6 @@ export async function ethSignerOf(
 ): Promise<EthSigner | null> {
   if (!agent.enabled) return null
   const text = await secretFrom(agent.ethKey, environment)
-  if (text !== undefined && text !== '') return ethSigner(ethKeyFromText(text))
+  if (text !== undefined && text !== '') return ethSigner(ethKeyFromText(text, agent.ethKey))
   return loadOrCreateEthSigner(join(dataDir, ETH_KEY_FILE), random)
 }

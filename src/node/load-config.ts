@@ -5,7 +5,7 @@
 
 import { open } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
-import { dataDirFrom } from '../base/index.ts'
+import { dataDirFrom, hasCode } from '../base/index.ts'
 import { configFrom } from './check-settings.ts'
 import { type NodeConfig, type NodeOptions, nodeConfig } from './config.ts'
 import { NodeError } from './errors.ts'
@@ -107,7 +107,7 @@ function dataSetting(fromFile: readonly Setting[], environment: Environment): re
   return [...fromFile, { toml: 'network.data', value: P2P_DATA, where }]
 }
 
-/** What `env:NAME` or `file:PATH` stands for; undefined where there is nothing. */
+/** What `env:NAME` or `file:PATH` stands for; undefined where the variable is not set. */
 export async function secretFrom(
   reference: string,
   environment: Environment = process.env,
@@ -115,7 +115,14 @@ export async function secretFrom(
   const [, kind, place = ''] = /^(env|file):(.+)$/s.exec(reference) ?? []
   if (kind === 'env') return environment[place]?.trim()
   if (kind !== 'file') return undefined
-  return (await readConfig(resolve(place), false))?.trim()
+  try {
+    return (await readConfig(resolve(place), true))?.trim()
+  } catch (error) {
+    if (!hasCode(error, 'NODE_CONFIG_UNREADABLE')) throw error
+    const [where, wanted] = ['a secret that the configuration names', 'a file that can be read']
+    const found = error.cause instanceof Error ? error.cause.message : 'one that is too large'
+    throw NodeError.CONFIG_VALUE_INVALID({ where, key: reference, found, wanted }, error)
+  }
 }
 
 /** The file inside a data folder cannot send the node to another one. */
