@@ -35,7 +35,8 @@ export const IdentityError = defineErrors('IDENTITY', {
   ETH_KEY_INVALID: {
     says: (f: { from?: string }) =>
       `Cannot use the Ethereum key${f.from === undefined ? '' : ` of ${f.from}`}: ` +
-      'wanted 64 hex digits, with or without 0x, that are a key of secp256k1. What was given is not shown, for it may be nearly one',
+      'wanted 64 hex digits, with or without 0x, that are a key of secp256k1. ' +
+      'What was given is not shown, for it may be nearly one',
   },
   ETH_KEY_FILE_MALFORMED: {
     says: (f: { file: string }) =>
