@@ -31,6 +31,8 @@ export interface Context {
   readonly cwd: string
   readonly clock: Clock
   readonly out: Output
+  /** What is piped in, for a command that is given `-`. */
+  stdin(): AsyncIterable<Uint8Array>
   readonly rooms: Rooms
   /** What a person types in this folder to run us: `p2p` or a path to it. */
   readonly program: string

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { Readable } from 'node:stream'
 import { test } from 'node:test'
 import { setImmediate } from 'node:timers/promises'
 import { ALICE, Memory, missing } from '../../test/support/cli-context.ts'
@@ -33,6 +34,7 @@ function running(argv: readonly string[], given: Given = {}) {
     cwd: '/here',
     version: '1.2.3',
     program: 'p2p',
+    stdin: () => Readable.from([]),
     stdout,
     stderr,
     readerGone: reader.signal,
@@ -191,7 +193,7 @@ for (const [name, wanted] of [
 }
 
 function daemon(stop: () => Promise<void>): Partial<Rooms> {
-  const status = { version: '1', network: 'main', words: null, peers: 0, uptimeMs: 0 }
+  const status = { version: '1', network: 'main', words: null, ethAddress: null, peers: 0 }
   return {
     startDaemon: async () =>
       missing<Daemon>('daemon', {

@@ -83,6 +83,7 @@ async function run(command: Command, { args, options, world, out, signal }: Run)
     cwd: world.cwd,
     clock: world.clock,
     out,
+    stdin: () => world.stdin(),
     rooms: world.rooms,
     program: world.program,
     self: selfOn(dataDir),

@@ -14,7 +14,7 @@ const UNIT_MS: Readonly<Record<string, number>> = {
   d: DAY_MS,
 }
 /** A tool's arguments travel in one frame of 16 MiB. */
-const ARGS_BYTES_MAX = 16 * 1024 * 1024
+export const ARGS_BYTES_MAX = 16 * 1024 * 1024
 
 export function textOption(options: OptionValues, name: string): string | undefined {
   const value = options[name]

@@ -18,6 +18,8 @@ export interface World {
   readonly version: string
   /** What a person types in this folder to run us again. */
   readonly program: string
+  /** Called only where it is read: a look at it alone makes a handle. */
+  stdin(): AsyncIterable<Uint8Array>
   readonly stdout: Sink
   readonly stderr: Sink
   /** Aborts when whoever read standard output has stopped. */
@@ -41,6 +43,7 @@ export function processWorld(): World {
     cwd: process.cwd(),
     version: packageVersion(),
     program: typedAs(script, process.cwd(), process.env.PATH ?? ''),
+    stdin: () => process.stdin,
     stdout: process.stdout,
     stderr: process.stderr,
     readerGone: reader.signal,

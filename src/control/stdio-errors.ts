@@ -58,7 +58,7 @@ export const StdioError = defineErrors('CONTROL', {
   STDIO_OPTION_INVALID: {
     says: (f: { reason: string }) =>
       `Cannot start p2p-node: ${f.reason}. ` +
-      'Usage: p2p-node [-p|--port <port>] [-n|--name <name>] [-e|--env-file <file>]',
+      'Usage: p2p-node [-p|--port <port>] [-n|--name <name>] [-e|--env-file <file>] [--help]',
   },
   STDIO_ENV_FILE_UNREADABLE: {
     says: (f: { file: string; reason: string }) =>

@@ -25,6 +25,27 @@ export interface StdioOptions {
   readonly envFile: string | undefined
 }
 
+/** What `p2p-node --help` says. */
+export const HELP = `Usage: p2p-node [-p|--port <port>] [-n|--name <name>] [-e|--env-file <file>]
+
+A node that another program drives, by one JSON object a line: commands on its standard input,
+events on its standard output. Try: echo '{"type":"connect"}' | p2p-node
+
+  -p, --port <port>      where the node listens, over QUIC and TCP; 0, as without it: any free port
+  -n, --name <name>      how its agent is called; each name has a data folder of its own
+  -e, --env-file <file>  PRIVATE_KEY, REGISTRY_ADDRESS, RPC_URL and settings, as NAME=value
+  -h, --help             these lines, on standard error
+      --version          the version, on standard error
+
+A person who wants a node runs "p2p start".
+`
+
+/** What a person asked to be told, if that was asked. */
+export function readQuestion(argv: readonly string[]): 'help' | 'version' | undefined {
+  if (argv.some((word) => word === '--help' || word === '-h')) return 'help'
+  return argv.includes('--version') ? 'version' : undefined
+}
+
 export function readOptions(argv: readonly string[]): StdioOptions {
   const { port, name, 'env-file': envFile } = parsed(argv)
   if (name !== undefined && !NAME.test(name)) {

@@ -13,6 +13,7 @@ function setup(argv: readonly string[], input: readonly (string | Uint8Array)[] 
   const { running, asked } = stdioNode()
   const events: Record<string, unknown>[] = []
   const started: NodeStart[] = []
+  const said: string[] = []
   const ended = new AbortController()
   const clock = new FakeClock()
   async function* stdin() {
@@ -28,6 +29,7 @@ function setup(argv: readonly string[], input: readonly (string | Uint8Array)[] 
       write: (line) => void events.push(JSON.parse(line) as Record<string, unknown>),
       onDrain: () => undefined,
     },
+    say: (text) => void said.push(text),
     clock,
     ended: ended.signal,
     startNode: async (start) => {
@@ -35,7 +37,7 @@ function setup(argv: readonly string[], input: readonly (string | Uint8Array)[] 
       return running
     },
   }
-  return { world, events, started, asked, ended, running, clock }
+  return { world, events, said, started, asked, ended, running, clock }
 }
 
 test('main() runs commands until shutdown, and ends the node', async () => {
@@ -49,6 +51,19 @@ test('main() runs commands until shutdown, and ends the node', async () => {
   assert.equal(asked.at(-1)?.name, 'stop')
   const { port, name, env } = started[0] ?? {}
   assert.deepEqual([port, name, env?.P2P_AGENT_NAME], [8_000, 'a', 'a'])
+})
+
+test('main() tells a person how it is used, and nothing on standard output', async () => {
+  for (const [word, says] of [
+    ['--help', /^Usage: p2p-node .*--env-file <file>.*p2p start/s],
+    ['-h', /^Usage: /],
+    ['--version', /^\d+\.\d+\.\d+\S*\n$/],
+  ] as const) {
+    const { world, events, said, started } = setup([word], 'endless')
+    assert.equal(await main(world), 0)
+    assert.match(said.join(''), says)
+    assert.deepEqual([events, started], [[], []])
+  }
 })
 
 test('main() ends with its input, and answers what was asked before', async () => {

@@ -15,7 +15,9 @@ import {
   agentEnvironment,
   environmentWith,
   flagsFor,
+  HELP,
   readOptions,
+  readQuestion,
   type StdioOptions,
 } from './stdio-options.ts'
 import { type LineSink, StdioOutlet } from './stdio-outlet.ts'
@@ -33,6 +35,8 @@ export interface StdioWorld {
   readonly env: Environment
   readonly stdin: AsyncIterable<Uint8Array>
   readonly stdout: LineSink
+  /** To a person, on standard error. */
+  say(text: string): void
   readonly clock: Clock
   /** Aborts at a signal, and when whoever reads standard output is gone. */
   readonly ended: AbortSignal
@@ -47,6 +51,11 @@ export interface NodeStart extends StartWith {
 
 /** Runs until it is told to end, and resolves with the exit code. */
 export async function main(world: StdioWorld = processWorld()): Promise<number> {
+  const question = readQuestion(world.argv)
+  if (question !== undefined) {
+    world.say(question === 'help' ? HELP : `${packageVersion()}\n`)
+    return EXIT.done
+  }
   const outlet = new StdioOutlet(world.stdout)
   let options: StdioOptions
   let env: Environment
@@ -131,6 +140,7 @@ function processWorld(): StdioWorld {
       },
       onDrain: (flush) => void stdout.on('drain', flush),
     },
+    say: (text) => void stderr.write(text),
     clock: systemClock,
     ended: ended.signal,
     startNode,

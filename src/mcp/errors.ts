@@ -143,7 +143,8 @@ export const McpError = defineErrors('MCP', {
       (f.silent.length === 0
         ? ''
         : `, ${f.silent.length} did not, so one of them may have it: ` +
-          f.silent.map(({ peer, code }) => `${peer} (${code})`).join(', ')),
+          f.silent.map(({ peer, code }) => `${peer} (${code})`).join(', ')) +
+      '; see which there are with "p2p tools"',
   },
   TOOL_AMBIGUOUS: {
     says: (f: { tool: string; services: readonly string[] }) =>

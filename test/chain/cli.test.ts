@@ -4,6 +4,7 @@ import assert from 'node:assert/strict'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { Readable } from 'node:stream'
 import { test } from 'node:test'
 import { systemClock } from '../../src/base/index.ts'
 import { main } from '../../src/cli/main.ts'
@@ -26,6 +27,7 @@ test('deploy, register, show, transfer, block, unblock; each refusal has its exi
       cwd: data,
       version: '0.0.0',
       program: 'p2p',
+      stdin: () => Readable.from([]),
       stdout,
       stderr,
       readerGone: new AbortController().signal,

@@ -1,6 +1,7 @@
 /** A command under test: its words in, what it printed out, and a node made of literals. */
 
 import assert from 'node:assert/strict'
+import { Readable } from 'node:stream'
 import { seededRandom } from '../../src/base/index.ts'
 import type { Context } from '../../src/cli/command.ts'
 import { Output } from '../../src/cli/output.ts'
@@ -37,6 +38,8 @@ export interface Setup {
   readonly env?: Context['env']
   readonly dataDir?: string
   readonly signal?: AbortSignal
+  /** What is piped in, piece by piece. */
+  readonly stdin?: readonly Uint8Array[]
   readonly timeoutMs?: number
   readonly json?: boolean
   readonly tty?: boolean
@@ -58,6 +61,7 @@ export function setup(given: Setup = {}) {
     env: given.env ?? {},
     cwd: '/here',
     clock,
+    stdin: () => Readable.from(given.stdin ?? []),
     out: new Output({ out: stdout, err: stderr }, { json, color: false }),
     rooms: missing('room', given.rooms ?? {}),
     program: 'p2p',

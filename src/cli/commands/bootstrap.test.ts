@@ -13,7 +13,7 @@ const LISTEN = [`/ip4/127.0.0.1/tcp/9000/p2p/${ALICE}`, FAR]
 async function runs(options: Readonly<Record<string, string>>, listen: readonly string[] = LISTEN) {
   const controller = new AbortController()
   const asked: StartOptions[] = []
-  const status = { version: '0.1.0', network: 'main', words: null, peers: 0, uptimeMs: 1 }
+  const status = { version: '0.1.0', network: 'main', words: null, ethAddress: null, peers: 0 }
   const daemon: Daemon = {
     node: { peerId: ALICE, status: () => status as ReturnType<Daemon['node']['status']> },
     api: 'http://127.0.0.1:9002',

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { BOB, type Setup, setup } from '../../../test/support/cli-context.ts'
 import { coded } from '../../../test/support/expect.ts'
-import { CodedError } from '../../base/index.ts'
+import { CodedError, utf8 } from '../../base/index.ts'
 import { operations } from '../../control/api.ts'
 import type { CallResult } from '../../mcp/index.ts'
 import { call } from './call.ts'
@@ -35,6 +35,12 @@ test('call passes the tool, its arguments and its time on', async () => {
   const wanted = { tool: 'get-sum', args: { a: 2, b: 40 }, timeoutMs: 5_000 }
   assert.deepEqual(requests, [{ ...wanted, service: 'everything', peer: BOB }])
   assert.equal(seen.closed, 1)
+})
+
+test('call - takes its arguments from what is piped in', async () => {
+  const { context, requests } = calling({ args: ['sum', '-'], stdin: [utf8('{"a":'), utf8('2}')] })
+  await call.run(context)
+  assert.deepEqual(requests, [{ tool: 'sum', args: { a: 2 } }])
 })
 
 test('call without arguments sends an empty object', async () => {

@@ -6,7 +6,9 @@ import { isJsonObject } from '../../wire/index.ts'
 import { explained } from '../call-explained.ts'
 import type { Command, Context } from '../command.ts'
 import { CliError } from '../errors.ts'
+import { wordOrInput } from '../input.ts'
 import {
+  ARGS_BYTES_MAX,
   flagOption,
   listOption,
   parsePeer,
@@ -24,7 +26,7 @@ const HEDGE_MS_MAX = 60_000
 
 export const call: Command = {
   name: 'call',
-  summary: 'Call a tool by name on whichever peer offers it',
+  summary: 'Call a tool by name on whichever peer offers it, with - for what is piped in',
   args: '<tool> [json]',
   options: [
     { flags: '--service <name>', help: 'only the tool of this service' },
@@ -53,6 +55,7 @@ export const call: Command = {
   examples: [
     `call get-sum '{"a":2,"b":40}'`,
     `call echo '{"message":"hello"}' --service everything --timeout 5s --json`,
+    'call echo -',
   ],
   timeoutMs: 30_000,
   nodeKeepsTime: true,
@@ -60,7 +63,8 @@ export const call: Command = {
   async run(context) {
     const { args, connect, options, out, signal, timeoutMs } = context
     const tool = required(args, 0, { command: 'call', expected: 'the name of a tool' })
-    const toolArgs = parseToolArgs(args[1] ?? '{}')
+    const words = { command: 'call', bytesMax: ARGS_BYTES_MAX }
+    const toolArgs = parseToolArgs(await wordOrInput(args[1] ?? '{}', context, words))
     if (timeoutMs !== undefined && timeoutMs > CALL_MS_MAX) {
       throw CliError.USAGE({ command: 'call', expected: '--timeout of at most 60m' })
     }

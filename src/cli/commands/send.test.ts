@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
+import { Readable } from 'node:stream'
 import { test } from 'node:test'
 import { setup } from '../../../test/support/cli-context.ts'
 import { coded } from '../../../test/support/expect.ts'
+import { utf8 } from '../../base/index.ts'
 import { send } from './send.ts'
 
 const TO = `0x${'2'.repeat(40)}`
@@ -61,6 +63,13 @@ test("send --openpond asks for OpenPond's form, and promises no receipt", async 
   await send.run(context)
   assert.deepEqual(asked, [{ to: TO, data: 'hi', form: 'openpond' }])
   assert.match(stdout.text, /nobody signs for that/)
+})
+
+test('send - sends what is piped in', async () => {
+  const { context, asked } = sending([TO, '-'])
+  const pieces = [utf8('{"report":'), utf8('[1]}\n')]
+  await send.run({ ...context, stdin: () => Readable.from(pieces) })
+  assert.deepEqual(asked, [{ to: TO, data: { report: [1] } }])
 })
 
 test('send wants to know whom and what', async () => {

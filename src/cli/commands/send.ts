@@ -1,12 +1,14 @@
 import type { ControlClient } from '../../control/index.ts'
 import type { Command } from '../command.ts'
 import { CliError } from '../errors.ts'
+import { wordOrInput } from '../input.ts'
 import { flagOption, jsonOrText, parseDuration, required, textOption } from '../options.ts'
 import { cleanLine, fields } from '../output.ts'
 
 export const send: Command = {
   name: 'send',
-  summary: 'Send a message to an agent, sealed so that it alone can read it, or to everybody',
+  summary:
+    'Send a message, or with - what is piped in, to an agent, sealed for it, or to everybody',
   args: '<to> <data>',
   options: [
     { flags: '--conversation <name>', help: 'what the message is part of' },
@@ -18,19 +20,22 @@ export const send: Command = {
     `send 0x52908400098527886E0F7030069857D2E4169EE7 '{"ask":"weather"}'`,
     'send 12D3KooW… hello',
     `send '*' 'I am here'`,
+    'send 0x52908400098527886E0F7030069857D2E4169EE7 -',
   ],
   timeoutMs: 30_000,
 
-  async run({ args, connect, options, out, signal }) {
+  async run(context) {
+    const { args, connect, options, out, signal } = context
     const to = required(args, 0, { command: 'send', expected: WHOM })
     if (!LIKE_A_RECIPIENT.test(to)) throw CliError.USAGE({ command: 'send', expected: WHOM })
-    const text = required(args, 1, { command: 'send', expected: 'JSON or text to send' })
+    const word = required(args, 1, { command: 'send', expected: 'JSON or text to send' })
     const conversation = textOption(options, 'conversation')
     const replyTo = textOption(options, 'replyTo')
     const expires = textOption(options, 'expires')
     if (replyTo !== undefined && !LIKE_AN_ID.test(replyTo)) {
       throw CliError.USAGE({ command: 'send', expected: ID })
     }
+    const text = await wordOrInput(word, context, { command: 'send', bytesMax: BODY_BYTES_MAX })
     await using node = await connect()
     const sent = {
       to,
@@ -48,6 +53,8 @@ export const send: Command = {
   },
 }
 
+/** As much as a message holds; the node itself says what of that JSON leaves. */
+const BODY_BYTES_MAX = 512 * 1_024
 const LIKE_AN_ID = /^[0-9a-f]{32}$/
 const ID = 'after --reply-to the 32 hex digits of a message, as p2p messages --ids shows them'
 /** No message lives longer. */

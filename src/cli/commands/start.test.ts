@@ -10,11 +10,16 @@ import { start } from './start.ts'
 const LISTEN = [`/ip6/::1/udp/9001/quic-v1/p2p/${ALICE}`, `/ip4/127.0.0.1/tcp/9000/p2p/${ALICE}`]
 
 /** A start whose node is made of literals; `stop` ends it as Ctrl-C would. */
-function starting(given: Setup = {}, daemon: Partial<Daemon> = {}) {
+function starting(
+  given: Setup = {},
+  daemon: Partial<Daemon> = {},
+  ethAddress: string | null = null,
+) {
   const controller = new AbortController()
   const asked: StartOptions[] = []
   const seen = { stopped: 0 }
-  const status = { version: '0.1.0', network: 'main', words: null, peers: 3, uptimeMs: 61_000 }
+  const counts = { peers: 3, uptimeMs: 61_000 }
+  const status = { version: '0.1.0', network: 'main', words: null, ethAddress, ...counts }
   const rooms = {
     async startDaemon(options: StartOptions): Promise<Daemon> {
       asked.push(options)
@@ -58,6 +63,14 @@ test('start --json prints one ready line and nothing else', async () => {
   assert.equal(stdout.text.split('\n').length, 2)
   assert.equal(stderr.text, '')
   assert.equal(seen.stopped, 1)
+})
+
+test('start says for which address the node speaks', async () => {
+  const { stop, running, stdout } = starting({}, {}, `0x${'5'.repeat(40)}`)
+  await setImmediate()
+  stop()
+  await running
+  assert.match(stdout.text, /^Agent +0x5{40}$/m)
 })
 
 test('start tells a person all there is to know, with lines to paste', async () => {

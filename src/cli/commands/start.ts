@@ -79,9 +79,10 @@ function ready({ api, grpc, listen, mcp, node, tokenFile }: Daemon) {
 }
 
 function welcome(daemon: Daemon, suggested: readonly string[], paint: Paint): string[] {
-  const { network, version, words } = daemon.node.status()
+  const { ethAddress, network, version, words } = daemon.node.status()
   const rows = {
     'Peer id': daemon.node.peerId,
+    ...(ethAddress !== null && { Agent: ethAddress }),
     Words: words ?? 'none yet: no address to put into words',
     Listening: daemon.listen.length === 0 ? 'nowhere' : daemon.listen,
     API: daemon.api,
