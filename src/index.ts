@@ -44,6 +44,8 @@ export {
   type NodeStatus,
   P2PConfig,
   P2PNode,
+  type PlugIn,
+  type PlugInContext,
   SecurityConfig,
   type ServerSpec,
   type TopicLimits,

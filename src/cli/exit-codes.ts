@@ -133,6 +133,7 @@ const ROWS: readonly (readonly [pattern: string, code: ExitCode])[] = [
   ['NODE_NOT_BUILT_YET', EXIT.configuration],
   ['NODE_PEER_ID_MISMATCH', EXIT.configuration],
   ['NODE_TOKEN_*', EXIT.configuration],
+  ['NODE_PLUG_IN_*', EXIT.configuration],
   ['NODE_RUN_FILE_MALFORMED', EXIT.unreachable],
 
   ['IDENTITY_ETH_KEY_INVALID', EXIT.configuration],

@@ -93,6 +93,14 @@ export const mcpConfig = z.strictObject({
     .max(4_096)
     .default(64)
     .describe('Tools that assistants are listed; with more there are, peers’ are found by words'),
+  toolsFolder: z
+    .string()
+    .max(4_096)
+    .default('')
+    .describe(
+      'Modules of tools that the node loads and offers, in its own process; a relative path lies ' +
+        'in the data folder, empty: none',
+    ),
   descriptorRenewMs: z
     .int()
     .min(10_000)

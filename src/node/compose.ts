@@ -30,6 +30,7 @@ import type { Injected, NodeDht } from './injected.ts'
 import type { ResolvedConfig } from './load-config.ts'
 import { nodeMetrics } from './metrics.ts'
 import { PeerIdentities } from './peer-identities.ts'
+import { type PlugIns, plugInsOf } from './plug-ins.ts'
 import { composePortMapping } from './port-mapping.ts'
 import { Relays } from './relays.ts'
 import { StandardTools } from './standard-tools.ts'
@@ -82,6 +83,8 @@ export interface Parts {
   readonly mcp: McpParts | null
   /** Null without MCP. */
   readonly standard: StandardTools | null
+  /** Null where no folder of tools is named. */
+  readonly plugIns: PlugIns | null
   /** Null without a DHT: there is nowhere to write them, and nowhere to read them from. */
   readonly identities: PeerIdentities | null
   /** Null where the node speaks for no Ethereum address. */
@@ -136,11 +139,13 @@ export async function compose(config: ResolvedConfig, given: Given): Promise<Par
   const relays = new Relays({ host, dht, rpc: rpc.client, sessions, clock: given.clock, log })
   staying.watch?.events.on('changed', () => agent?.mailbox?.networkChanged())
   const found = [identities, ...agents.services, topicPeers, relays, ...meeting]
-  const above = [...(mcp?.started ?? []), standard, ...found]
+  const plugIns = mcp && plugInsOf(config, given, mcp.parts.services)
+  const above = [...(mcp?.started ?? []), standard, plugIns, ...found]
   const services = [...beneath, ...above].filter((service) => service !== null)
   const reaching = { policy, host, bootstrap, mdns, staying, portMapper }
   const asking = { dht, ownDht, pubsub, topicPeers, identities }
-  return { services, ...reaching, ...asking, mcp: mcp?.parts ?? null, standard, agent }
+  const offered = { mcp: mcp?.parts ?? null, standard, plugIns }
+  return { services, ...reaching, ...asking, ...offered, agent }
 }
 
 /** Over what was handed in, or what this machine has. */

@@ -34,6 +34,7 @@ export {
 } from './load-config.ts'
 export { Node } from './node.ts'
 export { P2PNode, P2PNodeBuilder } from './node-builder.ts'
+export type { OneTool } from './node-tool.ts'
 export type { Exposed, OfferOptions, ServerSpec } from './offer.ts'
 export { createNode, type NodeDeps, openNode } from './open-node.ts'
 export {
@@ -47,6 +48,7 @@ export {
 export { type IdentityReport, PEER_IDENTITY_TOPIC } from './peer-identities.ts'
 export { ipv6EndpointsOf, type PeerIdentity } from './peer-identity.ts'
 export type { ClaimReport, NameClaim, NameReport } from './peer-names.ts'
+export type { PlugIn, PlugInContext } from './plug-ins.ts'
 export type { Changes, Reconfigured } from './reconfigure.ts'
 export type { RunFile } from './run-file.ts'
 export type { Environment, Flags } from './settings.ts'

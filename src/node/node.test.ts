@@ -204,6 +204,10 @@ test('a stopped node says so, whatever it is asked', async () => {
   const stopped = coded('NODE_STOPPED')
   await assert.rejects(node.expose('more', []), stopped)
   await assert.rejects(node.registerMcpService('more', []), stopped)
+  await assert.rejects(
+    node.tool('more', {}, () => 1),
+    stopped,
+  )
   await assert.rejects(node.tools.find({}), stopped)
   await assert.rejects(node.tools.call('one', {}), stopped)
   await assert.rejects(node.callPeer(node.peerId, 'one'), stopped)
@@ -233,6 +237,11 @@ test('tools of the program are called here, listed for its assistant, and withdr
       ['calc_add'],
     )
     await assert.rejects(node.expose('calc', [add]), coded('MCP_SERVICE_EXISTS'))
+  }
+  {
+    await using one = await node.tool('add_one', input.pick({ a: true }), ({ a }) => a + 1)
+    const { content } = await node.tools.call('add_one', { a: 41 }, { service: one.name })
+    assert.deepEqual([one.name, content], ['add-one', [{ type: 'text', text: '42' }]])
   }
   assert.deepEqual(node.services.list(), [])
   await assert.rejects(node.callPeer('nobody', 'add'), coded('IDENTITY_PEER_ID_INVALID'))

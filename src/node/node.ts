@@ -1,14 +1,7 @@
 /** The object that a user holds: one running node, and all that can be asked of it. */
 
 import type { AgentFace } from '../agent/index.ts'
-import {
-  type Clock,
-  type Logger,
-  type Registry,
-  type RootLogger,
-  startAll,
-  stopAll,
-} from '../base/index.ts'
+import { type Logger, type Registry, startAll, stopAll } from '../base/index.ts'
 import { type PeerId, peerId } from '../identity/index.ts'
 import type { Tool, ToolArgs } from '../mcp/index.ts'
 import type { LastingChannel } from '../net/index.ts'
@@ -23,7 +16,8 @@ import { dhtFace } from './dht-face.ts'
 import { effectiveToml } from './effective-toml.ts'
 import { grantsFace } from './grant-parts.ts'
 import { reach } from './injected.ts'
-import type { ResolvedConfig } from './load-config.ts'
+import type { Made } from './made.ts'
+import { oneTool } from './node-tool.ts'
 import { type Exposed, type OfferOptions, offer, type ServerSpec } from './offer.ts'
 import { OwnWords } from './own-words.ts'
 import type { IdentityReport } from './peer-identities.ts'
@@ -34,16 +28,6 @@ import type { Received } from './tools/inbox.ts'
 import { servicesFace, toolsFace, withWellKnown } from './tools-face.ts'
 import { rulesOf, type TopicLimits, type TopicSchema } from './topics.ts'
 import { UseError } from './use-errors.ts'
-
-interface Made {
-  readonly config: ResolvedConfig
-  readonly parts: Parts
-  readonly dataDir: DataDir
-  readonly registry: Registry
-  readonly log: RootLogger
-  readonly version: string
-  readonly clock: Clock
-}
 
 export class Node implements AsyncDisposable {
   readonly notices: string[] = []
@@ -59,6 +43,7 @@ export class Node implements AsyncDisposable {
     this.#startedAtMs = made.clock.now()
     this.#own = new OwnWords(() => this.addresses, made.log)
     made.parts.standard?.attach(this)
+    made.parts.plugIns?.events.on('notice', (notice) => this.notices.push(notice))
   }
 
   get peerId(): PeerId {
@@ -209,6 +194,9 @@ export class Node implements AsyncDisposable {
   ): Promise<Exposed> {
     return offer(this.#mcp('expose tools').services, name, { what, ...options })
   }
+
+  /** One tool, by its schema: `node.tool('add', z.object({ a: z.number() }), ({ a }) => a + 1)`. */
+  readonly tool = oneTool((name, tools, options) => this.expose(name, tools, options))
 
   /** As `expose`, under the name that it has in the product's documents. */
   registerMcpService(name: string, tools: readonly Tool[] | ServerSpec): Promise<Exposed> {

@@ -20,6 +20,7 @@ import { evmObservations } from './knobs/evm.ts'
 import { mcpObservations } from './knobs/mcp.ts'
 import { mcpCallObservations } from './knobs/mcp-calls.ts'
 import { mcpCatalogObservations } from './knobs/mcp-catalog.ts'
+import { mcpPlugInObservations } from './knobs/mcp-plug-ins.ts'
 import { mcpResultObservations } from './knobs/mcp-results.ts'
 import { netObservations } from './knobs/net.ts'
 import { nodeObservations } from './knobs/node.ts'
@@ -43,6 +44,7 @@ const all: Readonly<Record<string, Observation>> = {
   ...pubsubObservations,
   ...evmObservations,
   ...mcpObservations,
+  ...mcpPlugInObservations,
   ...mcpResultObservations,
   ...mcpCallObservations,
   ...accessObservations,

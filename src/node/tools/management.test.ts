@@ -51,6 +51,7 @@ test('what decides who reaches this machine is for its owner, whatever a peer wa
     'mcp.inference',
     'mcp.inference.house',
     'mcp.approve',
+    'mcp.tools_folder',
     'network.data',
     'preset',
   ]) {

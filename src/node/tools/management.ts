@@ -89,6 +89,7 @@ const OWNER_ONLY = [
   'mcp.expose_beyond_loopback',
   'mcp.inference',
   'mcp.approve',
+  'mcp.tools_folder',
 ] as const
 const INHERITED = new Set(['__proto__', 'constructor', 'prototype'])
 
