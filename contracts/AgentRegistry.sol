@@ -44,6 +44,8 @@ contract AgentRegistry {
     /// @notice Blocked by the owner for everybody; stays with an address that lost its entry.
     mapping(address agent => bool) public blockedForAll;
     mapping(uint64 id => mapping(address agent => bool)) private blocked;
+    /// By the ids of both: who is blocked does not shake it off by moving its entry.
+    mapping(uint64 id => mapping(uint64 agent => bool)) private blockedEntries;
     mapping(uint64 id => Score) private scores;
     mapping(address rater => bool) public canRate;
     mapping(address rater => mapping(uint64 id => uint256)) private ratedAt;
@@ -175,12 +177,12 @@ contract AgentRegistry {
     /// @notice The caller wants to hear nothing more from `agent`, registered or not.
     function blockAgent(address agent) external onlyAgent {
         if (agent == msg.sender || agent == address(0)) revert AddressUnusable(agent);
-        blocked[entries[msg.sender].id][agent] = true;
+        setBlock(entries[msg.sender].id, agent, true);
         emit AgentBlocked(msg.sender, agent);
     }
 
     function unblockAgent(address agent) external onlyAgent {
-        blocked[entries[msg.sender].id][agent] = false;
+        setBlock(entries[msg.sender].id, agent, false);
         emit AgentUnblocked(msg.sender, agent);
     }
 
@@ -252,13 +254,12 @@ contract AgentRegistry {
     ) external view returns (uint64 id, Status status, bool forAll, bool byReceiver) {
         Entry storage entry = entries[agent];
         uint64 receiver = entries[to].id;
-        byReceiver = receiver != 0 && blocked[receiver][agent];
+        byReceiver = isBlocked(receiver, agent);
         return (entry.id, entry.status, blockedForAll[agent], byReceiver);
     }
 
     function isBlockedBy(address by, address agent) external view returns (bool) {
-        uint64 id = entries[by].id;
-        return id != 0 && blocked[id][agent];
+        return isBlocked(entries[by].id, agent);
     }
 
     function getReputation(
@@ -285,6 +286,19 @@ contract AgentRegistry {
         delete transferOffers[from];
         touch(to);
         emit AgentTransferred(from, to, id);
+    }
+
+    /// @notice An address, and the entry that it has now, wherever that moves.
+    function setBlock(uint64 by, address agent, bool isOn) private {
+        blocked[by][agent] = isOn;
+        uint64 id = entries[agent].id;
+        if (id != 0) blockedEntries[by][id] = isOn;
+    }
+
+    function isBlocked(uint64 by, address agent) private view returns (bool) {
+        if (by == 0) return false;
+        uint64 id = entries[agent].id;
+        return blocked[by][agent] || (id != 0 && blockedEntries[by][id]);
     }
 
     function touch(address agent) private {

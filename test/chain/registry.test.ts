@@ -206,6 +206,30 @@ test('an agent blocks for itself, the owner for all; both are taken back', async
   assert.equal(await refusal(alice, own), 'AddressUnusable')
 })
 
+test('who was blocked moves its entry and is blocked there, until that is taken back', async () => {
+  await using at = await net()
+  const { alice, bob, carol, dora, registry, write } = at
+  await write(alice, register('alice'))
+  await write(bob, register('bob', dora.address))
+  await write(alice, { name: 'blockAgent', args: [bob.address] })
+  const blocked = () => {
+    const of = [bob, carol, dora].map(({ address }) => address)
+    return Promise.all(of.map((address) => registry.isBlockedBy(alice.address, address)))
+  }
+  assert.deepEqual(await blocked(), [true, false, false])
+  await write(bob, { name: 'transferAgent', args: [carol.address] })
+  await write(carol, { name: 'acceptAgent', args: [bob.address] })
+  assert.deepEqual(await blocked(), [true, true, false])
+  assert.equal((await registry.standing(carol.address, alice.address)).blockedByReceiver, true)
+  await write(carol, { name: 'setRecovery', args: [dora.address] })
+  await write(dora, { name: 'recoverAgent', args: [carol.address] })
+  assert.deepEqual(await blocked(), [true, false, true])
+  await write(alice, { name: 'unblockAgent', args: [dora.address] })
+  assert.deepEqual(await blocked(), [true, false, false])
+  await write(alice, { name: 'unblockAgent', args: [bob.address] })
+  assert.deepEqual(await blocked(), [false, false, false])
+})
+
 test('only raters of the owner rate, never themselves, and not twice in a minute', async () => {
   await using at = await net()
   const { alice, bob, owner, registry, write, refusal, anvil } = at
