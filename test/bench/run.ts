@@ -31,6 +31,7 @@ const BENCHES = [
   'memory',
   'many',
   'dht',
+  'mcp-crowd',
   'mcp-discovery',
   'messages',
 ]
