@@ -144,7 +144,8 @@ export class OwnService {
       const [outer, inner] = pipePair()
       const { results } = this.#deps
       const keep = results && ((result: object) => results.keep(peer, result))
-      const wire = new ChannelTransport(inner, { budget: this.#answers.of(peer), keep })
+      const own = { budget: this.#answers.of(peer), keep, staysHere: true }
+      const wire = new ChannelTransport(inner, own)
       const calls = new OwnCalls(wire, (call) => this.#runFor(peer, call))
       sdk.serveStdio(() => this.#serverFor(peer, calls, sdk), {
         transport: calls,

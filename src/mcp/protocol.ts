@@ -11,6 +11,7 @@ import { CodedError, fromUtf8, isRetryable, utf8 } from '../base/index.ts'
 import type { Protocol } from '../net/index.ts'
 import { isJsonObject, type Json, type JsonObject, parseJson, protocolId } from '../wire/index.ts'
 import { McpError } from './errors.ts'
+import { ownMessage } from './own-frames.ts'
 
 export const FRAME_BYTES_MAX = 16 * 1024 * 1024
 export const SERVICE_META = 'p2p-foundation/service'
@@ -58,6 +59,8 @@ export type RpcMessage =
 
 /** Reads one frame under the limits of `parseJson`. */
 export function parseFrame(frame: Uint8Array): JsonObject {
+  const own = ownMessage(frame)
+  if (own !== undefined) return own
   const value = parseJson(text(frame), 'MCP message', { bytesMax: FRAME_BYTES_MAX })
   if (!isJsonObject(value) || value.jsonrpc !== '2.0') {
     throw McpError.REQUEST_INVALID({ found: 'a message that is no JSON-RPC 2.0 object' })

@@ -9,6 +9,7 @@ import type { JSONRPCMessage, Transport } from '@modelcontextprotocol/client'
 import { isJsonObject, type JsonObject } from '../wire/index.ts'
 import type { ByteBudget } from './byte-budget.ts'
 import { McpError } from './errors.ts'
+import { noteOwn } from './own-frames.ts'
 import type { Pipe } from './pipe.ts'
 import {
   encodeMessage,
@@ -34,6 +35,8 @@ export interface TransportOptions {
   readonly budget: ReaderBudget
   /** Keeps a result that is above one frame, and gives what is sent in its place. */
   readonly keep?: ((result: object) => Promise<object>) | undefined
+  /** What is written is read in this process. */
+  readonly staysHere?: boolean
 }
 
 export class ChannelTransport implements Transport {
@@ -50,6 +53,7 @@ export class ChannelTransport implements Transport {
   readonly #pipe: Pipe
   readonly #budget: ReaderBudget
   readonly #keep: TransportOptions['keep']
+  readonly #staysHere: boolean
   #firstMeta: JsonObject | undefined
   #lastWrite: Promise<void> = Promise.resolve()
   #started = false
@@ -61,6 +65,7 @@ export class ChannelTransport implements Transport {
     this.#pipe = pipe
     this.#budget = options.budget
     this.#keep = options.keep
+    this.#staysHere = options.staysHere ?? false
     this.#firstMeta = options.firstMeta
   }
 
@@ -90,10 +95,12 @@ export class ChannelTransport implements Transport {
     let frame: Uint8Array = isLong(message)
       ? await this.#standIn(message)
       : encodeMessage(this.#withFirstMeta(message))
+    const whole = isLong(message) ? undefined : frame
     // What is around the texts of a result, or how they are written, may make it longer.
     if (frame.length > FRAME_BYTES_MAX && isAnswer(message)) frame = await this.#standIn(message)
     frame = this.#fit(message, frame)
     const counted = frame.length > SMALL_BYTES ? frame.length : 0
+    if (this.#staysHere && frame === whole && counted > 0) noteOwn(frame, message)
     if (!this.#budget.take(counted)) {
       throw McpError.BUSY({ what: 'memory for messages not yet sent', limit: this.#budget.limit })
     }
