@@ -6,8 +6,9 @@ import type { ToolArgs } from '../../mcp/index.ts'
 import { nodeConfig } from '../config.ts'
 import { type Changes, reconfigure } from '../reconfigure.ts'
 import type { NodeStatus } from '../shapes.ts'
+import { keys } from '../toml-map.ts'
 import { Configuration } from './configuration.ts'
-import { managementTools } from './management.ts'
+import { managementTools, OWNER_ONLY } from './management.ts'
 
 const ALICE = signerFromSeed(new Uint8Array(32).fill(1)).peer
 
@@ -41,20 +42,39 @@ function setup() {
   return { run, written, config }
 }
 
+/** Written out, so that none leaves the list unseen. */
+const OWNERS = [
+  'agent.eth_key',
+  'agent.openpond_compat',
+  'agent.require_registered',
+  'control.api_address',
+  'control.expose_beyond_loopback',
+  'control.grpc_address',
+  'control.grpc_certificate_file',
+  'control.grpc_key_file',
+  'control.operation_timeout',
+  'evm.registry_address',
+  'evm.rpc_url',
+  'mcp.approve',
+  'mcp.expose_beyond_loopback',
+  'mcp.inference',
+  'mcp.server_address',
+  'mcp.tools_folder',
+  'network.data',
+  'network.peer_id',
+  'network.preset',
+]
+
+test('every name of the list is a key of the file, or the beginning of several', () => {
+  const covered = (name: string) => {
+    return [...keys.keys()].filter((key) => key === name || key.startsWith(`${name}.`))
+  }
+  for (const name of OWNER_ONLY) assert.notDeepEqual(covered(name), [], name)
+  assert.deepEqual(OWNER_ONLY.flatMap(covered).sort(), OWNERS)
+})
+
 test('what decides who reaches this machine is for its owner, whatever a peer was granted', async () => {
-  for (const key of [
-    'control.api_address',
-    'control.grpc_address',
-    'control.expose_beyond_loopback',
-    'mcp.server_address',
-    'mcp.expose_beyond_loopback',
-    'mcp.inference',
-    'mcp.inference.house',
-    'mcp.approve',
-    'mcp.tools_folder',
-    'network.data',
-    'preset',
-  ]) {
+  for (const key of [...OWNERS, 'mcp.inference.house']) {
     const { run, written } = setup()
     const { isError, text } = await run({ changes: { [key]: null }, persist: true }, ALICE)
     assert.ok(isError, key)

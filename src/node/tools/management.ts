@@ -78,18 +78,29 @@ function listConnections({ peers }: ManagementDeps): Tool {
 }
 
 /**
- * Who reaches this machine, what it calls with its owner's keys, and where it keeps its own things:
- * a peer that was granted `configure` would make itself the owner with these.
+ * Who reaches this machine, whose keys it has and believes, where its secrets go, and where it
+ * keeps its own things: a peer granted `configure` would make itself the owner with these. Keys
+ * of the file, or the beginnings of several.
  */
-const OWNER_ONLY = [
-  'preset',
+export const OWNER_ONLY = [
+  // It says what every key is that was not set: the addresses below as well.
+  'network.preset',
   'network.data',
+  'network.peer_id',
   'control',
   'mcp.server_address',
   'mcp.expose_beyond_loopback',
   'mcp.inference',
   'mcp.approve',
+  // Code that runs in this process.
   'mcp.tools_folder',
+  // The address that the node speaks for, and who says which agents there are.
+  'agent.eth_key',
+  'agent.require_registered',
+  // It lets messages go in the clear.
+  'agent.openpond_compat',
+  'evm.rpc_url',
+  'evm.registry_address',
 ] as const
 const INHERITED = new Set(['__proto__', 'constructor', 'prototype'])
 
