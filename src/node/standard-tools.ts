@@ -134,11 +134,10 @@ export class StandardTools implements Service {
     return STANDARD_TOOLS.flatMap((name) => made.filter(({ info }) => info.name === name))
   }
 
-  async #callPeer(peer: PeerId, { tool, args, service, signal }: PeerCall): Promise<ToolResult> {
+  async #callPeer(peer: PeerId, { tool, args, ...options }: PeerCall): Promise<ToolResult> {
     const { mcp, clock } = this.#deps
     const deps = { ...mcp, clock, config: this.#config.mcp }
-    const named = service !== undefined && { service }
-    return callAt({ peer, tool, args }, deps, { signal, ...named, onlarge: refuseLarge })
+    return callAt({ peer, tool, args }, deps, { ...options, onlarge: refuseLarge })
   }
 
   #configuration(node: OwnNode): Configuration {

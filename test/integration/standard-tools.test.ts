@@ -3,9 +3,9 @@
 import assert from 'node:assert/strict'
 import { readFile } from 'node:fs/promises'
 import { test } from 'node:test'
-import { CodedError } from '../../src/base/index.ts'
+import { CodedError, systemClock } from '../../src/base/index.ts'
 import { tool, z } from '../../src/mcp/index.ts'
-import type { Node } from '../../src/node/index.ts'
+import type { Node, NodeOptions } from '../../src/node/index.ts'
 import { STANDARD_TOOLS } from '../../src/node/tools/names.ts'
 import type { Json } from '../../src/wire/index.ts'
 import { modelServer } from '../support/model-server.ts'
@@ -27,10 +27,10 @@ interface Pair extends AsyncDisposable {
   readonly all: readonly TestNode[]
 }
 
-/** Two nodes; `near` holds a grant of `far` for all its standard tools. */
-async function pair(options: Parameters<typeof testNode>[0] = {}): Promise<Pair> {
+/** Two nodes that know each other; `options` are those of `far`. */
+async function pair(options: NodeOptions = {}, own: NodeOptions = {}): Promise<Pair> {
   const far = await testNode(options)
-  const near = await testNode({ bootstrap: { nodes: [addressOf(far, 'tcp')] } })
+  const near = await testNode({ ...own, bootstrap: { nodes: [addressOf(far, 'tcp')] } })
   await near.node.connect(addressOf(far, 'tcp'))
   const stop = async () => {
     await near[Symbol.asyncDispose]()
@@ -263,6 +263,35 @@ test('forward_to_peer finds who runs models, and a caller that leaves stops the 
   leaving.abort(new Error('enough'))
   await assert.rejects(call)
   await eventually(async () => (hanging.left() > 0 ? true : undefined))
+})
+
+test('calls of calls take the time that was asked for, above the usual time of a call', async () => {
+  await using server = await modelServer()
+  const inference = { own: { kind: 'openai' as const, url: server.url } }
+  await using net = await pair({ mcp: { inference } }, { mcp: { requestTimeoutMs: 200 } })
+  const { near, far } = net
+  await grant(far, near)
+  const slow = tool('slow', { output: z.object({ n: z.number() }) }, async () => {
+    await systemClock.sleep(600)
+    return { n: 7 }
+  })
+  await using _ = await far.expose('house', [slow])
+  const timeoutMs = 30_000
+  // The server takes 5 ms for each word.
+  const prompt = Array.from({ length: 120 }, () => 'word').join(' ')
+  const forwarded = await near.tools.call(
+    'forward_to_peer',
+    { prompt, peer: far.peerId },
+    { timeoutMs },
+  )
+  assert.equal(forwarded.structuredContent?.text, `echo ${prompt}`, JSON.stringify(forwarded))
+  const args = { tool: 'slow', service: 'house', peers: [far.peerId], path: 'n' }
+  const combined = await near.tools.call(
+    'aggregate_results',
+    { ...args, timeout_ms: timeoutMs },
+    { timeoutMs },
+  )
+  assert.equal(combined.structuredContent?.value, 7, JSON.stringify(combined))
 })
 
 test('aggregate_results over five nodes: one lies, one is dead, and both are named', async () => {

@@ -4,6 +4,7 @@ import { FakeClock } from '../../../test/support/fake-clock.ts'
 import { silentLog } from '../../base/index.ts'
 import { type PeerId, signerFromSeed } from '../../identity/index.ts'
 import type { ToolArgs, ToolResult } from '../../mcp/index.ts'
+import { CALL_MS_MAX } from '../check-args.ts'
 import { ToolsError } from '../tools-errors.ts'
 import { aggregateResults } from './aggregate.ts'
 
@@ -30,6 +31,7 @@ function setup(answers: ReadonlyMap<PeerId, Answer>, found: readonly PeerId[] = 
   })
   const asked: PeerId[] = []
   const combined: (PeerId | undefined)[] = []
+  const times: (number | undefined)[] = []
   const tool = aggregateResults({
     clock,
     host: { self: SELF },
@@ -39,14 +41,16 @@ function setup(answers: ReadonlyMap<PeerId, Answer>, found: readonly PeerId[] = 
     router: {
       call: async (name, args, options) => {
         combined.push(options?.peer)
+        times.push(options?.timeoutMs)
         if (name === 'broken') throw ToolsError.TOOL_ARGUMENT(WRONG)
         const { answers: given } = args as { answers: { value: { n: number } }[] }
         const n = given.reduce((sum, { value }) => sum + value.n, 0)
         return { content: [], structuredContent: { n }, peer: SELF, attempts: [] }
       },
     },
-    callPeer: async (peer, { signal }) => {
+    callPeer: async (peer, { signal, timeoutMs }) => {
       asked.push(peer)
+      times.push(timeoutMs)
       const answer = answers.get(peer)
       assert.ok(answer !== undefined)
       return answer(signal)
@@ -59,7 +63,7 @@ function setup(answers: ReadonlyMap<PeerId, Answer>, found: readonly PeerId[] = 
     const text = JSON.stringify(result.content)
     return { value: result.structuredContent as Record<string, unknown>, text, result }
   }
-  return { run, clock, asked, combined }
+  return { run, clock, asked, combined, times }
 }
 
 test('a liar is outvoted and named, and who is silent is told with the reason', async () => {
@@ -105,6 +109,13 @@ test('a combiner without a peer is one of this node, never that of whoever offer
   await run({ peers: [ALICE], combine: 'tool', combiner: { tool: 'sum' } })
   await run({ peers: [ALICE], combine: 'tool', combiner: { tool: 'sum', peer: BOB } })
   assert.deepEqual(combined, [SELF, BOB])
+})
+
+test('each peer has the time that was asked for, the combiner what is left of the call', async () => {
+  const { run, times } = setup(new Map([[ALICE, says(2)]]))
+  const combiner = { combine: 'tool', combiner: { tool: 'sum' } } as const
+  await run({ peers: [ALICE], timeout_ms: 600_000, ...combiner })
+  assert.deepEqual(times, [600_000, CALL_MS_MAX])
 })
 
 test('a combiner that fails takes no answer with it', async () => {

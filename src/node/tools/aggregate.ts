@@ -11,6 +11,7 @@ import {
   type ToolResult,
 } from '../../mcp/index.ts'
 import type { Host } from '../../net/index.ts'
+import { CALL_MS_MAX } from '../check-args.ts'
 import { ToolsError } from '../tools-errors.ts'
 import { reasonOf, refuseLarge, textOf } from './answers.ts'
 import { type AskDeps, askAll, counted, PEERS_MAX, REASON_CHARS_MAX } from './ask-many.ts'
@@ -214,6 +215,8 @@ async function combined(
   const given = { answers: answers.map(({ peer: who, value }) => ({ peer: who, value })) }
   return router.call(tool, given, {
     signal,
+    // As long as the call that it is part of, which `signal` ends.
+    timeoutMs: CALL_MS_MAX,
     onlarge: refuseLarge,
     peer: peer === undefined ? host.self : peerId(peer),
     ...(service !== undefined && { service }),

@@ -27,6 +27,8 @@ export interface PeerCall {
   readonly args: ToolArgs
   readonly service?: string
   readonly signal: AbortSignal
+  /** `request_timeout` would end it otherwise, however long the asker has. */
+  readonly timeoutMs: number
 }
 
 /** The part of a request that each peer is asked with. */
@@ -78,7 +80,7 @@ async function askOne(
   using deadline = clock.deadline(timeoutMs, signal)
   // A standard tool is asked where every node has it.
   const named = service ?? (isStandardTool(tool) ? STANDARD_SERVICE : undefined)
-  const call = { tool, args: args.arguments as JsonObject, signal: deadline.signal }
+  const call = { tool, args: args.arguments as JsonObject, signal: deadline.signal, timeoutMs }
   const ms = () => Math.round(clock.now() - startedMs)
   try {
     const result = await callPeer(peer, { ...call, ...(named !== undefined && { service: named }) })

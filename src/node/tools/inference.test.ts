@@ -4,6 +4,7 @@ import { FakeClock } from '../../../test/support/fake-clock.ts'
 import { silentLog } from '../../base/index.ts'
 import { type PeerId, signerFromSeed } from '../../identity/index.ts'
 import type { CallResult, OnLarge, Tool, ToolArgs } from '../../mcp/index.ts'
+import { CALL_MS_MAX } from '../check-args.ts'
 import { ToolsError } from '../tools-errors.ts'
 import type { Backend } from './inference/backend.ts'
 import { forwardToPeer, type InferenceDeps, runInference } from './inference.ts'
@@ -21,6 +22,7 @@ function depsWith(answers: ReadonlyMap<PeerId, Says>, backends: readonly Backend
     return { service: 'node', tool: 'run_inference', peer, description: '', idempotent: true }
   })
   const large: (OnLarge | undefined)[] = []
+  const times: (number | undefined)[] = []
   const deps: InferenceDeps = {
     backends,
     clock,
@@ -31,15 +33,16 @@ function depsWith(answers: ReadonlyMap<PeerId, Says>, backends: readonly Backend
     },
     router: {
       call: async (_tool, _args, options) => {
-        const { peer, onlarge } = options ?? {}
+        const { peer, onlarge, timeoutMs } = options ?? {}
         large.push(onlarge)
+        times.push(timeoutMs)
         const said = answers.get(peer ?? SELF) ?? {}
         if (said instanceof Error) throw said
         return { content: [], peer: peer ?? SELF, attempts: [], ...said }
       },
     },
   }
-  return { deps, large }
+  return { deps, large, times }
 }
 
 async function run(tool: Tool, args: ToolArgs, caller: PeerId | null = null) {
@@ -93,6 +96,12 @@ test('no peer makes a forwarding node read a result above one frame', async () =
   const parts = (async function* () {})()
   const result = { peer: ALICE, bytes: 1e8, sha256: '', parts }
   assert.throws(() => void large[0]?.(result), { code: 'NODE_ANSWER_TOO_LONG' })
+})
+
+test('a peer has as long as who asked for it, not the usual time of a call', async () => {
+  const { deps, times } = depsWith(new Map([[ALICE, { structuredContent: GOOD }]]))
+  await run(forwardToPeer(deps), { prompt: 'x' })
+  assert.deepEqual(times, [CALL_MS_MAX])
 })
 
 test('a stranger is not told where the servers and files of this node are; its owner is', async () => {

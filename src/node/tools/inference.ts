@@ -12,6 +12,7 @@ import {
   type ToolContext,
 } from '../../mcp/index.ts'
 import type { Host } from '../../net/index.ts'
+import { CALL_MS_MAX } from '../check-args.ts'
 import { ToolsError } from '../tools-errors.ts'
 import { codeIn, reasonOf, refuseLarge, textOf } from './answers.ts'
 import { standardTool } from './define.ts'
@@ -146,6 +147,8 @@ async function forward(
         peer,
         service: STANDARD_SERVICE,
         signal,
+        // As long as the call that it is part of, which `signal` ends.
+        timeoutMs: CALL_MS_MAX,
         onlarge: refuseLarge,
         ...(progress && { onprogress: (step) => progress(step.progress, step.message) }),
       })
