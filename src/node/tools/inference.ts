@@ -105,7 +105,8 @@ export function forwardToPeer(deps: InferenceDeps): Tool {
       description:
         'Runs inference at another node: the one named in peer, or the best one that offers it ' +
         '(fewest failures, connected, fastest so far), and the next best where that one fails. ' +
-        'The peer must have granted this node its run_inference.',
+        'The peer must have granted this node its run_inference; for a caller that is another ' +
+        'node, it must have granted that to the caller, who hands it on to this node.',
       readOnly: true,
       input: z.strictObject({
         ...inferenceFields,
