@@ -2,13 +2,9 @@
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { ALICE, BOB, duo, scratch } from '../../test/support/mcp-fixture.ts'
-import { seededRandom } from '../base/index.ts'
-import { generateKeys } from '../identity/index.ts'
-import type { Channel } from '../net/index.ts'
+import { BOB, duo, scratch } from '../../test/support/mcp-fixture.ts'
+import { callWithSameIds } from '../../test/support/same-ids.ts'
 import { tool } from './own-tool.ts'
-import { encodeMessage, parseFrame, SERVICE_META } from './protocol.ts'
-import { z } from './tool.ts'
 
 /** What a model, or a program that joins lines, might take for a message or an order. */
 const ORDER =
@@ -81,41 +77,7 @@ test('a pattern of a stranger is never run: no schema of a peer is compiled', as
   assert.deepEqual(remote.structuredContent, args)
 })
 
-const CALLS = 500
-const AT_ONCE = 16
-
-/** Calls with the ids 0, 1, 2, …, several at once, and says for whom each answer was. */
-async function ask(stream: Channel, who: string): Promise<ReadonlySet<string>> {
-  const heard = new Set<string>()
-  const call = (id: number) => {
-    const meta = id === 0 ? { _meta: { [SERVICE_META]: 'own' } } : {}
-    const params = { name: 'echo', arguments: { who: `${who} ${id}` }, ...meta }
-    return stream.write(encodeMessage({ jsonrpc: '2.0', id, method: 'tools/call', params }))
-  }
-  for (let id = 0; id < AT_ONCE; id += 1) await call(id)
-  for (let id = AT_ONCE; heard.size < CALLS; id += 1) {
-    const frame = await stream.read()
-    assert.ok(frame !== undefined)
-    const { id: answered, result } = parseFrame(frame)
-    assert.ok(typeof answered === 'number')
-    const { content } = result as { content: readonly [{ readonly text: string }] }
-    assert.equal(content[0].text, `${who} ${answered}`)
-    heard.add(content[0].text)
-    if (id < CALLS) await call(id)
-  }
-  return heard
-}
-
 test('peers that use the same ids at once never have an answer of each other', async () => {
-  await using folder = await scratch()
-  await using net = await duo({ folder: folder.path, config: { concurrentMax: 64 } })
-  const echo = tool('echo', { input: z.object({ who: z.string() }) }, ({ who }) => who)
-  net.services.exposeTools('own', [echo])
-  const eve = generateKeys(seededRandom('eve')).signer.peer
-  const streams = [net.open(), net.open(eve), net.open(ALICE)]
-  const heard = await Promise.all(streams.map((stream, i) => ask(stream, `caller ${i}`)))
-  assert.deepEqual(
-    heard.map(({ size }) => size),
-    [CALLS, CALLS, CALLS],
-  )
+  // As many as the list of attacks asks for, 10⁵, are made by `npm run fuzz`.
+  assert.deepEqual(await callWithSameIds(1_500), [500, 500, 500])
 })

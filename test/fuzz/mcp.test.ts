@@ -20,6 +20,7 @@ import { readTools } from '../../src/mcp/tool-list.ts'
 import type { Channel } from '../../src/net/index.ts'
 import { CASES, SEED } from '../support/fuzz.ts'
 import { duo, scratch } from '../support/mcp-fixture.ts'
+import { callWithSameIds } from '../support/same-ids.ts'
 
 /** A stream costs a hundred times what a decoder does. */
 const STREAMS = Math.ceil(CASES / 20)
@@ -110,6 +111,11 @@ test('a server survives whatever comes on a stream', async () => {
   assert.equal(net.server.requestsInWork, 0)
   assert.deepEqual(lost, [])
   process.off('unhandledRejection', note)
+})
+
+test('no answer crosses over to another stream, over as many calls as there are cases', async () => {
+  const each = Math.ceil(CASES / 3)
+  assert.deepEqual(await callWithSameIds(CASES), [each, each, each])
 })
 
 async function readAll(channel: Channel): Promise<void> {
