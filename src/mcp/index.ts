@@ -44,7 +44,7 @@ export { jsonParts } from './json-parts.ts'
 export { listingThrough } from './listing-through.ts'
 export { journalMetrics, type McpMetrics, mcpMetrics, queueMetrics } from './metrics.ts'
 export { Neighbours, type NeighboursDeps } from './neighbours.ts'
-export { Outcomes, type OutcomesDeps } from './outcomes.ts'
+export { Outcomes, type OutcomesDeps, type Settles } from './outcomes.ts'
 export {
   type ArgsOf,
   type StandardSchema,

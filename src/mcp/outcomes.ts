@@ -15,6 +15,7 @@ import type { PeerId } from '../identity/index.ts'
 import type { Host } from '../net/index.ts'
 import type { McpConfig } from './config.ts'
 import { askOutcome, HOLD_MS, type Question } from './outcome.ts'
+import type { ReadOptions } from './result-reader.ts'
 import type { ToolResult } from './tool.ts'
 import { codeOf } from './verdict.ts'
 
@@ -37,6 +38,15 @@ export type Settled =
   | { readonly kind: 'ran'; readonly result: ToolResult }
   | { readonly kind: 'never' }
   | { readonly kind: 'unknown'; readonly code: string }
+
+/** Asks what became of a call; a result that is kept because it is long goes to `onlarge`. */
+export interface Settles {
+  settle(
+    peer: PeerId,
+    question: Question & Pick<ReadOptions, 'onlarge'>,
+    signal: AbortSignal,
+  ): Promise<Settled>
+}
 
 export class Outcomes {
   readonly #deps: OutcomesDeps

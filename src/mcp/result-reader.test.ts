@@ -11,21 +11,25 @@ import { ResultReader } from './result-reader.ts'
 
 const RESULT = { content: [{ type: 'text', text: 'x'.repeat(2_000) }], isError: false }
 const BYTES = Buffer.from(JSON.stringify(RESULT))
-const KEPT = {
+const keptOf = (bytes: Uint8Array) => ({
   id: '0'.repeat(32),
-  size: BYTES.length,
-  sha256: createHash('sha256').update(BYTES).digest('hex'),
-}
+  size: bytes.length,
+  sha256: createHash('sha256').update(bytes).digest('hex'),
+})
+const KEPT = keptOf(BYTES)
 const OF = { peer: ALICE, tool: 'long' }
 
 /** Reads what a peer keeps that sends `parts` on each stream, over a clock that runs by itself. */
-async function readFrom(parts: () => Iterable<Uint8Array>, resultBytesMax = 1_000_000) {
+async function readFrom(
+  parts: () => Iterable<Uint8Array>,
+  { resultBytesMax = 1_000_000, kept = KEPT } = {},
+) {
   const clock = new FakeClock()
   let opened = 0
   const open = async () => {
     opened += 1
     const frames = (function* () {
-      yield encodeHead(KEPT)
+      yield encodeHead(kept)
       yield* parts()
     })()
     const read = async () => frames.next().value ?? undefined
@@ -35,7 +39,7 @@ async function readFrom(parts: () => Iterable<Uint8Array>, resultBytesMax = 1_00
   const deps = { host: { open }, clock, log: silentLog, network: 'test' }
   const reader = new ResultReader(deps, { resultBytesMax })
   const { signal } = new AbortController()
-  const result = { content: [linkTo(KEPT)] }
+  const result = { content: [linkTo(kept)] }
   const whole = reader.whole(OF, result, { signal })
   const state = { isOver: false }
   const over = () => {
@@ -65,7 +69,15 @@ test('parts without bytes end the stream, and after three such streams it is los
 })
 
 test('a result above the limit is not asked for', async () => {
-  const { whole, opened } = await readFrom(() => [BYTES], 1_024)
+  const { whole, opened } = await readFrom(() => [BYTES], { resultBytesMax: 1_024 })
   await assert.rejects(whole, coded('MCP_RESULT_TOO_LARGE'))
   assert.equal(opened(), 0)
+})
+
+test('what is no result, once it was read, is lost: its tool ran', async () => {
+  const texts = ['{', '[]', '{"content":5}', '{"content":["x"]}'].map((text) => Buffer.from(text))
+  for (const bytes of [...texts, Uint8Array.of(0xff)]) {
+    const { whole } = await readFrom(() => [bytes], { kept: keptOf(bytes) })
+    await assert.rejects(whole, coded('MCP_RESULT_LOST'), Buffer.from(bytes).toString())
+  }
 })

@@ -7,7 +7,7 @@ import { createHash } from 'node:crypto'
 import { type Clock, fromUtf8, type Logger } from '../base/index.ts'
 import type { PeerId } from '../identity/index.ts'
 import type { Host } from '../net/index.ts'
-import { isJsonObject, type Json, parseJson } from '../wire/index.ts'
+import { parseJson } from '../wire/index.ts'
 import type { McpConfig } from './config.ts'
 import { McpError } from './errors.ts'
 import {
@@ -18,7 +18,7 @@ import {
   resultProtocol,
 } from './result-protocol.ts'
 import type { ToolResult } from './tool.ts'
-import { cleanRefusal } from './tool-call.ts'
+import { cleanRefusal, messageOf, readToolResult } from './tool-call.ts'
 
 /** Streams in a row that break without one more byte. */
 const FRUITLESS_MAX = 3
@@ -86,7 +86,7 @@ export class ResultReader {
       read.set(part, at)
       at += part.length
     }
-    return toolResult(parseJson(fromUtf8(read), 'result of a tool', { bytesMax: limit }))
+    return resultIn(read, of)
   }
 
   async *#parts(of: ResultOf, kept: KeptResult, signal: AbortSignal): AsyncGenerator<Uint8Array> {
@@ -148,15 +148,16 @@ export class ResultReader {
   }
 }
 
-/** What the tool's server said, as far as a caller is given it. */
-function toolResult(value: Json): ToolResult {
-  const { content = [], structuredContent, isError } = isJsonObject(value) ? value : {}
-  if (!isJsonObject(value) || !Array.isArray(content) || !content.every(isJsonObject)) {
-    throw McpError.REQUEST_INVALID({ found: 'a result whose content is no list of objects' })
+/** The tool ran, whatever its server made of the answer: other codes could say that it did not. */
+function resultIn(bytes: Uint8Array, of: ResultOf): ToolResult {
+  const facts = { ...of, size: bytes.length, read: bytes.length }
+  let result: ToolResult | undefined
+  try {
+    const limit = { bytesMax: bytes.length }
+    result = readToolResult(parseJson(fromUtf8(bytes), 'result of a tool', limit))
+  } catch (cause) {
+    throw McpError.RESULT_LOST({ ...facts, reason: messageOf(cause) }, cause)
   }
-  return {
-    content,
-    ...(isJsonObject(structuredContent) && { structuredContent }),
-    ...(typeof isError === 'boolean' && { isError }),
-  }
+  if (result !== undefined) return result
+  throw McpError.RESULT_LOST({ ...facts, reason: 'its content is no list of objects' })
 }

@@ -8,7 +8,7 @@ import type { PeerId } from '../identity/index.ts'
 import { mcpConfig } from './config.ts'
 import { McpError } from './errors.ts'
 import { mcpMetrics } from './metrics.ts'
-import type { Settled } from './outcomes.ts'
+import type { Settled, Settles } from './outcomes.ts'
 import { Router } from './router.ts'
 import { Scores } from './scores.ts'
 import type { SessionCall, SessionCallOptions } from './session.ts'
@@ -42,6 +42,7 @@ function setup(
   const scores = new Scores(clock)
   const calls: [peer: number, key: string | undefined][] = []
   const asked: { key: string; withinMs: number }[] = []
+  const taken: unknown[] = []
   const entries = answers.map((_, i): ToolEntry => {
     const peer = PEERS[i] as PeerId
     scores.succeeded(peer, 10 * (i + 1))
@@ -59,8 +60,9 @@ function setup(
       },
     },
     outcomes: {
-      async settle(_: PeerId, { key, withinMs }: { key: string; withinMs: number }) {
+      async settle(_: PeerId, { key, withinMs, onlarge }: Parameters<Settles['settle']>[1]) {
         asked.push({ key, withinMs })
+        taken.push(onlarge)
         return settled ?? assert.fail('nobody is asked')
       },
     },
@@ -73,7 +75,7 @@ function setup(
     log: silentLog,
     metrics: mcpMetrics(new Registry()),
   }
-  return { router: new Router(deps, mcpConfig.parse({})), clock, calls, asked }
+  return { router: new Router(deps, mcpConfig.parse({})), clock, calls, asked, taken }
 }
 
 test('a tool that must not run twice is called with a key, the same for each peer', async () => {
@@ -90,10 +92,13 @@ test('a tool that must not run twice is called with a key, the same for each pee
 })
 
 test('what a silent peer kept is the answer, and nobody else is asked', async () => {
-  const { router, calls } = setup([breaks, ok], { settled: { kind: 'ran', result: done } })
-  const { content, peer } = await router.call('echo', {})
+  const kept: Settled = { kind: 'ran', result: done }
+  const { router, calls, taken } = setup([breaks, ok], { settled: kept })
+  const onlarge = () => undefined
+  const { content, peer } = await router.call('echo', {}, { onlarge })
   assert.deepEqual(content, done.content)
   assert.equal(peer, PEERS[0])
+  assert.deepEqual(taken, [onlarge], 'which takes what was kept because it is long')
   assert.equal(calls.length, 1)
 })
 

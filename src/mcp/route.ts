@@ -16,7 +16,7 @@ import {
 import { hedged, inTurn } from './hedge.ts'
 import type { HeldTools } from './held-tools.ts'
 import type { McpMetrics } from './metrics.ts'
-import type { Outcomes } from './outcomes.ts'
+import type { Settles } from './outcomes.ts'
 import { rank } from './ranking.ts'
 import type { RelayedCalls } from './relayed-calls.ts'
 import type { Scores } from './scores.ts'
@@ -31,7 +31,7 @@ export interface RouteDeps extends ViewDeps {
   /** Refuses tools of peers that are not what was approved; without it, none is held to that. */
   readonly held?: Pick<HeldTools, 'check'>
   /** Asks a peer that fell silent; without it, its silence is the outcome. */
-  readonly outcomes?: Pick<Outcomes, 'settle'>
+  readonly outcomes?: Settles
   /** Calls peers that there is no path to; without it, they cannot be called. */
   readonly relayed?: Pick<RelayedCalls, 'call'>
   /** The services of this node. */
@@ -204,11 +204,12 @@ export class Route {
   /** The peer may have run the tool, and may still say so: nobody else is asked before it does. */
   async #settle(offer: ToolEntry, cause: unknown): Promise<ToolResult | undefined> {
     const { clock, host, outcomes } = this.#deps
-    const { dueMs, signal, caller } = this.#wanted
+    const { dueMs, signal, caller, onlarge } = this.#wanted
     const { peer, tool } = offer
     if (outcomes !== undefined && peer !== host.self) {
       const startedMs = clock.now()
-      const question = { tool, key: this.#keyed(), withinMs: dueMs - this.#beganMs }
+      const withinMs = dueMs - this.#beganMs
+      const question = { tool, key: this.#keyed(), withinMs, onlarge }
       const settled = await outcomes.settle(peer, question, signal)
       caller?.throwIfAborted()
       if (settled.kind === 'ran') {

@@ -30,7 +30,7 @@ import type { ToolArgs, ToolInfo, ToolResult } from './tool.ts'
 import { failureOf, messageOf, SDK_SLACK_MS } from './tool-call.ts'
 import { OTHER } from './tool-labels.ts'
 import { listTools } from './tool-list.ts'
-import { outcomeOf } from './verdict.ts'
+import { afterTheAnswer, outcomeOf } from './verdict.ts'
 
 const SESSIONS_MAX = 256
 const IDLE_MS = 300_000
@@ -129,11 +129,11 @@ export class Sessions implements Service {
     const rights = rightsFor({ peer, service, tool }, this.#deps, grants)
     const meta = { ...callMeta(timeoutMs, key), ...rights }
     using deadline = this.#deps.clock.deadline(timeoutMs, options.signal)
-    const { signal } = deadline
     const result = await this.#use({ peer, service, tool, grants }, deadline, (session, until) =>
       session.callTool({ tool, args, meta }, { signal: until, timeoutMs, onprogress }),
     )
-    return (await this.#deps.whole?.({ peer, tool }, result, { signal, onlarge })) ?? result
+    const reading = this.#deps.whole?.({ peer, tool }, result, { signal: deadline.signal, onlarge })
+    return reading === undefined ? result : await afterTheAnswer(reading, deadline.signal)
   }
 
   /** Reads the tools of one service of one peer, with their schemas. */
@@ -172,8 +172,8 @@ export class Sessions implements Service {
       kept.usedMs = clock.now()
       if (kept.retired && kept.users === 0) kept.end()
       metrics.requests.add(1, { direction: 'outbound', outcome })
-      const seconds = (kept.usedMs - startedMs) / 1_000
-      metrics.requestSeconds.observe(seconds, { direction: 'outbound', tool: OTHER, outcome })
+      const labels = { direction: 'outbound', tool: OTHER, outcome }
+      metrics.requestSeconds.observe((kept.usedMs - startedMs) / 1_000, labels)
     }
   }
 

@@ -34,6 +34,19 @@ const SAME_EVERYWHERE = new Set([
   'MCP_TOOL_ERROR',
 ])
 
+/** What went wrong once the tool had answered: whatever it is, the answer was given. */
+const AFTER_THE_ANSWER = new WeakSet<Error>()
+
+/** What reads an answer that came: its failure is final, unless `signal` cut it short. */
+export async function afterTheAnswer<T>(reading: Promise<T>, signal: AbortSignal): Promise<T> {
+  try {
+    return await reading
+  } catch (error) {
+    if (error instanceof Error && !signal.aborted) AFTER_THE_ANSWER.add(error)
+    throw error
+  }
+}
+
 /** Whether a refusal of this code says that the tool did not run. */
 export function ranNever(code: string | undefined): boolean {
   return code !== undefined && (code.startsWith('ACCESS_') || BEFORE_THE_TOOL.has(code))
@@ -45,6 +58,7 @@ export function isUngranted(error: unknown): boolean {
 }
 
 export function judge(error: unknown): Verdict {
+  if (error instanceof Error && AFTER_THE_ANSWER.has(error)) return 'final'
   if (!(error instanceof CodedError)) return 'silent'
   const { sent } = error.facts as { sent?: unknown }
   if (typeof sent === 'boolean') return sent ? 'silent' : 'unsent'

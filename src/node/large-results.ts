@@ -2,7 +2,13 @@
 
 import { join } from 'node:path'
 import type { Service } from '../base/index.ts'
-import { type Outcomes, ResultReader, ResultServer, ResultStore } from '../mcp/index.ts'
+import {
+  type Outcomes,
+  ResultReader,
+  ResultServer,
+  ResultStore,
+  type Settles,
+} from '../mcp/index.ts'
 import type { Given, Parts } from './compose.ts'
 import type { ResolvedConfig } from './load-config.ts'
 
@@ -16,13 +22,14 @@ export interface LargeResults {
 export function wholeOutcomes(
   outcomes: Pick<Outcomes, 'settle'>,
   whole: LargeResults['whole'],
-): Pick<Outcomes, 'settle'> {
+): Settles {
   return {
     settle: async (peer, question, signal) => {
       const settled = await outcomes.settle(peer, question, signal)
       if (settled.kind !== 'ran') return settled
-      const { tool } = question
-      return { ...settled, result: await whole({ peer, tool }, settled.result, { signal }) }
+      const { tool, onlarge } = question
+      const result = await whole({ peer, tool }, settled.result, { signal, onlarge })
+      return { ...settled, result }
     },
   }
 }
