@@ -128,7 +128,7 @@ export class Bridge {
         entered = true
         const right = this.#deps.exposure?.check(message)
         if (tool !== undefined) gate.calls(message.id, tool, right)
-      } else gate.admit()
+      } else admitNotice(message.method, gate)
       log.debug('request of a peer', { peer: channel.peer, method: message.method })
       return turn ?? true
     } catch (error) {
@@ -280,6 +280,13 @@ export class Bridge {
     channel.abort(error)
     this.#ended.abort(error)
   }
+}
+
+/** A server may run what it was asked without an id, and nobody would have counted it. */
+function admitNotice(method: string, gate: StreamGate): void {
+  gate.admit()
+  if (method.startsWith('notifications/')) return
+  throw McpError.REQUEST_INVALID({ found: 'a request that has no id' })
 }
 
 function aborted(signal: AbortSignal): Promise<void> {

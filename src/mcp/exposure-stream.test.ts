@@ -50,6 +50,16 @@ test('a public tool is for everybody, and one of its service that is not is not'
   assert.throws(() => stream.check(call('wipe')), missing)
 })
 
+test('what is called has a name that is text, also where all is public', () => {
+  const invalid = coded('MCP_REQUEST_INVALID')
+  for (const service of ['open', undefined]) {
+    const { stream } = setup(service)
+    for (const params of [{}, { name: 5 }, { name: ['wipe'] }, { name: null }]) {
+      assert.throws(() => stream.check(request('tools/call', params)), invalid)
+    }
+  }
+})
+
 test('named peers need no grant, others do', () => {
   setup('notes').stream.check(call('add'))
   const { stream } = setup('notes', bob)

@@ -142,6 +142,9 @@ export class StreamExposure {
   }
 
   #call({ name, arguments: args = {}, _meta: meta }: JsonObject): CallRight {
+    if (typeof name !== 'string') {
+      throw McpError.REQUEST_INVALID({ found: 'the call of a tool whose name is no text' })
+    }
     const [service, tool] = this.#place(name)
     const { peer, grants } = this.#deps
     const chain = chainIn(meta)

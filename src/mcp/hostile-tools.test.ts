@@ -60,6 +60,46 @@ test('messages, orders and links within a result stay what they are, and do noth
   assert.deepEqual(calls, [])
 })
 
+/** Counts what it is asked to run, with an id or without. */
+function counter() {
+  const program = `
+    let calls = 0
+    require('node:readline').createInterface({ input: process.stdin }).on('line', (line) => {
+      const { id, method } = JSON.parse(line)
+      if (method === 'tools/call') calls += 1
+      if (id === undefined) return
+      const begin = {
+        protocolVersion: '2025-11-25',
+        capabilities: { tools: {} },
+        serverInfo: { name: 'counter', version: '1' },
+      }
+      const content = [{ type: 'text', text: String(calls) }]
+      const tools = [{ name: 'count', inputSchema: { type: 'object' } }]
+      const answers = { initialize: begin, 'tools/list': { tools }, 'tools/call': { content } }
+      console.log(JSON.stringify({ jsonrpc: '2.0', id, result: answers[method] ?? {} }))
+    })`
+  const args = ['-e', program]
+  const source = { kind: 'stdio' as const, command: process.execPath, args, cwd: '/', env: {} }
+  return { name: 'counter', source }
+}
+
+test('a call without an id, or of a tool without a name, reaches no server', async () => {
+  await using folder = await scratch()
+  await using net = await duo({ folder: folder.path })
+  await net.services.expose(counter(), { detached: false })
+  const stream = net.open()
+  const write = (message: object) => stream.write(encodeMessage({ jsonrpc: '2.0', ...message }))
+  const reads = async () => parseFrame((await stream.read()) ?? assert.fail('it ended'))
+  const params = { name: 'count', _meta: { [SERVICE_META]: 'counter' } }
+  await write({ id: 1, method: 'tools/call', params })
+  await reads()
+  for (let i = 0; i < 3; i += 1) await write({ method: 'tools/call', params })
+  await write({ id: 2, method: 'tools/call', params: { name: ['count'] } })
+  assert.match(JSON.stringify(await reads()), /MCP_REQUEST_INVALID/)
+  await write({ id: 3, method: 'tools/call', params })
+  assert.match(JSON.stringify(await reads()), /"text":"2"/, 'its two calls, and nothing else')
+})
+
 test('a pattern of a stranger is never run: no schema of a peer is compiled', async () => {
   await using folder = await scratch()
   await using net = await duo({ folder: folder.path })
