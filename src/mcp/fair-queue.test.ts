@@ -32,11 +32,21 @@ function setup(max: number, limits: Partial<FairQueueLimits> = {}) {
   return { queue, started, ask, crowd, holds }
 }
 
-test('a tool that is alone has half of the places, and the next finds some at once', () => {
+test('a peer at one tool has half of the places, and the next finds some at once', () => {
   const { queue, crowd, ask, holds } = setup(100)
   assert.equal(holds(crowd(200, 'greedy')), 50)
   assert.equal(queue.waiting, 150)
   assert.equal(ask('other', 'else', { service: 'o' }).started, true)
+})
+
+test('one peer never has all places of a tool that others want', () => {
+  for (const max of [3, 5, 8, 10, 20, 64, 100, 1_000]) {
+    const { crowd, holds } = setup(max)
+    const stuck = holds(crowd(2 * max, 'greedy', 'wanted'))
+    assert.ok(stuck <= Math.ceil(max / 2), `${stuck} of ${max}`)
+    const next = holds(crowd(max, 'next', 'wanted'))
+    assert.ok(next >= Math.max(1, Math.floor(max / 10)), `${next} of ${max}`)
+  }
 })
 
 test('with two places one is kept for somebody else, and a single one goes to whoever is first', () => {
@@ -52,12 +62,12 @@ test('calls of a stuck tool leave places to other tools of the same peers and se
   const { crowd, holds, queue } = setup(100)
   const peers = ['a', 'b', 'c', 'd', 'e']
   const stuck = peers.flatMap((peer) => crowd(40, peer, 'stuck'))
-  assert.equal(holds(stuck), 50)
+  assert.equal(holds(stuck), 66)
   const first = crowd(3, 'a', 'echo')
   assert.equal(holds(first), 3)
   for (const place of first) place.leave()
-  assert.equal(holds(stuck), 50, 'what waits of the stuck tool takes nothing that came free')
-  assert.equal(queue.inWork, 50)
+  assert.equal(holds(stuck), 66, 'what waits of the stuck tool takes nothing that came free')
+  assert.equal(queue.inWork, 66)
 })
 
 test('a peer that calls many tools of many services leaves places to the next peer', () => {

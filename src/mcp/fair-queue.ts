@@ -1,10 +1,11 @@
 /**
  * Places for requests in work, and the queue for those that must wait for one. Sans I/O.
  *
- * A place is counted for the peer that asks, for the service, and for the tool (`shares.ts`), so
- * that a peer that asks much, a service that is stuck and a tool that never ends fill their own
- * share and leave places to the others. Who waits is served in turn: one peer after the other, and
- * of each peer one tool after the other, so that calls of a stuck tool do not stand before others.
+ * A place is counted for the peer that asks, for the service, for the tool, and for this peer at
+ * this tool (`shares.ts`), so that a peer that asks much, a service that is stuck and a tool that
+ * never ends fill their own share and leave places to the others. Who waits is served in turn: one
+ * peer after the other, and of each peer one tool after the other, so that calls of a stuck tool do
+ * not stand before others.
  *
  * What waits is bounded for each peer and in all, in number and in bytes. A request above a bound
  * is still taken; the stream that it came on must not be read until `room()`, so no stream can be
@@ -42,10 +43,11 @@ export interface Place {
 }
 
 /**
- * A peer and a service that are alone have nine tenths of the places, a tool half: so a tool
+ * A peer and a service that are alone have nine tenths of the places, a tool two thirds: so a tool
  * that is stuck leaves some to the others of its service, and a service some to other services.
+ * One peer at one tool has half, so that it leaves some of that tool to the next peer.
  */
-const FACTORS = [9, 9, 1]
+const FACTORS = [9, 9, 2, 1]
 
 interface Waiting {
   readonly lanes: Map<string, Ticket[]>
@@ -94,7 +96,7 @@ export class FairQueue {
   enter(asked: Asked): Place {
     const { peer, service, tool } = asked
     const lane = `${service}/${tool}`
-    const accounts = [`peer ${peer}`, `service ${service}`, `tool ${lane}`]
+    const accounts = [`peer ${peer}`, `service ${service}`, `tool ${lane}`, `${peer} at ${lane}`]
     const ticket: Ticket = { asked, accounts, lane, state: 'waiting' }
     const isNext = this.#peers.get(peer)?.lanes.has(lane) !== true
     if (isNext && this.#places.take(accounts)) ticket.state = 'started'
