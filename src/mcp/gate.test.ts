@@ -15,8 +15,9 @@ function setup({ concurrentMax = 2, admit = () => {} } = {}) {
   const registry = new Registry()
   const metrics = mcpMetrics(registry)
   const calls: unknown[] = []
+  const labelOf = (tool = '') => (tool.startsWith('own') ? tool : 'other')
   const gate = new RequestGate(
-    { policy: { admit }, clock, metrics, served: (call) => calls.push(call) },
+    { policy: { admit }, clock, metrics, labelOf, served: (call) => calls.push(call) },
     { concurrentMax, requestTimeoutMs: 1_000 },
   )
   const expired: RpcId[] = []
@@ -31,7 +32,21 @@ function setup({ concurrentMax = 2, admit = () => {} } = {}) {
     const { body } = await registry.prometheusText()
     return body.includes(`mcp_requests_total{direction="inbound",outcome="${outcome}"} 1`)
   }
-  return { gate, clock, stream, expired, errors, counted, calls }
+  /** How many requests for the tool ended so, and how many seconds they took. */
+  const took = async (tool: string, outcome: string) => {
+    const { body } = await registry.prometheusText()
+    const labels = `{direction="inbound",tool="${tool}",outcome="${outcome}"}`
+    return ['count', 'sum'].map((each) => {
+      const line = `mcp_request_duration_seconds_${each}${labels} `
+      return Number(
+        body
+          .split('\n')
+          .find((found) => found.startsWith(line))
+          ?.split(' ')[1] ?? 0,
+      )
+    })
+  }
+  return { gate, clock, stream, expired, errors, counted, calls, took }
 }
 
 test('enter() has a request wait that is above what the node takes, over all streams', async () => {
@@ -223,4 +238,43 @@ test('every call of a tool is told once it has ended, with how, and no other req
     { tool: 'tool-4', peer, ms: 1_000, code: 'deadline' },
     { tool: 'tool-6', peer, ms: 0, code: 'failed' },
   ])
+})
+
+test('how long a request took is measured however it ends', async () => {
+  const { clock, stream, took } = setup({ concurrentMax: 4 })
+  const a = stream()
+  const call = (id: RpcId, name: string) => {
+    const turn = a.enter(id, 'tools/call', 0, { tool: name })
+    a.calls(id, name)
+    return turn
+  }
+  for (const id of ['answered', 'late']) call(id, 'own')
+  assert.notEqual(call('waits', 'own'), undefined)
+  call('strange', 'made up by a stranger')
+  assert.throws(() => a.enter('strange', 'tools/call', 0, { tool: 'own' }))
+  await clock.advance(250)
+  a.answered('answered', false)
+  a.refuse('strange', 'made up by a stranger')
+  assert.deepEqual(await took('own', 'ok'), [1, 0.25])
+  assert.deepEqual(await took('own', 'refused'), [1, 0])
+  assert.deepEqual(await took('other', 'refused'), [1, 0.25])
+  await clock.advance(750)
+  assert.deepEqual(await took('own', 'deadline'), [2, 2])
+  call('broken', 'own')
+  a.enter('listens', 'subscriptions/listen')
+  await clock.advance(500)
+  a.close()
+  assert.deepEqual(await took('own', 'failed'), [1, 0.5])
+  assert.deepEqual(await took('other', 'failed'), [0, 0], 'what listens has no end of ours')
+})
+
+test('what found no place in its time is measured as refused', async () => {
+  const { clock, stream, took } = setup()
+  const a = stream()
+  for (const id of [1, 2]) {
+    a.enter(id, 'tools/call', 0, { tool: 'own' })
+    a.calls(id, 'own')
+  }
+  await clock.advance(500)
+  assert.deepEqual(await took('own', 'refused'), [1, 0.5])
 })

@@ -4,16 +4,14 @@
  */
 
 import type { Policy } from '../access/index.ts'
-import type { Clock, CodedError, Deadline } from '../base/index.ts'
+import type { CodedError, Deadline } from '../base/index.ts'
 import type { PeerId } from '../identity/index.ts'
 import type { McpConfig } from './config.ts'
 import { McpError } from './errors.ts'
-import type { McpEvents } from './events.ts'
 import type { CallRight } from './exposure-stream.ts'
 import { FairQueue, type Place } from './fair-queue.ts'
-import type { McpMetrics } from './metrics.ts'
 import type { RpcId } from './protocol.ts'
-import { OTHER } from './tool-labels.ts'
+import { type Ended, type Refused, RequestEnds, type RequestEndsDeps } from './request-ends.ts'
 
 /** Stays open for as long as its client listens, so it has a count of its own and no deadline. */
 const LISTEN = 'subscriptions/listen'
@@ -32,14 +30,8 @@ const WAITING = {
   bytesPerPeerMax: 1_024 * 1_024,
 }
 
-export interface GateDeps {
+export interface GateDeps extends RequestEndsDeps {
   readonly policy: Pick<Policy, 'admit'>
-  readonly clock: Clock
-  readonly metrics: Pick<McpMetrics, 'requests' | 'requestSeconds'>
-  /** What metrics call a tool; without it, each is `other`. */
-  readonly labelOf?: (tool: string | undefined) => string
-  /** Is told of every call of a tool that was admitted and has ended. */
-  readonly served?: (call: McpEvents['callServed']) => void
 }
 
 export class RequestGate {
@@ -92,29 +84,23 @@ export interface RequestFacts {
   readonly bytes?: number
 }
 
-/** Of whose service the refused call was, and the code of what refused it. */
-type Refused = Pick<McpEvents['callServed'], 'service' | 'reason'>
-
 /** A request that waits for its place: true once it has it, false if it is over before. */
 export interface Turn {
   readonly comes: Promise<boolean>
 }
 
-interface InWork {
-  readonly startedMs: number
+interface InWork extends Ended {
   /** A request that only listens has neither. */
   deadline: Deadline | undefined
   readonly place: Place | undefined
   /** Says to who waits for the place that it is not had any more. */
   readonly over?: () => void
-  /** Only where it is the call of a tool. */
-  tool?: string
-  right?: CallRight | undefined
 }
 
 export class StreamGate {
   readonly #peer: PeerId
   readonly #deps: StreamDeps
+  readonly #ends: RequestEnds
   readonly #inWork = new Map<RpcId, InWork>()
   readonly #asked = new Set<RpcId>()
   #listens = 0
@@ -122,6 +108,7 @@ export class StreamGate {
   constructor(peer: PeerId, deps: StreamDeps) {
     this.#peer = peer
     this.#deps = deps
+    this.#ends = new RequestEnds(peer, deps)
   }
 
   /**
@@ -132,7 +119,7 @@ export class StreamGate {
     try {
       return this.#enter(id, method, askedMs, facts)
     } catch (error) {
-      this.#count('refused')
+      this.#ends.count('refused', { startedMs: this.#deps.clock.now(), tool: facts.tool })
       throw error
     }
   }
@@ -145,17 +132,14 @@ export class StreamGate {
   /** Takes back a request that still waits; whoever asks for that wants no answer. */
   withdraw(id: RpcId): boolean {
     if (this.#inWork.get(id)?.place?.started !== false) return false
-    this.#count('failed', this.#take(id))
+    this.#ends.ended('failed', this.#take(id))
     return true
   }
 
   /** Takes back a request that was entered and is refused after all. */
   refuse(id: RpcId, tool?: string, facts: Refused = {}): void {
     const startedMs = this.#take(id)?.startedMs ?? this.#deps.clock.now()
-    this.#count('refused')
-    if (tool === undefined) return
-    const ms = this.#deps.clock.now() - startedMs
-    this.#deps.served?.({ tool, peer: this.#peer, ms, code: 'refused', ...facts })
+    this.#ends.refused({ startedMs, tool }, facts)
   }
 
   /** Notes which tool the request calls and by what right, for whoever is told of its end. */
@@ -177,11 +161,7 @@ export class StreamGate {
     if (id === null || this.#inWork.get(id)?.place?.started === false) return false
     const request = this.#take(id)
     if (request === undefined) return false
-    const outcome = failed ? 'error' : 'ok'
-    this.#count(outcome, request)
-    const seconds = (this.#deps.clock.now() - request.startedMs) / 1_000
-    const tool = this.#deps.labelOf?.(request.tool) ?? OTHER
-    this.#deps.metrics.requestSeconds.observe(seconds, { direction: 'inbound', tool, outcome })
+    this.#ends.ended(failed ? 'error' : 'ok', request)
     return true
   }
 
@@ -209,9 +189,7 @@ export class StreamGate {
 
   /** The stream is gone: nothing of it is in work any more. */
   close(): void {
-    for (const id of [...this.#inWork.keys()]) {
-      this.#count('failed', this.#take(id))
-    }
+    for (const id of [...this.#inWork.keys()]) this.#ends.ended('failed', this.#take(id))
   }
 
   #enter(id: RpcId, method: string, askedMs: number, facts: RequestFacts): Turn | undefined {
@@ -225,7 +203,7 @@ export class StreamGate {
         throw McpError.BUSY({ what: 'what one stream listens to', limit: LISTENS_PER_STREAM_MAX })
       }
       this.#listens += 1
-      this.#inWork.set(id, { startedMs, deadline: undefined, place: undefined })
+      this.#inWork.set(id, { startedMs, listens: true, deadline: undefined, place: undefined })
       return undefined
     }
     const { service = '', tool = method, bytes = 0 } = facts
@@ -268,8 +246,8 @@ export class StreamGate {
     const expire = () => {
       if (this.#take(id) === undefined) return
       const error = over()
-      if (error.code === 'MCP_BUSY') this.#count('refused')
-      else this.#count('deadline', request)
+      if (error.code === 'MCP_BUSY') this.#ends.count('refused', request)
+      else this.#ends.ended('deadline', request)
       expired(id, error)
     }
     deadline.signal.addEventListener('abort', expire, { once: true })
@@ -284,14 +262,5 @@ export class StreamGate {
     request.deadline?.[Symbol.dispose]()
     if (request.place === undefined) this.#listens -= 1
     return request
-  }
-
-  #count(outcome: string, request?: InWork): void {
-    const { clock, metrics, served } = this.#deps
-    metrics.requests.add(1, { direction: 'inbound', outcome })
-    if (request?.tool === undefined) return
-    const { tool, startedMs, right } = request
-    const ms = clock.now() - startedMs
-    served?.({ tool, peer: this.#peer, ms, code: outcome, ...right })
   }
 }

@@ -3,7 +3,7 @@ import type { Counter, Histogram, Registry } from '../base/index.ts'
 export interface McpMetrics {
   /** By `direction` (inbound, outbound) and `outcome` (ok, error, refused, deadline, failed). */
   readonly requests: Counter
-  /** By `direction`, `tool` (of this node's own; else `other`) and `outcome`. */
+  /** By `direction`, `tool` (of this node's own; else `other`) and `outcome`; not what listens. */
   readonly requestSeconds: Histogram
   readonly serviceRestarts: Counter
   /** Tries of routed calls, by `outcome`: ok, or what the failure meant (unsent, silent, final). */
@@ -22,7 +22,7 @@ export function mcpMetrics(registry: Registry): McpMetrics {
     ]),
     requestSeconds: registry.histogram(
       'mcp_request_duration_seconds',
-      'How long MCP requests took until their answer',
+      'How long MCP requests took until they ended, by outcome',
       { labels: ['direction', 'tool', 'outcome'], buckets: SECONDS },
     ),
     serviceRestarts: registry.counter(
