@@ -175,7 +175,7 @@ test('a call that is old, for somebody else, or forged is refused', async () => 
     sealEnvelope({ ...now, id: random.bytes(16), ...over }, signer, { network })
   const refused = async (bytes: Promise<Uint8Array>, code: string) => {
     const whole = await bytes
-    assert.throws(() => net.server.check(whole), { code })
+    assert.throws(() => net.server.check(whole, BOB.peer), { code })
   }
   await refused(sealed({ sentAtMs: sentAtMs - 130_000 }), 'MCP_ENVELOPE_STALE')
   await refused(sealed({ sentAtMs: sentAtMs + 130_000 }), 'MCP_ENVELOPE_STALE')
@@ -183,8 +183,8 @@ test('a call that is old, for somebody else, or forged is refused', async () => 
   await refused(sealed({}, BOB), 'MCP_ENVELOPE_INVALID')
   await refused(sealed({}, ALICE, 'other'), 'MCP_ENVELOPE_INVALID')
   const once = await sealed({})
-  assert.equal(net.server.check(once).from, ALICE.peer)
-  assert.throws(() => net.server.check(once), { code: 'MCP_ENVELOPE_REPLAYED' })
+  assert.equal(net.server.check(once, BOB.peer).from, ALICE.peer)
+  assert.throws(() => net.server.check(once, BOB.peer), { code: 'MCP_ENVELOPE_REPLAYED' })
 })
 
 test('a relayed call without a key, or of anything but a tool, is refused', async () => {

@@ -12,7 +12,7 @@
  */
 
 import { type Clock, CodedError, type Logger, race } from '../base/index.ts'
-import type { Signer } from '../identity/index.ts'
+import type { PeerId, Signer } from '../identity/index.ts'
 import type { Channel } from '../net/index.ts'
 import { isJsonObject, type JsonObject } from '../wire/index.ts'
 import { ByteBudget } from './byte-budget.ts'
@@ -107,7 +107,7 @@ export class RelayedServer {
       const bytes = await this.#read(channel)
       if (bytes === undefined) return
       place.overdraw(bytes.length)
-      const call = this.check(bytes)
+      const call = this.check(bytes, channel.peer)
       log.debug('relayed call', { peer: call.from, via: channel.peer, method: call.method })
       const outcome = this.#outcome(call)
       work = outcome
@@ -123,8 +123,8 @@ export class RelayedServer {
     }
   }
 
-  /** What its author says, once and now, to this node; throws otherwise. */
-  check(bytes: Uint8Array): Envelope {
+  /** What its author says, once and now, to this node, carried by `via`; throws otherwise. */
+  check(bytes: Uint8Array, via: PeerId): Envelope {
     const { clock, network, signer } = this.#deps
     const call = openEnvelope(bytes)
     const nowMs = clock.now()
@@ -140,7 +140,7 @@ export class RelayedServer {
       const found = `a signature that ${call.from} did not make over this call`
       throw RelayError.ENVELOPE_INVALID({ found, sent: true })
     }
-    this.#seen.add(call, nowMs)
+    this.#seen.add({ ...call, via }, nowMs)
     return call
   }
 

@@ -68,7 +68,7 @@ test('a server takes the truth once, and nothing else ever', () => {
   let taken = 0
   check(fc.oneof(bentOf(fc.constant(TRUTH)), fc.constant(TRUTH), noise), (bytes) => {
     try {
-      server.check(bytes)
+      server.check(bytes, bob.peer)
       assert.deepEqual(Buffer.from(bytes), TRUTH)
       taken += 1
     } catch (error) {
