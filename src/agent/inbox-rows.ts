@@ -24,9 +24,19 @@ export function columnsOf(message: Incoming, size: number, receivedAt: number): 
   return [...who, ...about, sentAt, receivedAt, broadcast ? 1 : 0, route, hash]
 }
 
+/** Which part of the inbox. */
+export interface Place {
+  /** Newest first. */
+  readonly before?: number | undefined
+  /** Oldest first. */
+  readonly after?: number | undefined
+  /** Up to this one, only those that nobody has read. */
+  readonly unreadUpTo?: number | undefined
+}
+
 export function queryOf(
   { since, from, conversation, text }: InboxFilter,
-  { before, after }: { readonly before?: number; readonly after?: number },
+  { before, after, unreadUpTo }: Place,
 ) {
   const terms: [string, SQLInputValue][] = []
   if (since !== undefined) terms.push(['received >= ?', since])
@@ -36,6 +46,7 @@ export function queryOf(
   if (conversation !== undefined) terms.push(['conversation = ?', conversation])
   if (before !== undefined) terms.push(['n < ?', before])
   if (after !== undefined) terms.push(['n > ?', after])
+  if (unreadUpTo !== undefined) terms.push(['(n > ? OR was_read = 0)', unreadUpTo])
   const words = text === undefined ? undefined : matchOf(text)
   if (words === '') terms.push(['n < ?', 0])
   else if (words !== undefined) {

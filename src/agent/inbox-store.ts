@@ -13,7 +13,7 @@
 
 import { type PeerId, peerId } from '../identity/index.ts'
 import type { AgentMessage, InboxFilter, Incoming } from './agent-message.ts'
-import { columnsOf, messageOf, queryOf, textOf } from './inbox-rows.ts'
+import { columnsOf, messageOf, type Place, queryOf, textOf } from './inbox-rows.ts'
 import { SEEN_SCHEMA, SeenIds, UNSEEN_MAX } from './inbox-seen.ts'
 import { MessageFile } from './message-file.ts'
 
@@ -199,10 +199,15 @@ export class InboxStore {
   }
 
   /** Newest first and before a cursor, or oldest first and after one. */
-  *find(filter: InboxFilter, place: { before?: number; after?: number }): Iterable<AgentMessage> {
+  *find(filter: InboxFilter, place: Place): Iterable<AgentMessage> {
     if (filter.text !== undefined) this.#writeWords()
     const { sql, values } = queryOf(filter, place)
     for (const row of this.#file.each(sql, ...values)) yield messageOf(row)
+  }
+
+  first(filter: InboxFilter, place: Place): AgentMessage | undefined {
+    for (const message of this.find(filter, place)) return message
+    return undefined
   }
 
   /** Those of this id: one, unless another sender took the id of somebody else. */

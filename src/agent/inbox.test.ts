@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { test } from 'node:test'
+import { setImmediate as turn } from 'node:timers/promises'
 import fc from 'fast-check'
 import { FakeClock } from '../../test/support/fake-clock.ts'
 import { hasCode, toHex, utf8 } from '../base/index.ts'
@@ -191,6 +192,39 @@ test('wait() gives the next that fits, or one that came after a cursor', async (
   const waiting = inbox.wait({ signal: aborter.signal })
   aborter.abort(new TypeError('enough'))
   await assert.rejects(waiting, /enough/)
+})
+
+test('wait() passes over what was read, up to the message that it is given', async () => {
+  const { inbox } = await started()
+  const [one, two, three, four] = Array.from({ length: 4 }, () => inbox.take(message()))
+  for (const each of [one, three, four]) inbox.read(each?.id ?? '')
+  const unreadUpTo = three?.cursor ?? 0
+  const next = async (after: number) => (await inbox.wait({ after, unreadUpTo })).id
+  assert.equal(await next(0), two?.id)
+  assert.equal(await next(two?.cursor ?? 0), four?.id)
+  inbox.read(two?.id ?? '')
+  assert.equal(await next(0), four?.id)
+})
+
+test('wait() gives messages of one moment in their order, and none of them twice', async () => {
+  const { inbox } = await started()
+  const heard: string[] = []
+  const ended = new AbortController()
+  const reading = (async () => {
+    for (let after = 0; ; ) {
+      const { id, cursor } = await inbox.wait({ after, signal: ended.signal })
+      heard.push(id)
+      after = cursor
+    }
+  })()
+  // It is told when all of its turn is written; the second is told at once.
+  const first = inbox.takeNew(message())
+  const second = inbox.take(message())
+  const { id } = await first
+  await turn()
+  assert.deepEqual(heard, [id, second?.id])
+  ended.abort(new TypeError('enough'))
+  await assert.rejects(reading, /enough/)
 })
 
 test('no more than 256 wait at once', async () => {

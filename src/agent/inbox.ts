@@ -44,6 +44,8 @@ export interface MessagePage {
 export interface WaitOptions extends Pick<InboxFilter, 'from' | 'conversation' | 'since'> {
   /** The first after this message, also one that is there already; else the next that comes. */
   readonly after?: number
+  /** With `after`: up to this message, only those that nobody has read. */
+  readonly unreadUpTo?: number
   readonly signal?: AbortSignal
 }
 
@@ -73,6 +75,7 @@ const WAITING_MAX = 256
 
 interface Waiting {
   readonly filter: InboxFilter
+  readonly after: number
   readonly found: (message: AgentMessage) => void
 }
 
@@ -169,8 +172,8 @@ export class Inbox {
   }
 
   #tell(taken: AgentMessage): void {
-    for (const { filter, found } of [...this.#waiting]) {
-      if (fits(filter, taken)) found(taken)
+    for (const { filter, after, found } of [...this.#waiting]) {
+      if (taken.cursor > after && fits(filter, taken)) found(taken)
     }
     this.#deps.told(taken)
   }
@@ -192,19 +195,22 @@ export class Inbox {
   }
 
   /** Resolves with the first message that fits; rejects with the signal's reason. */
-  async wait({ signal, after, ...filter }: WaitOptions = {}): Promise<AgentMessage> {
+  async wait({ signal, after, unreadUpTo, ...filter }: WaitOptions = {}): Promise<AgentMessage> {
     signal?.throwIfAborted()
-    if (after !== undefined) {
-      for (const message of this.#deps.store.find(filter, { after })) return message
-    }
+    const place = { after, unreadUpTo }
+    const first = () => (after === undefined ? after : this.#deps.store.first(filter, place))
+    const there = first()
+    if (there !== undefined) return there
     if (this.#waiting.size >= WAITING_MAX) throw MessageError.INBOX_WAITING({ limit: WAITING_MAX })
     const { promise, resolve, reject } = Promise.withResolvers<AgentMessage>()
     const giveUp = () => reject(signal?.reason as Error)
-    const waiting = { filter, found: resolve }
+    const waiting = { filter, after: after ?? 0, found: resolve }
     this.#waiting.add(waiting)
     signal?.addEventListener('abort', giveUp, { once: true })
     try {
-      return await promise
+      const told = await promise
+      // Of two that came at once, the second may be told first.
+      return first() ?? told
     } finally {
       this.#waiting.delete(waiting)
       signal?.removeEventListener('abort', giveUp)

@@ -25,9 +25,15 @@ export interface EventSink<Item> {
   cut(): void
 }
 
+interface Waiting<Item> {
+  readonly item: Item
+  readonly bytes: number
+  readonly written?: () => void
+}
+
 export class EventReader<Item> {
   readonly #sink: EventSink<Item>
-  readonly #waiting: Item[] = []
+  readonly #waiting: Waiting<Item>[] = []
   #waitingBytes = 0
   #missed = 0
   #unreadBeats = 0
@@ -45,10 +51,15 @@ export class EventReader<Item> {
       this.#missed += 1
       return false
     }
-    this.#waiting.push(item)
-    this.#waitingBytes += bytes
-    this.#flush()
+    this.#put({ item, bytes })
     return true
+  }
+
+  /** Hands on what is kept until it is written: resolves then. One at a time, and no more. */
+  async hand(item: Item): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>()
+    this.#put({ item, bytes: this.#sink.bytesOf(item), written: resolve })
+    await promise
   }
 
   /** Lets one go that has not read for too long. */
@@ -74,15 +85,22 @@ export class EventReader<Item> {
     await promise
   }
 
+  #put(waiting: Waiting<Item>): void {
+    this.#waiting.push(waiting)
+    this.#waitingBytes += waiting.bytes
+    this.#flush()
+  }
+
   #flush(): void {
     while (!this.#sink.isFull) {
-      const item = this.#waiting.shift()
-      if (item === undefined) {
+      const next = this.#waiting.shift()
+      if (next === undefined) {
         this.#lagged()
         return
       }
-      this.#waitingBytes -= this.#sink.bytesOf(item)
-      this.#sink.write(item)
+      this.#waitingBytes -= next.bytes
+      this.#sink.write(next.item)
+      next.written?.()
     }
   }
 

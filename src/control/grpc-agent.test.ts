@@ -2,18 +2,18 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { status } from '@grpc/grpc-js'
 import { failureOf, startGrpc } from '../../test/support/grpc.ts'
+import { fakeInbox } from '../../test/support/served-inbox.ts'
 import { PEER } from '../../test/support/served-node.ts'
 import { Emitter } from '../base/index.ts'
 import type { NetEvents } from '../net/index.ts'
 import { CONTENT_BYTES_MAX } from './grpc-agent.ts'
-import type { ServedAgent, ServedDelivery, ServedInbox, ServedMessage } from './served-agent.ts'
+import type { ServedAgent, ServedDelivery } from './served-agent.ts'
 
 const ADDRESS = '0x52908400098527886E0F7030069857D2E4169EE7'
 const ID = 'ab'.repeat(16)
 const utf8 = (text: string) => new TextEncoder().encode(text)
 
 interface Happens {
-  readonly message: ServedMessage
   readonly delivery: ServedDelivery
 }
 
@@ -29,24 +29,19 @@ function agentThat(state: string, reason?: string) {
     sent.push({ to, text: new TextDecoder().decode(body), ...options })
     return Promise.resolve({ id: ID, to, state, ...(reason && { reason }), at: 5 })
   }
-  const read: string[] = []
-  const inbox = { read: async (id: string) => void read.push(id) } as ServedInbox
+  const { inbox, read, put } = fakeInbox()
   const agent: ServedAgent = {
     address: ADDRESS,
     inbox,
     send: take,
     broadcast: (body, options) => take('*', body, options),
-    on: (event: string, listener: (payload: never) => void) => {
-      return event === 'message'
-        ? events.on('message', listener as (message: ServedMessage) => void)
-        : events.on('delivery', listener as (delivery: ServedDelivery) => void)
-    },
+    on: (_, listener) => events.on('delivery', listener),
     agents: () => [
       { address: ADDRESS, peer: PEER, name: 'one', connectedSince: 1_700_000_000_000 },
       { address: ADDRESS, peer: PEER },
     ],
   }
-  return { agent, events, sent, read }
+  return { agent, events, sent, read, put }
 }
 
 /** The events of a stream in the order they come. */
@@ -56,7 +51,7 @@ async function* eventsOf(stream: AsyncIterable<unknown>): AsyncGenerator<Record<
 
 test('Connect begins with ready, then tells peers, messages and deliveries', async () => {
   const net = new Emitter<NetEvents>((error) => assert.fail(String(error)))
-  const { agent, events, read } = agentThat('queued')
+  const { agent, events, read, put } = agentThat('queued')
   await using grpc = await startGrpc({ agent, over: { events: { net, mcp: null } } })
   const stream = grpc.client.stream('p2p.P2PNode/Connect', { port: 9000, name: 'reader' })
   const told = eventsOf(stream)
@@ -66,14 +61,7 @@ test('Connect begins with ready, then tells peers, messages and deliveries', asy
   assert.deepEqual(await next(), { peerConnected: { peerId: PEER } })
   const from = { peer: PEER, address: ADDRESS }
   const body = utf8('hello')
-  events.emit('message', {
-    id: ID,
-    from,
-    to: ADDRESS,
-    body,
-    replyTo: 'cd',
-    sentAt: 1_700_000_000_000,
-  })
+  put({ id: ID, from, to: ADDRESS, body, replyTo: 'cd', sentAt: 1_700_000_000_000 })
   const message = (await next()) as { message: Record<string, unknown> }
   assert.equal(message.message.from, ADDRESS)
   assert.equal(message.message.timestamp, 1_700_000_000_000)
@@ -173,27 +161,56 @@ test('Stop ends the node once its caller has the answer; where it may not, it sa
 
 test('a reader that does not read misses events and is told how many', async () => {
   const net = new Emitter<NetEvents>((error) => assert.fail(String(error)))
-  const { agent, events } = agentThat('queued')
-  await using grpc = await startGrpc({ agent, over: { events: { net, mcp: null } } })
+  await using grpc = await startGrpc({ over: { events: { net, mcp: null } } })
   const stream = grpc.client.stream('p2p.P2PNode/Connect')
   const told = eventsOf(stream)
   await told.next()
-  const body = new Uint8Array(100_000)
-  const from = { peer: PEER }
-  for (let i = 0; i < 600; i += 1) {
-    events.emit('message', { id: ID, from, to: ADDRESS, body, sentAt: i })
-  }
-  let messages = 0
+  for (let i = 0; i < 600; i += 1) net.emit('connected', { peer: PEER })
+  let events = 0
   let missed = 0
-  while (messages + missed < 600) {
+  while (events + missed < 600) {
     const { value } = (await told.next()) as { value: unknown }
     const { error } = value as { error?: { code: string; message: string } }
-    if (error === undefined) messages += 1
+    if (error === undefined) events += 1
     else missed += Number(/tell (\d+) events/.exec(error.message)?.[1])
   }
   assert.ok(missed > 300, `${missed} missed`)
-  assert.equal(messages + missed, 600)
+  assert.equal(events + missed, 600)
   stream.cancel()
+})
+
+test('messages wait for a reader that does not read, and for one who comes later', async () => {
+  const { agent, read, put } = agentThat('queued')
+  const body = new Uint8Array(100_000)
+  const came = (n: number) => {
+    return { id: `m${n}`, from: { peer: PEER }, to: ADDRESS, body, sentAt: n }
+  }
+  const ids = Array.from({ length: 300 }, (_, n) => `m${n}`)
+  put(...ids.map((_, n) => came(n)))
+  await using grpc = await startGrpc({ agent })
+  const begin = async () => {
+    const stream = grpc.client.stream('p2p.P2PNode/Connect')
+    const told = eventsOf(stream)
+    await told.next()
+    const next = async () => {
+      const { message } = (await told.next()).value as { message?: { messageId: string } }
+      return message?.messageId
+    }
+    return { stream, next }
+  }
+  const first = await begin()
+  await new Promise((resolve) => setTimeout(resolve, 100))
+  assert.ok(read.length < 300, `${read.length} were handed on to nobody`)
+  for (const id of ids) assert.equal(await first.next(), id)
+  put(came(300))
+  assert.equal(await first.next(), 'm300')
+  first.stream.cancel()
+  await new Promise((resolve) => setTimeout(resolve, 100))
+  put(came(301))
+  const second = await begin()
+  assert.equal(await second.next(), 'm301')
+  assert.deepEqual(read, [...ids, 'm300', 'm301'])
+  second.stream.cancel()
 })
 
 test('no more than 16 read at once, and the end of the server ends them all', async () => {

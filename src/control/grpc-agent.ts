@@ -15,12 +15,8 @@ import { every } from '../base/index.ts'
 import { ControlError } from './errors.ts'
 import { EventReader } from './event-reader.ts'
 import { answer, callSink, type GrpcDeps } from './grpc-call.ts'
-import {
-  markRead,
-  type ServedAgent,
-  type ServedDelivery,
-  type ServedMessage,
-} from './served-agent.ts'
+import { readMessages } from './message-reader.ts'
+import type { ServedAgent, ServedDelivery, ServedMessage } from './served-agent.ts'
 
 const READERS_MAX = 16
 const BEAT_MS = 15_000
@@ -113,21 +109,32 @@ export class AgentService {
       node.events.net.on('disconnected', ({ peer }) => {
         push({ peerDisconnected: { peerId: peer } })
       }),
-      found?.on('message', (message) => {
-        if (push({ message: messageEvent(message) })) markRead(found, message.id)
-      }),
       found?.on('delivery', (delivery) => push({ delivery: deliveryEvent(delivery) })),
     ]
-    const beats = new AbortController()
+    const over = new AbortController()
     this.#readers.add(reader)
     log.debug('events read over gRPC', { name: (call.request.name ?? '').slice(0, 64) })
     const { peerId, ethAddress } = node.status()
     push({ ready: { peerId, ethAddress: found?.address ?? ethAddress ?? '' } })
-    void every(clock, BEAT_MS, () => reader.beat(), beats.signal)
+    void every(clock, BEAT_MS, () => reader.beat(), over.signal)
+    const telling = found === null ? undefined : this.#tellMessages(found, reader, over.signal)
     await reader.ended(gone)
-    beats.abort()
+    over.abort()
+    await telling
     for (const each of off) each?.()
     this.#readers.delete(reader)
+  }
+
+  /** What came while nobody listened comes first; then each as it comes. */
+  #tellMessages(
+    { inbox }: ServedAgent,
+    reader: EventReader<P2PEvent>,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { clock, log } = this.#deps
+    const tell = (message: ServedMessage) => reader.hand({ message: messageEvent(message) })
+    const failed = (error: unknown) => log.warn('messages not read', { error })
+    return readMessages({ inbox, clock, tell, failed }, signal)
   }
 
   async #send(message: Message, signal: AbortSignal): Promise<object> {

@@ -59,9 +59,7 @@ function speaking(agent: ServedNode['agent']): NonNullable<ServedNode['agent']> 
 }
 
 function inboxOf(agent: ServedNode['agent']): ServedInbox {
-  const { inbox } = speaking(agent)
-  if (inbox === undefined) throw ControlError.AGENT_UNAVAILABLE({})
-  return inbox
+  return speaking(agent).inbox
 }
 
 type Shown = Answer<'messages'>['messages'][number]

@@ -50,7 +50,7 @@ export interface ServedInbox {
     readonly cursor?: number
   }
   /** The first after this place, or the next that comes. */
-  wait(options: { readonly after?: number; readonly signal?: AbortSignal }): Promise<KeptMessage>
+  wait(options: WaitQuery): Promise<KeptMessage>
   /** It was read: its sender is told, and it makes room when room is needed. */
   read?(id: string): Promise<unknown>
 }
@@ -66,13 +66,20 @@ export interface MessageQuery {
   readonly text?: string
 }
 
+/** Which message is waited for. */
+export interface WaitQuery {
+  readonly after?: number
+  /** With `after`: up to this message, only those that nobody has read. */
+  readonly unreadUpTo?: number
+  readonly conversation?: string
+  readonly signal?: AbortSignal
+}
+
 export interface ServedAgent {
   readonly address?: string | null | undefined
-  /** Absent where nothing is kept. */
-  readonly inbox?: ServedInbox
+  readonly inbox: ServedInbox
   send(to: string, body: Uint8Array, options: SendOptions): Promise<ServedDelivery>
   broadcast(body: Uint8Array, options: SendOptions): Promise<ServedDelivery>
-  on(event: 'message', listener: (message: ServedMessage) => void): () => void
   on(event: 'delivery', listener: (delivery: ServedDelivery) => void): () => void
   agents(): readonly ServedAgentInfo[] | Promise<readonly ServedAgentInfo[]>
 }
@@ -82,5 +89,5 @@ export interface ServedAgent {
  * end; where it cannot be noted now, the message is as one that nobody was handed.
  */
 export function markRead({ inbox }: Pick<ServedAgent, 'inbox'>, id: string): void {
-  void inbox?.read?.(id).catch(() => undefined)
+  void inbox.read?.(id).catch(() => undefined)
 }

@@ -2,13 +2,14 @@
 
 import { type Clock, race } from '../base/index.ts'
 import type { JsonObject } from '../wire/index.ts'
-import { markRead, type ServedDelivery } from './served-agent.ts'
+import { readMessages } from './message-reader.ts'
+import type { ServedDelivery, ServedMessage } from './served-agent.ts'
 import type { CommandOf } from './shapes/stdio/api.ts'
 import { codedFor, errorEvent } from './stdio-classes.ts'
 import { BODY_BYTES_MAX, bodyOf, dataOf, JSON_TYPE } from './stdio-data.ts'
 import { StdioError } from './stdio-errors.ts'
 import { logEvent } from './stdio-log.ts'
-import type { RunningNode, StartWith, StdioAgent, StdioMessage } from './stdio-node.ts'
+import type { RunningNode, StartWith, StdioAgent } from './stdio-node.ts'
 import { StdioOperations } from './stdio-operations.ts'
 import { answering, type Id, type StdioOutlet } from './stdio-outlet.ts'
 
@@ -41,6 +42,7 @@ export class StdioCommands {
   readonly #kept = new Set<string>()
   #starting: Promise<RunningNode> | undefined
   #operations: StdioOperations | undefined
+  #hearing: Promise<void> | undefined
   #port: number | undefined
 
   constructor(deps: StdioCommandsDeps, ended: AbortSignal) {
@@ -50,8 +52,7 @@ export class StdioCommands {
 
   async connect({ id, port: asked, bootstrapPeers }: CommandOf<'connect'>): Promise<void> {
     const wanted = asked ?? this.#port ?? this.#deps.port
-    const isFirst = this.#starting === undefined
-    if (!isFirst && wanted !== this.#port) {
+    if (this.#starting !== undefined && wanted !== this.#port) {
       throw StdioError.STDIO_ALREADY_CONNECTED({ port: this.#port ?? 0, wanted: wanted ?? 0 })
     }
     if (this.#ended.aborted) throw StdioError.STDIO_STOPPING({ command: 'connect' })
@@ -62,6 +63,7 @@ export class StdioCommands {
     const { api, grpc } = running
     const ready = { type: 'ready', ...answering(id), peerId, ethAddress, listen, api, grpc }
     await this.#deps.outlet.answer(ready)
+    this.#hearing ??= this.#hear(running)
     for (const target of bootstrapPeers ?? []) void this.#reach(running, target)
   }
 
@@ -119,6 +121,7 @@ export class StdioCommands {
   async stop(): Promise<void> {
     for (const off of this.#off.splice(0)) off()
     const running = await this.#starting?.catch(() => undefined)
+    await this.#hearing
     await this.#operations?.stop()
     await running?.stop()
   }
@@ -162,10 +165,22 @@ export class StdioCommands {
         const form = openpond === undefined ? {} : { form: 'openpond' }
         outlet.tell({ type: 'peer_discovered', ...who, ...form })
       }),
-      agent.on('message', (message) => {
-        if (outlet.tell(messageEvent(message))) markRead(agent, message.id)
-      }),
       agent.on('delivery', (delivery) => outlet.tell(deliveryEvent(delivery, undefined))),
+    )
+  }
+
+  /** Whoever waits for `ready` gets it before what came while nobody listened. */
+  async #hear({ node: { agent } }: RunningNode): Promise<void> {
+    const { outlet, clock } = this.#deps
+    if (!agent) return
+    await readMessages(
+      {
+        inbox: agent.inbox,
+        clock,
+        tell: (message, signal) => outlet.hand(messageEvent(message), signal),
+        failed: (error) => void outlet.tell(errorEvent(codedFor('messages', error))),
+      },
+      this.#ended,
     )
   }
 
@@ -225,7 +240,7 @@ function messageEvent({
   contentType,
   broadcast,
   ...rest
-}: StdioMessage) {
+}: ServedMessage) {
   const { conversation, replyTo, route } = rest
   return {
     type: 'message',

@@ -3,14 +3,8 @@
 import type { Registry } from '../base/index.ts'
 import type { PeerId } from '../identity/index.ts'
 import type { Message, Published } from '../pubsub/index.ts'
-import type { SendOptions, ServedAgent, ServedDelivery, ServedMessage } from './served-agent.ts'
+import type { SendOptions, ServedAgent, ServedDelivery } from './served-agent.ts'
 import type { ServedNode, Waits } from './served-node.ts'
-
-/** A message that came to the agent of this node, with what its author says of its body. */
-export interface StdioMessage extends ServedMessage {
-  readonly contentType?: string
-  readonly broadcast?: boolean
-}
 
 /** What belongs to a message besides its body. */
 export interface SendWith extends SendOptions {
@@ -21,8 +15,6 @@ export interface SendWith extends SendOptions {
 export interface StdioAgent extends ServedAgent {
   send(to: string, body: Uint8Array, options: SendWith): Promise<ServedDelivery>
   broadcast(body: Uint8Array, options: SendWith): Promise<ServedDelivery>
-  on(event: 'message', listener: (message: StdioMessage) => void): () => void
-  on(event: 'delivery', listener: (delivery: ServedDelivery) => void): () => void
 }
 
 /** The node itself. */

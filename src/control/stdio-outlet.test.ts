@@ -5,11 +5,14 @@ import { StdioOutlet } from './stdio-outlet.ts'
 /** An outlet whose reader can stop and go on. */
 function setup() {
   const lines: Record<string, unknown>[] = []
+  /** What is called when the system has a line. */
+  const taken: (() => void)[] = []
   let drain = () => {}
   const sink = {
     isFull: false,
-    write: (line: string) => {
+    write: (line: string, written?: () => void) => {
       assert.ok(line.endsWith('\n') && line.indexOf('\n') === line.length - 1)
+      if (written !== undefined) taken.push(written)
       lines.push(JSON.parse(line) as Record<string, unknown>)
     },
     onDrain: (flush: () => void) => {
@@ -21,7 +24,7 @@ function setup() {
     sink.isFull = false
     drain()
   }
-  return { lines, outlet, sink, readAll }
+  return { lines, outlet, sink, readAll, taken }
 }
 
 test('an event is one line, with bytes and maps as JSON has them', () => {
@@ -56,4 +59,26 @@ test('few large lines fill it as well', () => {
   const data = 'x'.repeat(1_048_576)
   for (let i = 0; i < 8; i += 1) outlet.tell({ type: 'message', data })
   assert.equal(outlet.isFull, true)
+})
+
+test('what is kept elsewhere waits for its reader, and may be taken back', async () => {
+  const { lines, outlet, sink, readAll, taken } = setup()
+  sink.isFull = true
+  for (let i = 0; i < 1_024; i += 1) outlet.tell({ type: 'log', i })
+  const never = new AbortController().signal
+  let isHanded = false
+  const handing = outlet.hand({ type: 'message', n: 1 }, never).then(() => {
+    isHanded = true
+  })
+  const back = new AbortController()
+  const leaving = outlet.hand({ type: 'message', n: 2 }, back.signal)
+  back.abort(new TypeError('enough'))
+  await assert.rejects(leaving, /enough/)
+  await assert.rejects(outlet.hand({ type: 'message', n: 3 }, back.signal), /enough/)
+  readAll()
+  await Promise.resolve()
+  assert.equal(isHanded, false, 'the system has not taken it')
+  for (const written of taken) written()
+  await handing
+  assert.deepEqual(lines.slice(1_024), [{ type: 'message', n: 1 }])
 })

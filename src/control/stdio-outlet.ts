@@ -2,10 +2,12 @@
  * Standard output of `p2p-node`: one JSON object a line, and a bound on what waits to be read.
  *
  * Answers wait for their reader, and while too much waits no further command is begun, so that a
- * caller who does not read is not listened to either. What happens by itself, such as messages and
- * log lines, waits for nobody: it is left out, counted, and told when there is room again.
+ * caller who does not read is not listened to either. What happens by itself, such as log lines,
+ * waits for nobody: it is left out, counted, and told when there is room again. What is kept
+ * elsewhere, such as messages, is handed on one by one, when the one before was taken.
  */
 
+import { race } from '../base/index.ts'
 import { errorEvent } from './stdio-classes.ts'
 import { StdioError } from './stdio-errors.ts'
 
@@ -16,7 +18,8 @@ const WAITING_BYTES_MAX = 8_388_608
 export interface LineSink {
   /** What has been written waits; `onDrain` says when it does no more. */
   readonly isFull: boolean
-  write(line: string): void
+  /** Calls `written` once the system has taken the line, which it may never do. */
+  write(line: string, written?: () => void): void
   onDrain(flush: () => void): void
 }
 
@@ -31,9 +34,14 @@ export function answering(id: Id): { readonly id?: string | number } {
 /** One line to be, by its type. */
 export type Told = { readonly type: string; readonly [field: string]: unknown }
 
+interface Waiting {
+  readonly line: string
+  readonly written: (() => void) | undefined
+}
+
 export class StdioOutlet {
   readonly #sink: LineSink
-  readonly #waiting: string[] = []
+  readonly #waiting: Waiting[] = []
   #waitingChars = 0
   #missed = 0
   #logsMissed = 0
@@ -66,27 +74,48 @@ export class StdioOutlet {
     await this.room()
   }
 
+  /** Hands on what is kept until it is taken: resolves then; at an abort it is left out. */
+  async hand(event: Told, signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted()
+    const { promise, resolve } = Promise.withResolvers<void>()
+    const waiting = this.#push(event, resolve)
+    try {
+      await race(promise, signal)
+    } finally {
+      this.#withdraw(waiting)
+    }
+  }
+
   /** Resolves when no more waits than may. */
   async room(): Promise<void> {
     while (this.isFull) await this.#room.promise
   }
 
-  #push(event: Told): void {
+  #push(event: Told, written?: () => void): Waiting {
     const line = `${JSON.stringify(event, plain)}\n`
-    this.#waiting.push(line)
+    const waiting = { line, written }
+    this.#waiting.push(waiting)
     this.#waitingChars += line.length
     this.#flush()
+    return waiting
+  }
+
+  #withdraw(waiting: Waiting): void {
+    const at = this.#waiting.indexOf(waiting)
+    if (at < 0) return
+    this.#waiting.splice(at, 1)
+    this.#waitingChars -= waiting.line.length
   }
 
   #flush(): void {
     while (!this.#sink.isFull) {
-      const line = this.#waiting.shift()
-      if (line === undefined) {
+      const next = this.#waiting.shift()
+      if (next === undefined) {
         this.#tellMissed()
         break
       }
-      this.#waitingChars -= line.length
-      this.#sink.write(line)
+      this.#waitingChars -= next.line.length
+      this.#sink.write(next.line, next.written)
     }
     if (this.isFull) return
     this.#room.resolve()

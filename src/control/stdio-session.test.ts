@@ -7,6 +7,7 @@ import { ADDRESS, API, collected, OTHER, stdioNode } from '../../test/support/st
 import { utf8 } from '../base/index.ts'
 import { NodeError } from '../node/index.ts'
 import type { RunningNode, StartWith } from './stdio-node.ts'
+import type { Told } from './stdio-outlet.ts'
 import { StdioSession } from './stdio-session.ts'
 
 /** A session over a node that starts at once, or as `start` says. */
@@ -152,7 +153,7 @@ test('send refuses what is too large, and says what is missing where no agent is
 })
 
 test('what comes to the agent is told as messages and deliveries', async () => {
-  const { asked, say, told } = setup()
+  const { asked, say, told, put } = setup()
   await say({ type: 'connect' })
   const from = { peer: OTHER, address: ADDRESS }
   const body = utf8('{"a":1}')
@@ -166,37 +167,54 @@ test('what comes to the agent is told as messages and deliveries', async () => {
     conversation: 'c',
     replyTo: 'aa',
   }
-  told.emit('message', { ...direct, broadcast: false } as never)
-  told.emit('message', {
-    id: 'cc',
-    from: { peer: OTHER },
-    body: utf8('x'),
-    broadcast: true,
-  } as never)
+  const all = { id: 'cc', from: { peer: OTHER }, to: '*', body: utf8('x'), broadcast: true }
+  put({ ...direct, sentAt: 1 }, { ...all, sentAt: 2 })
+  const events = await say()
   const state = { id: 'aa', to: OTHER, state: 'failed', reason: 'expired', at: 9 }
   told.emit('delivery', state)
-  assert.deepEqual(await say(), [
-    {
-      type: 'message',
-      from: ADDRESS,
-      data: { a: 1 },
-      messageId: 'bb',
-      peer: OTHER,
-      conversation: 'c',
-      replyTo: 'aa',
-    },
-    {
-      type: 'message',
-      from: OTHER,
-      data: 'x',
-      messageId: 'cc',
-      peer: OTHER,
-      topic: 'agent-messages',
-    },
-    { type: 'delivery', messageId: 'aa', to: OTHER, state: 'failed', reason: 'expired', at: 9 },
-  ])
+  assert.deepEqual(
+    [...events, ...(await say())],
+    [
+      {
+        type: 'message',
+        from: ADDRESS,
+        data: { a: 1 },
+        messageId: 'bb',
+        peer: OTHER,
+        conversation: 'c',
+        replyTo: 'aa',
+      },
+      {
+        type: 'message',
+        from: OTHER,
+        data: 'x',
+        messageId: 'cc',
+        peer: OTHER,
+        topic: 'agent-messages',
+      },
+      { type: 'delivery', messageId: 'aa', to: OTHER, state: 'failed', reason: 'expired', at: 9 },
+    ],
+  )
   const read = asked.filter(({ name }) => name === 'inbox.read').map(({ args }) => args[0])
   assert.deepEqual(read, ['bb', 'cc'], 'who was told has read')
+})
+
+test('what came while nobody listened is told after ready, and none of it twice', async () => {
+  const { asked, say, put, running } = setup()
+  const sent = (id: string) => {
+    return { id, from: { peer: OTHER }, to: ADDRESS, body: utf8('x'), sentAt: 1 }
+  }
+  put(sent('a1'), sent('a2'), sent('a3'))
+  await running.node.agent?.inbox.read?.('a2')
+  asked.splice(0)
+  const kinds = (events: readonly Told[]) => {
+    return events.map(({ type, messageId }) => messageId ?? type).filter((kind) => kind !== 'log')
+  }
+  assert.deepEqual(kinds(await say({ type: 'connect' })), ['ready', 'a1', 'a3'])
+  put(sent('a4'))
+  assert.deepEqual(kinds(await say({ type: 'connect' })).toSorted(), ['a4', 'ready'])
+  const read = asked.filter(({ name }) => name === 'inbox.read').map(({ args }) => args[0])
+  assert.deepEqual(read, ['a1', 'a3', 'a4'])
 })
 
 test('discover tells each reader, and when the search is over', async () => {

@@ -135,8 +135,8 @@ function processWorld(): StdioWorld {
       get isFull() {
         return stdout.writableNeedDrain
       },
-      write: (line) => {
-        if (isRead) write(line)
+      write: (line, written) => {
+        if (isRead) write(line, (error) => (error ? undefined : written?.()))
       },
       onDrain: (flush) => void stdout.on('drain', flush),
     },

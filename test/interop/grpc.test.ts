@@ -13,6 +13,7 @@ import { startNode } from '../support/cli.ts'
 import { TOKEN } from '../support/control.ts'
 import { startGrpc } from '../support/grpc.ts'
 import { OPERATIONS_GIVEN } from '../support/grpc-given.ts'
+import { fakeInbox } from '../support/served-inbox.ts'
 import { PEER } from '../support/served-node.ts'
 import { BUF, bufMissing, pythonStubs } from './grpc/installed.ts'
 
@@ -61,6 +62,7 @@ function everyMethod(): readonly Asked[] {
 
 const agent: ServedAgent = {
   address: ADDRESS,
+  inbox: fakeInbox().inbox,
   send: async (to) => ({ id: ID, to, state: 'queued', at: 1 }),
   broadcast: async () => ({ id: ID, to: '*', state: 'sent', at: 1 }),
   on: (event: string, listener: (payload: never) => void) => {

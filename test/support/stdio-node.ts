@@ -6,6 +6,7 @@ import type { RunningNode, StdioAgent, StdioNode } from '../../src/control/stdio
 import type { StdioOutlet, Told } from '../../src/control/stdio-outlet.ts'
 import { type PeerId, peerId } from '../../src/identity/index.ts'
 import type { Message } from '../../src/pubsub/index.ts'
+import { fakeInbox } from './served-inbox.ts'
 import { fakeNode, PEER, STATUS } from './served-node.ts'
 
 export const OTHER: PeerId = peerId('12D3KooWD3eckifWpRn9wQpMG9R9hX3sD158z7EqHWmweQAJU5SA')
@@ -13,7 +14,6 @@ export const ADDRESS = '0x44a492dABAca1F10b1f9bb0Bd970390F052CcECb'
 export const API = 'http://127.0.0.1:9002'
 
 interface AgentEvents {
-  readonly message: Parameters<Parameters<StdioAgent['on']>[1]>[0]
   readonly delivery: Parameters<Parameters<StdioAgent['on']>[1]>[0]
 }
 
@@ -31,6 +31,7 @@ export function stdioNode({ agent = true } = {}) {
     asked.push({ name, args })
     return answer
   }
+  const { inbox, put } = fakeInbox()
   const queued = (to: string) => ({ id: 'aa', to, state: 'sent', at: 5 })
   const spoken = {
     send: async (...args: unknown[]) => note('agent.send', args, queued(String(args[0]))),
@@ -38,7 +39,7 @@ export function stdioNode({ agent = true } = {}) {
     on: (event: keyof AgentEvents, listener: (payload: unknown) => void) =>
       told.on(event, listener),
     agents: () => [],
-    inbox: { read: async (id: string) => note('inbox.read', [id], undefined) },
+    inbox: { ...inbox, read: async (id: string) => note('inbox.read', [id], inbox.read(id)) },
   } as unknown as StdioAgent
   const topics = new Map<string, PromiseWithResolvers<Message<unknown>>>()
   async function* read(topic: string, signal: AbortSignal | undefined) {
@@ -74,7 +75,7 @@ export function stdioNode({ agent = true } = {}) {
     notices: ['a port moved'],
     stop: async () => note('stop', [], undefined),
   }
-  return { running, asked, services, told, agents, net, topics }
+  return { running, asked, services, told, put, agents, net, topics }
 }
 
 /** An outlet that keeps what it is told. */
@@ -85,6 +86,7 @@ export function collected(): { outlet: StdioOutlet; events: Told[] } {
     isFull: false,
     tell: take,
     answer: async (event: Told) => void take(event),
+    hand: async (event: Told) => void take(event),
     room: async () => undefined,
   }
   return { outlet: outlet as unknown as StdioOutlet, events }
