@@ -5,6 +5,7 @@ import { test } from 'node:test'
 import { BOB, duo, scratch } from '../../test/support/mcp-fixture.ts'
 import { callWithSameIds } from '../../test/support/same-ids.ts'
 import { tool } from './own-tool.ts'
+import { encodeMessage, parseFrame, SERVICE_META } from './protocol.ts'
 
 /** What a model, or a program that joins lines, might take for a message or an order. */
 const ORDER =
