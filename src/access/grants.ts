@@ -62,6 +62,9 @@ export interface GrantCall {
   readonly onBehalfOf?: readonly PeerId[]
 }
 
+/** When a call is counted: as it is allowed, once it is handed on, or it was when it came first. */
+export type Counting = 'now' | 'later' | 'before'
+
 /** What allowed a call. */
 export interface Granted {
   /** The id of the grant, and of the block that was used. */
@@ -111,10 +114,11 @@ export class Grants {
   }
 
   /**
-   * Finds a token that allows the call, counts it, and says which. Throws why none does: the
-   * reason that tells most, `ACCESS_GRANT_MISSING` where no token is for this call at all.
+   * Finds a token that allows the call, counts it unless told when, and says which. Throws why
+   * none does: the reason that tells most, `ACCESS_GRANT_MISSING` where no token is for this call
+   * at all.
    */
-  authorise(call: GrantCall, tokens: readonly string[]): Granted {
+  authorise(call: GrantCall, tokens: readonly string[], counting: Counting = 'now'): Granted {
     const { peer, service, tool } = call
     let reason: unknown = AccessError.GRANT_MISSING({ peer, service, tool })
     for (const token of tokens.slice(0, TOKENS_MAX)) {
@@ -122,7 +126,8 @@ export class Grants {
         const capability = this.#usable(token, peer)
         if (capability === undefined || !covers(capability.rights, service, tool)) continue
         checkCall(capability, call)
-        this.#take(capability)
+        if (counting !== 'before') this.#checkLeft(capability)
+        if (counting === 'now') this.#take(capability)
         const { id, chain, blocks } = capability
         return { grant: id, block: blocks.at(-1)?.id ?? id, chain }
       } catch (error) {
@@ -183,14 +188,18 @@ export class Grants {
     return capability
   }
 
-  /** Takes one call from every block of the chain, or throws with nothing taken. */
-  #take({ id: root, blocks }: Capability): void {
-    const { store } = this.#deps
+  /** Throws where a block of the chain has no call left. */
+  #checkLeft({ blocks }: Capability): void {
     for (const { id, callsMax } of blocks) {
-      if (callsMax !== null && store.callsOf(id) >= callsMax) {
+      if (callsMax !== null && this.#deps.store.callsOf(id) >= callsMax) {
         throw AccessError.GRANT_USED_UP({ grant: id, limit: callsMax })
       }
     }
+  }
+
+  /** Takes one call from every block of the chain, or throws with nothing taken. */
+  #take({ id: root, blocks }: Capability): void {
+    const { store } = this.#deps
     let room = BLOCKS_COUNTED_MAX - store.countedOf(root)
     const counted = blocks.filter(({ id, callsMax }) => {
       if (id === root || store.callsOf(id) > 0) return true

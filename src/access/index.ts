@@ -19,6 +19,7 @@ export { type ArgRule, ruleText } from './capability-rules.ts'
 export { type AccessConfig, accessConfig } from './config.ts'
 export { AccessError } from './errors.ts'
 export {
+  type Counting,
   type GrantCall,
   type Granted,
   type GrantRequest,

@@ -12,7 +12,7 @@ import { McpError } from './errors.ts'
 import type { StreamExposure } from './exposure-stream.ts'
 import type { StreamGate, Turn } from './gate.ts'
 import type { KeyedCalls } from './keyed-calls.ts'
-import { isAnsweredBefore } from './known-calls.ts'
+import { isHandedOn } from './known-calls.ts'
 import type { Pipe } from './pipe.ts'
 import {
   calledTool,
@@ -112,12 +112,12 @@ export class Bridge {
   }
 
   async #decide(message: RpcMessage, bytes: number): Promise<boolean | Turn> {
-    const { gate, log, channel } = this.#deps
+    const { gate, calls, exposure, log, channel } = this.#deps
     if (message.kind === 'answer') return gate.wasAsked(message.id)
     const cancelled = cancelledId(message)
     // What was not handed on yet is taken out of the queue, and nobody else need know of it.
     if (cancelled !== undefined && gate.withdraw(cancelled)) return false
-    if (cancelled !== undefined) this.#deps.calls?.cancelled(cancelled)
+    if (cancelled !== undefined) calls?.cancelled(cancelled)
     let entered = false
     try {
       let turn: Turn | undefined
@@ -126,7 +126,7 @@ export class Bridge {
         const facts = { service: this.#service ?? servicePrefix(tool), tool, bytes }
         turn = gate.enter(message.id, message.method, timeoutOf(message), facts)
         entered = true
-        const right = this.#deps.exposure?.check(message)
+        const right = exposure?.check(message, calls?.knows(message))
         if (tool !== undefined) gate.calls(message.id, tool, right)
       } else admitNotice(message.method, gate)
       log.debug('request of a peer', { peer: channel.peer, method: message.method })
@@ -207,9 +207,8 @@ export class Bridge {
 
   async #toBackend(frame: Uint8Array, message: RpcMessage): Promise<void> {
     this.#lastFrameMs = this.#deps.clock.now()
-    const { calls, gate } = this.#deps
     const send = (answer: Uint8Array) => this.send(answer)
-    if (calls !== undefined && isAnsweredBefore(message, { calls, gate, send })) return
+    if (!isHandedOn(message, { ...this.#deps, service: this.#service, send })) return
     await this.#write(this.#backend, frame)
   }
 

@@ -60,6 +60,21 @@ test('what is called has a name that is text, also where all is public', () => {
   }
 })
 
+test('a call is counted as it is handed on, also one that was known when it came', async () => {
+  const { stream, grants } = setup('shut')
+  const asked = { to: alice, service: 'shut', expiresInSeconds: 9, callsMax: 1 }
+  const { token } = await grants.issue(asked)
+  const one = call('x', { [GRANT_META]: [token] })
+  const usedUp = coded('ACCESS_GRANT_USED_UP')
+  stream.check(one)
+  stream.check(one)
+  assert.equal(stream.handOn(one)?.chain.length, 2)
+  assert.throws(() => stream.check(one), usedUp)
+  stream.check(one, true)
+  assert.throws(() => stream.handOn(one), usedUp, 'what the journal has forgotten runs no more')
+  assert.throws(() => stream.check(call('x'), true), missing, 'a key is no right')
+})
+
 test('named peers need no grant, others do', () => {
   setup('notes').stream.check(call('add'))
   const { stream } = setup('notes', bob)

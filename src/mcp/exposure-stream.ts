@@ -7,7 +7,13 @@
  * checked, because parsers differ in what they make of a key that comes twice.
  */
 
-import { AccessError, type Claims, type GrantCall, type Granted } from '../access/index.ts'
+import {
+  AccessError,
+  type Claims,
+  type Counting,
+  type GrantCall,
+  type Granted,
+} from '../access/index.ts'
 import type { PeerId } from '../identity/index.ts'
 import { isJsonObject, type Json, type JsonObject } from '../wire/index.ts'
 import { McpError } from './errors.ts'
@@ -25,7 +31,7 @@ import { linkedResult } from './result-protocol.ts'
 
 /** What decides over grants: `access` has it, and without it there are none. */
 export interface GrantGate {
-  authorise(call: GrantCall, tokens: readonly string[]): Granted
+  authorise(call: GrantCall, tokens: readonly string[], counting?: Counting): Granted
   rightsOf(peer: PeerId, tokens: readonly string[]): readonly Claims[]
 }
 
@@ -104,14 +110,22 @@ export class StreamExposure {
     grants.authorise({ peer, service, tool: WHOLE, args: {} }, this.#shown)
   }
 
-  /** Throws where the request may not pass; of a call, says by what right it may. */
-  check(message: Request): CallRight | undefined {
+  /**
+   * Throws where the request may not pass; of a call, says by what right it may. A call is counted
+   * by `handOn()`: one that the journal knows was, and what never reaches its tool is not.
+   */
+  check(message: Request, isKnown = false): CallRight | undefined {
     const { method, params, id } = message
     this.open(message)
-    if (method === 'tools/call') return this.#call(params)
+    if (method === 'tools/call') return this.#call(params, isKnown ? 'before' : 'later')
     if (method === 'tools/list') this.#list(id, params)
     else if (!OPEN_METHODS.has(method)) this.#whole(params)
     return undefined
+  }
+
+  /** A call goes to its tool: counts it, and throws where its grant does not allow it any more. */
+  handOn({ method, params }: Request): CallRight | undefined {
+    return method === 'tools/call' ? this.#call(params, 'now') : undefined
   }
 
   /** The frame to hand on in place of one for a service that is not open to all. */
@@ -141,7 +155,7 @@ export class StreamExposure {
     return encodeMessage({ ...value, result: { ...result, tools } })
   }
 
-  #call({ name, arguments: args = {}, _meta: meta }: JsonObject): CallRight {
+  #call({ name, arguments: args = {}, _meta: meta }: JsonObject, counting: Counting): CallRight {
     if (typeof name !== 'string') {
       throw McpError.REQUEST_INVALID({ found: 'the call of a tool whose name is no text' })
     }
@@ -156,7 +170,7 @@ export class StreamExposure {
     if (allows(allowOf(exposure, tool), [peer, ...chain])) return public_
     if (!isJsonObject(args)) throw McpError.REQUEST_INVALID({ found: 'arguments of no object' })
     const call = { peer, service, tool, args, onBehalfOf: chain }
-    const { grant, chain: through } = grants.authorise(call, tokensIn(meta))
+    const { grant, chain: through } = grants.authorise(call, tokensIn(meta), counting)
     return { service, grant, chain: through }
   }
 

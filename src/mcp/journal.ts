@@ -99,6 +99,11 @@ export class Journal {
     return { entry: known, isNew: false }
   }
 
+  /** Whether a call with this key does not run (again). */
+  knows(peer: PeerId, key: string): boolean {
+    return this.#parts.get(peer)?.entries.has(key) === true
+  }
+
   /** The call is over: this is what came of it. */
   finish(entry: Entry, outcome: OutcomeText): void {
     if (entry.state !== 'running') return

@@ -12,7 +12,7 @@ import { keyOf, type RpcId, type RpcMessage, readRefusal, SERVICE_META } from '.
 import { ranNever } from './verdict.ts'
 
 export interface KeyedCallsDeps {
-  readonly journal: Pick<Journal, 'begin' | 'finish' | 'finishLarge' | 'lose' | 'reopen'>
+  readonly journal: Pick<Journal, 'knows' | 'begin' | 'finish' | 'finishLarge' | 'lose' | 'reopen'>
   /** Whether the tool says that it may run twice; `service` is none on a stream of all services. */
   readonly isIdempotent: (service: string | undefined, tool: string) => boolean
 }
@@ -39,6 +39,12 @@ export class KeyedCalls {
     const meta = message.params._meta
     const service = isJsonObject(meta) ? meta[SERVICE_META] : undefined
     this.#service = typeof service === 'string' ? service : undefined
+  }
+
+  /** Whether the call came before, as far as its key says. Throws where that is not of our form. */
+  knows(message: RpcMessage): boolean {
+    const key = keyOf(message)
+    return key !== undefined && this.#deps.journal.knows(this.#peer, key)
   }
 
   /** What answers the call in the tool's place; none where the tool must. Throws the refusal. */

@@ -16,7 +16,7 @@ import { type GrantGate, NO_GRANTS, StreamExposure } from './exposure-stream.ts'
 import { type GateDeps, RequestGate } from './gate.ts'
 import { showsInvitation } from './invited.ts'
 import type { Journal } from './journal.ts'
-import { KeyedCalls } from './keyed-calls.ts'
+import { KeyedCalls, type KeyedCallsDeps } from './keyed-calls.ts'
 import type { McpMetrics } from './metrics.ts'
 import { answerQuestion, isQuestion } from './outcome.ts'
 import { type Pipe, pipePair } from './pipe.ts'
@@ -47,7 +47,7 @@ export interface McpServerDeps {
   /** Without it, what is not public is for the peers that it names alone. */
   readonly grants?: GrantGate
   /** What became of calls with a key; without it, such calls are like any other. */
-  readonly journal?: Pick<Journal, 'begin' | 'find' | 'finish' | 'finishLarge' | 'lose' | 'reopen'>
+  readonly journal?: KeyedCallsDeps['journal'] & Pick<Journal, 'find'>
   readonly policy: Pick<Policy, 'admit'>
   readonly clock: Clock
   readonly log: Logger
