@@ -1,8 +1,9 @@
 /**
  * An agent's way to a node that runs already: its HTTP API. Messages are fetched by a question that
  * the node holds open until there is one, from the place in its inbox where the last one stood; so
- * none is lost while the connection is away, and what came before the agent started is old. What
- * becomes of messages is told as it happens: what happens while the connection is away is not.
+ * none is lost while the connection is away. Of what came before the agent started, it is told what
+ * nobody has read. What becomes of messages is told as it happens: what happens while the
+ * connection is away is not.
  */
 
 import { type Clock, isRetryable, systemClock } from '../base/index.ts'
@@ -40,6 +41,12 @@ export interface ApiLinkOptions {
   readonly onagent?: (agent: Extract<StreamEvent, { event: 'agent' }>) => void
 }
 
+interface Place {
+  /** The last message that was told. */
+  readonly after: number
+  readonly unreadUpTo: number
+}
+
 export class ApiLink implements AgentLink {
   readonly #client: AgentClient
   readonly #clock: Clock
@@ -62,10 +69,11 @@ export class ApiLink implements AgentLink {
     const { peerId, ethAddress, listen } = await this.#client.status(waits)
     const { messages } = await this.#client.messages({ limit: 1 }, waits)
     for (const target of bootstrapPeers) await this.#client.connect(target, waits)
-    let after = messages[0]?.cursor ?? 0
+    const unreadUpTo = messages[0]?.cursor ?? 0
+    let after = 0
     this.#reading = Promise.all([
       this.#again(tell, async () => {
-        after = await this.#read(after, tell)
+        after = await this.#read({ after, unreadUpTo }, tell)
       }),
       this.#again(tell, () => this.#watch(tell)),
     ])
@@ -109,10 +117,10 @@ export class ApiLink implements AgentLink {
   }
 
   /** Waits for the next message; the place that it stands at, or the old one without one. */
-  async #read(after: number, tell: Tell): Promise<number> {
-    const asked = { after, timeoutMs: WAIT_MS }
+  async #read(place: Place, tell: Tell): Promise<number> {
+    const asked = { ...place, timeoutMs: WAIT_MS }
     const { message } = await this.#client.messageNext(asked, { signal: this.#closing.signal })
-    if (message === null) return after
+    if (message === null) return place.after
     tell('message', messageOf(message))
     return message.cursor
   }

@@ -134,7 +134,7 @@ function running(
       return { id: 'm9', to: what.to, state: 'sent', at: 3 }
     },
     messageNext: async (query, waits) => {
-      asked.push(query?.after)
+      asked.push([query?.after, query?.unreadUpTo])
       const next = script.shift() ?? (() => Promise.race([]))
       const cursor = await race(next(), waits?.signal)
       return { message: cursor === null ? null : message(cursor) }
@@ -171,7 +171,9 @@ test('an agent of a node that runs already misses nothing while the node is away
     { id: 'm6', from: '0xb2', data: 6 },
     'error',
   ])
-  assert.deepEqual(asked, ['/dns/a', 4, 5, 5, 5, 6])
+  // Up to the newest at its start, only what nobody has read.
+  const places = [0, 5, 5, 5, 6].map((after) => [after, 4])
+  assert.deepEqual(asked, ['/dns/a', ...places])
   assert.deepEqual(await link.send('0xb2', 1, { conversation: 'c' }), {
     id: 'm9',
     to: '0xb2',

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { coded } from '../../test/support/expect.ts'
 import { FakeClock } from '../../test/support/fake-clock.ts'
+import { fakeInbox } from '../../test/support/served-inbox.ts'
 import { race, utf8 } from '../base/index.ts'
 import { messageRoutes } from './message-routes.ts'
 import type { KeptMessage, ServedAgent, ServedDelivery } from './served-agent.ts'
@@ -85,6 +86,23 @@ test('the next message is waited for, for so long and no longer', async () => {
   gone.abort(new TypeError('the caller is gone'))
   await assert.rejects(left, /the caller is gone/)
   assert.equal(clock.waiting, 0)
+})
+
+test('the next message is that of one conversation, or one that nobody has read', async () => {
+  const { inbox, put, read } = fakeInbox()
+  const came = (id: string, conversation: string) => {
+    return { id, from: { peer: ME }, to: ME, body: utf8(id), sentAt: 5, conversation }
+  }
+  put(came('a', 'weather'), came('b', 'talk'), came('c', 'weather'))
+  const { routes } = setup({ inbox })
+  const next = async (which: object) => {
+    const { message } = await routes.messageNext({ timeoutMs: 1_000, ...which }, never)
+    return message?.id
+  }
+  assert.equal(await next({ after: 0, conversation: 'talk' }), 'b')
+  assert.deepEqual(read, ['b'])
+  assert.equal(await next({ after: 1, unreadUpTo: 3 }), 'c')
+  assert.equal(await next({ after: 1 }), 'b')
 })
 
 test('who waits for a message has read it; a list does not say so', async () => {

@@ -36,12 +36,11 @@ export function messageRoutes(
       const { messages, cursor } = inboxOf(agent).list(query)
       return { messages: messages.map(shown), ...(cursor !== undefined && { cursor }) }
     },
-    async messageNext({ after, timeoutMs }, signal) {
+    async messageNext({ timeoutMs, ...which }, signal) {
       const inbox = inboxOf(agent)
       using deadline = clock.deadline(timeoutMs, signal)
-      const from = after === undefined ? {} : { after }
       try {
-        const message = await inbox.wait({ ...from, signal: deadline.signal })
+        const message = await inbox.wait({ ...which, signal: deadline.signal })
         // Who waits for messages reads them. What is never read fills the inbox in the end.
         await inbox.read?.(message.id)
         return { message: shown(message) }

@@ -84,6 +84,12 @@ export const messageOperations = {
     body: z.strictObject({
       after: z.int().min(0).exactOptional().describe('The cursor of the last one that is known'),
       timeoutMs: z.int().min(1).max(WAIT_MS_MAX).default(30_000),
+      unreadUpTo: z
+        .int()
+        .min(0)
+        .exactOptional()
+        .describe('With `after`: up to this cursor, only what nobody has read'),
+      conversation: conversation.exactOptional(),
     }),
     response: z.object({ message: message.nullable().describe('Null where none came in time') }),
   },
