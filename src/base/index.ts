@@ -15,6 +15,7 @@ export {
 export { type Clock, type Deadline, either, every, joinDeadline, systemClock } from './clock.ts'
 export { dataDirFrom } from './data-path.ts'
 export { Emitter } from './emitter.ts'
+export { takeEnvironment } from './environment.ts'
 export {
   CodedError,
   defineErrors,

@@ -1,7 +1,7 @@
 /** The process as the command line sees it: the one file that touches it, and all in one place. */
 
 import { delimiter, dirname, isAbsolute, relative } from 'node:path'
-import { type Clock, packageVersion, systemClock } from '../base/index.ts'
+import { type Clock, packageVersion, systemClock, takeEnvironment } from '../base/index.ts'
 import { EXIT } from './exit-codes.ts'
 import type { Sink } from './output.ts'
 import { realRooms } from './real-rooms.ts'
@@ -39,7 +39,7 @@ export function processWorld(): World {
   process.stderr.on('error', (error) => onWriteFailure(error, () => undefined))
   return {
     argv,
-    env: process.env,
+    env: takeEnvironment(process.env),
     cwd: process.cwd(),
     version: packageVersion(),
     program: typedAs(script, process.cwd(), process.env.PATH ?? ''),

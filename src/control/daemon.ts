@@ -36,10 +36,12 @@ export interface Daemon {
 /** Starts the node, then what speaks for it on this machine, and says where in `node.json`. */
 export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   // Loaded here, so that a command that only talks to a node need not wait for a whole one.
-  const { loadConfig, openNode } = await import('../node/index.ts')
+  const { forgetSecrets, loadConfig, openNode } = await import('../node/index.ts')
   const { version, writeLog } = options
-  const { config, notices } = await loadConfig(options.flags, options.env)
-  const deps = { version, environment: options.env, ...(writeLog && { writeLog }) }
+  const environment = { ...options.env }
+  const { config, notices } = await loadConfig(options.flags, environment)
+  forgetSecrets(config)
+  const deps = { version, environment, ...(writeLog && { writeLog }) }
   const node = await openNode(config, deps)
   const running: Running = [node]
   try {

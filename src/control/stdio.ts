@@ -5,7 +5,7 @@
 
 import { Console } from 'node:console'
 import { once } from 'node:events'
-import { type Clock, packageVersion, race, systemClock } from '../base/index.ts'
+import { type Clock, packageVersion, race, systemClock, takeEnvironment } from '../base/index.ts'
 import type { Environment } from '../node/index.ts'
 import { codedFor, errorEvent } from './stdio-classes.ts'
 import { readEnvFile } from './stdio-env-file.ts'
@@ -115,9 +115,7 @@ function processWorld(): StdioWorld {
   const write = stdout.write.bind(stdout)
   stdout.write = stderr.write.bind(stderr)
   globalThis.console = new Console(stderr)
-  const env = { ...process.env }
-  // Whatever writes down the environment, such as a report of a crash, does not know the key.
-  delete process.env.PRIVATE_KEY
+  const env = takeEnvironment(process.env)
   const ended = new AbortController()
   const end = () => ended.abort()
   for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(name, end)

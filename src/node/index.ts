@@ -27,6 +27,7 @@ export type { Injected, InjectedSigner, NodeDht } from './injected.ts'
 export {
   CONFIG_FILE,
   checkPeerId,
+  forgetSecrets,
   type LoadedConfig,
   loadConfig,
   type ResolvedConfig,

@@ -125,6 +125,18 @@ export async function secretFrom(
   }
 }
 
+/**
+ * Takes the variables that the configuration names as places of secrets out of this process's own
+ * environment: whatever writes that down, such as a report of a crash, does not know them. Whoever
+ * calls it goes on with a copy from before.
+ */
+export function forgetSecrets({ agent, evm }: Pick<ResolvedConfig, 'agent' | 'evm'>): void {
+  for (const reference of [agent.ethKey, evm.rpcUrl]) {
+    const [, name] = /^env:(.+)$/s.exec(reference) ?? []
+    if (name !== undefined) delete process.env[name]
+  }
+}
+
 /** The file inside a data folder cannot send the node to another one. */
 function checkStays(settings: readonly Setting[], home: string): void {
   const moved = settings.find(({ toml }) => toml === 'network.data')

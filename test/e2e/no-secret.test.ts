@@ -159,14 +159,19 @@ test('a process with a key shows it to nobody: argv, output, events, metrics, AP
   assertClean('the data folder', await filesIn(join(home, 'quiet')))
 })
 
-test('a crash tells where, and no key, and its diagnostic report has none', async () => {
+/** What makes a process crash at SIGUSR2, with a report in this folder. */
+async function bombed(reports: string): Promise<{ readonly NODE_OPTIONS: string }> {
   const bomb = join(home, 'bomb.mjs')
-  const reports = join(home, 'reports')
   await mkdir(reports)
   // Beside the node's own code, as a fault of it would be.
   const code = "process.report.writeReport(); throw new TypeError('bomb')"
   await writeFile(bomb, `process.on('SIGUSR2', () => { ${code} })\n`)
-  const env = { NODE_OPTIONS: `--import=${bomb} --report-directory=${reports}`, RPC_URL: '' }
+  return { NODE_OPTIONS: `--import=${bomb} --report-directory=${reports}` }
+}
+
+test('a crash tells where, and no key, and its diagnostic report has none', async () => {
+  const reports = join(home, 'reports')
+  const env = await bombed(reports)
   await using watch = watched('crashing', { env, restartsMax: 0 })
   const { node, seen } = watch
   const exited = new Promise<string>((resolve) => node.on('exited', ({ how }) => resolve(how)))
@@ -213,4 +218,20 @@ test('p2p start with a key says it nowhere', async () => {
   await node.kill('SIGTERM')
   assertClean('the log', node.log)
   assertClean('the data folder', await filesIn(node.dataDir))
+})
+
+test('a crash of p2p start has no secret in its report, wherever its key was', async () => {
+  const reports = join(home, 'reports-of-start')
+  const places = { P2P_AGENT_ETH_KEY: 'env:OWN_KEY', P2P_EVM_RPC_URL: 'env:OWN_CHAIN' }
+  const secrets = { PRIVATE_KEY: NAMED, RPC_URL, OWN_KEY: NAMED, OWN_CHAIN: RPC_URL }
+  const env = { ...(await bombed(reports)), ...places, ...secrets, P2P_AGENT_ENABLED: 'true' }
+  await using node = await startNode(['--preset', 'test'], { env })
+  const { stdout } = await node.p2p('--json', 'status')
+  assert.match(stdout, new RegExp(ADDRESS))
+  await node.kill('SIGUSR2')
+  assert.match(node.log, /bomb/)
+  assertClean('the output of a crash', node.log)
+  const crash = await filesIn(reports)
+  assert.match(crash, /"environmentVariables"/)
+  assertClean('the diagnostic report', crash)
 })
