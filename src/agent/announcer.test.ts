@@ -10,8 +10,15 @@ import type { NetEvents } from '../net/index.ts'
 import type { Message } from '../pubsub/index.ts'
 import { Announcer, type AnnouncerConfig, type AnnouncerDeps } from './announcer.ts'
 import { presenceMetrics } from './metrics.ts'
-import { ANNOUNCEMENTS_TOPIC, type Notice, STATUS_TOPIC, type VerifiedNotice } from './notice.ts'
+import {
+  ANNOUNCEMENTS_TOPIC,
+  type Notice,
+  noticeRules,
+  STATUS_TOPIC,
+  type VerifiedNotice,
+} from './notice.ts'
 import { OwnRecord } from './own-record.ts'
+import { Roster } from './roster.ts'
 
 const NOW_MS = 1_800_000_000_000
 const alice = agentOf(1)
@@ -61,6 +68,7 @@ function setup(config: Partial<AnnouncerConfig> = {}, over: Partial<AnnouncerDep
     statusPrivacy: 'full',
     ...config,
   })
+  const announced = () => told.filter(({ topic }) => topic === ANNOUNCEMENTS_TOPIC)
   const changes: string[] = []
   announcer.events.on('agent', ({ agent, state }) => changes.push(`${state} ${agent.name}`))
   const comes = () => net.emit('identified', { peer: bob.node.peer, protocols: [] })
@@ -68,7 +76,7 @@ function setup(config: Partial<AnnouncerConfig> = {}, over: Partial<AnnouncerDep
     queues.get(topic)?.({ from: value.record.binding.peer, value } as Message<VerifiedNotice>)
     await setImmediate()
   }
-  return { announcer, clock, world, told, heard, changes, comes, say }
+  return { announcer, clock, world, told, announced, heard, changes, comes, say }
 }
 
 /** What a subscription gives, until the signal ends it. */
@@ -115,25 +123,25 @@ test('it says with its keys that it is here, how it is each minute, and that it 
 })
 
 test('what nobody heard is said again as soon as somebody comes, and once for a crowd', async () => {
-  const { announcer, clock, told, world, comes } = setup({ statusPrivacy: 'none' })
+  const { announcer, clock, announced, world, comes } = setup()
   world.listeners = 0
   await announcer.start()
   await clock.advance(10_000)
-  assert.equal(told.length, 1)
+  assert.equal(announced().length, 1)
   world.listeners = 2
   for (let i = 0; i < 5; i += 1) comes()
   await clock.advance(1_000)
-  assert.equal(told.length, 2)
+  assert.equal(announced().length, 2)
   comes()
   await clock.advance(10_000)
-  assert.equal(told.length, 2, 'it was heard')
+  assert.equal(announced().length, 2, 'it was heard')
   await clock.advance(300_000)
-  assert.equal(told.length, 3, 'it is said again after some minutes')
+  assert.equal(announced().length, 3, 'it is said again after some minutes')
   await announcer.stop()
 })
 
 test('who hands it on from now on hears it too: once in five minutes, and all within ten seconds', async () => {
-  const { announcer, clock, told, world } = setup({ statusPrivacy: 'none' })
+  const { announcer, clock, announced, world } = setup()
   const meets = (...mesh: PeerId[]) => {
     world.mesh = mesh
     world.changed()
@@ -141,27 +149,27 @@ test('who hands it on from now on hears it too: once in five minutes, and all wi
   const [one, two, three] = [bob.node.peer, agentOf(3).node.peer, agentOf(4).node.peer]
   await announcer.start()
   await clock.advance(1_000)
-  assert.equal(told.length, 1)
+  assert.equal(announced().length, 1)
   meets(one)
   meets(one, two)
   await clock.advance(8_900)
-  assert.equal(told.length, 1)
+  assert.equal(announced().length, 1)
   await clock.advance(100)
-  assert.deepEqual([told.length, told[1]?.atMs], [2, 10_000])
+  assert.deepEqual([announced().length, announced()[1]?.atMs], [2, 10_000])
   meets(two)
   meets(one)
   await clock.advance(20_000)
-  assert.equal(told.length, 2, 'they were told')
+  assert.equal(announced().length, 2, 'they were told')
   meets(one, three)
   await clock.advance(1_000)
-  assert.equal(told.length, 3)
+  assert.equal(announced().length, 3)
   await clock.advance(300_000)
-  assert.equal(told.length, 4)
+  assert.equal(announced().length, 4)
   await announcer.stop()
 })
 
 test('among few agents whoever comes is told who is here, and among many is not', async () => {
-  const { announcer, clock, told, say } = setup({ statusPrivacy: 'none' })
+  const { announcer, clock, announced, say } = setup()
   await announcer.start()
   await clock.advance(60_000)
   const notices = [bob, ...Array.from({ length: 40 }, (_, n) => agentOf(10 + n))]
@@ -173,17 +181,17 @@ test('among few agents whoever comes is told who is here, and among many is not'
     await say(ANNOUNCEMENTS_TOPIC, { record, name: 'one', isHere: true, ...times })
     if (n === 0) {
       await clock.advance(11_000)
-      assert.equal(told.length, 2, 'once for bob')
+      assert.equal(announced().length, 2, 'once for bob')
     }
   }
   await clock.advance(11_000)
-  assert.equal(told.length, 3, 'once for those that came together')
+  assert.equal(announced().length, 3, 'once for those that came together')
   const last = await recordValue(agentOf(60), clock.now())
   const record = openEthValue(last, { network: AGENTS_NETWORK, nowMs: clock.now() })
   const times = { atMs: clock.now(), sinceMs: clock.now() }
   await say(ANNOUNCEMENTS_TOPIC, { record, name: 'last', isHere: true, ...times })
   await clock.advance(20_000)
-  assert.equal(told.length, 3)
+  assert.equal(announced().length, 3)
   await announcer.stop()
 })
 
@@ -202,6 +210,25 @@ test('brief has no numbers, none says nothing, and without announcements nothing
   await none.announcer.stop()
   assert.deepEqual(none.told, [])
 })
+
+for (const statusPrivacy of ['full', 'brief', 'none'] as const) {
+  test(`with the status ${statusPrivacy} others see it all the time, and told once`, async () => {
+    const { announcer, clock, told } = setup({ statusPrivacy })
+    const changes: string[] = []
+    const roster = new Roster(clock, ({ state }) => changes.push(state))
+    const { schema } = noticeRules({ network: AGENTS_NETWORK, now: () => clock.now() })
+    await announcer.start()
+    let seen = 0
+    for (let second = 1; second <= 600; second += 1) {
+      await clock.advance(1_000)
+      for (const { notice } of told.splice(0)) roster.heard(schema?.(notice) ?? assert.fail())
+      roster.sweep()
+      seen += roster.agents().length
+    }
+    assert.deepEqual([seen, changes], [600, ['here']])
+    await announcer.stop()
+  })
+}
 
 test('it hears others on both topics, and tells who came and who fell silent', async () => {
   const { announcer, clock, heard, changes, say } = setup({ announce: false })

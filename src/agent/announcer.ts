@@ -4,8 +4,8 @@
  * `agent-announcements` carries the whole record, so that who hears it can write to the agent
  * without a look-up: at the start, again every few minutes, as soon as somebody listens if nobody
  * did, and once more for each who hands it on from now on or, among few agents, who comes.
- * `node-status` carries how the node is, once a minute. The last word when a node stops is that it
- * leaves; who does not hear it waits two minutes.
+ * `node-status` carries how the node is, once a minute; who sends none announces itself as often.
+ * The last word when a node stops is that it leaves; who does not hear it waits two minutes.
  */
 
 import { type Clock, Emitter, either, every, type Logger, type Service } from '../base/index.ts'
@@ -157,7 +157,7 @@ export class Announcer implements Service {
     if (this.#isHeard) this.#nap.abort()
   }
 
-  /** At once, every few minutes, and when somebody comes who has not heard it. */
+  /** At once, again while it lasts, and when somebody comes who has not heard it. */
   async #announce(pubsub: NonNullable<AnnouncerDeps['pubsub']>): Promise<void> {
     const { clock } = this.#deps
     const { signal } = this.#life
@@ -174,11 +174,17 @@ export class Announcer implements Service {
       if (this.#isHeard) this.#newcomers.told(mesh)
       await this.#sayToOpenPond()
       using woken = either(signal, this.#nap.signal)
-      await clock.sleep(ANNOUNCE_MS, woken.signal).catch(() => undefined)
+      await clock.sleep(this.#announceMs(), woken.signal).catch(() => undefined)
       const sinceMs = this.#isHeard ? AGAIN_MS - (clock.now() - saidMs) : 0
       if (this.#isHeard && !this.#nap.signal.aborted) continue
       await clock.sleep(Math.max(SETTLE_MS, sinceMs), signal).catch(() => undefined)
     }
+  }
+
+  /** Others forget who says nothing for two minutes: without a status this is all they hear. */
+  #announceMs(): number {
+    const { statusIntervalMs, statusPrivacy } = this.#config
+    return statusPrivacy === 'none' ? statusIntervalMs : ANNOUNCE_MS
   }
 
   async #status(): Promise<void> {

@@ -40,7 +40,9 @@ export const agentConfig = z.strictObject({
     .min(10_000)
     .max(100_000)
     .default(60_000)
-    .describe('How often this node says on node-status how it is; others forget it in 2 minutes'),
+    .describe(
+      'How often this node says that it is here, and how it is; others forget it in 2 minutes',
+    ),
   statusPrivacy: z
     .enum(STATUS_PRIVACY)
     .default('full')
