@@ -21,6 +21,8 @@ export const OPERATIONS_GIVEN: Readonly<Record<string, Readonly<Record<string, u
   },
   invitation: { name: 'calc' },
   unexpose: { name: 'calc' },
+  grant: { service: 'calc', tool: '*', to: PEER, expiresInSeconds: 60 },
+  grantAccept: { token: 't' },
   grantRevoke: { id: 'a'.repeat(32) },
   grantDelegate: { from: 'token', to: PEER, tool: '*' },
   audit: { limit: 3 },
@@ -29,4 +31,7 @@ export const OPERATIONS_GIVEN: Readonly<Record<string, Readonly<Record<string, u
   nameClaim: { name: 'alice' },
   nameFind: { name: 'alice' },
   agentFind: { address: `0x${'1'.repeat(40)}` },
+  messageSend: { to: PEER, data: { say: ['hello', 1, null] }, conversation: 'c', expiresMs: 5_000 },
+  messages: { limit: 5, text: 'hello' },
+  messageNext: { after: 3, timeoutMs: 1_000 },
 }

@@ -1,6 +1,7 @@
 /** A node that answers the control API at once, and notes what it was asked. */
 
 import assert from 'node:assert/strict'
+import type { HeldGrant, IssuedGrant } from '../../src/access/index.ts'
 import type { AgentInfo, FoundAgent } from '../../src/agent/index.ts'
 import { Emitter } from '../../src/base/index.ts'
 import { operations } from '../../src/control/api.ts'
@@ -9,6 +10,7 @@ import { ethAddress, type PeerId, peerId } from '../../src/identity/index.ts'
 import type { ServiceStatus } from '../../src/mcp/index.ts'
 import type { ResourceReport } from '../../src/net/index.ts'
 import type { HealthReport, IdentityReport, NodeStatus } from '../../src/node/index.ts'
+import { fakeAgent } from './served-agent.ts'
 
 const scope = (kind: 'system' | 'transient') => {
   const used = { connectionsIn: 1, connectionsOut: 0, streamsIn: 2, streamsOut: 0, memoryBytes: 9 }
@@ -90,6 +92,33 @@ const FOUND_AGENT: FoundAgent = {
     ethSignature: new Uint8Array(65),
     peerSignature: new Uint8Array(64),
   },
+}
+
+const RIGHTS = {
+  service: 'calc',
+  tool: '*',
+  args: {},
+  notBefore: 1,
+  expires: 2,
+  callsMax: null,
+}
+
+const GRANT: IssuedGrant = {
+  id: 'a'.repeat(32),
+  to: PEER,
+  rights: RIGHTS,
+  issuedMs: 1_000,
+  state: 'active',
+  calls: 0,
+}
+
+const HELD: HeldGrant = {
+  id: 'b'.repeat(32),
+  grant: GRANT.id,
+  issuer: PEER,
+  chain: [PEER],
+  rights: RIGHTS,
+  state: 'active',
 }
 
 /** `STATUS` as the API gives it, with what `fakeNode` has done. */
@@ -201,14 +230,15 @@ export function fakeNode(over: Partial<ServedNode> = {}): FakeNode {
       },
     },
     grants: {
-      issue: (...args) => note('grants.issue', args, Promise.reject(new Error('not faked'))),
+      issue: async (...args) => note('grants.issue', args, { ...GRANT, token: 't' }),
       list: () => [],
       revoke: async (...args) => note('grants.revoke', args, undefined),
-      accept: (...args) => note('grants.accept', args, Promise.reject(new Error('not faked'))),
+      accept: async (...args) => note('grants.accept', args, HELD),
       held: () => [],
       delegate: async (...args) => note('grants.delegate', args, 'token'),
       audit: (...args) => note('grants.audit', args, []),
     },
+    agent: fakeAgent(note, AGENT_INFO),
     agents: {
       list: () => note('agents.list', [], [AGENT_INFO]),
       find: async (address, options) => note('agents.find', [address, options], FOUND_AGENT),
