@@ -3,7 +3,10 @@ import type { Counter, Gauge, Registry } from '../base/index.ts'
 export interface PresenceMetrics {
   /** `outcome`: `stored`, `short` (fewer than wanted) or `failed`. */
   readonly published: Counter
-  /** `outcome`: `own`, `known`, `found`, `stale` (the network did not answer) or `nobody`. */
+  /**
+   * `outcome`: `own`, `known`, `found`, `stale` (only what was known is left), `nobody` or
+   * `uncertain` (not everybody could be asked).
+   */
   readonly lookups: Counter
   readonly agents: Gauge
 }

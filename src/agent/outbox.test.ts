@@ -9,6 +9,7 @@ import { CodedError, hasCode, seededRandom, silentLog, utf8 } from '../base/inde
 import { signerFromSeed } from '../identity/index.ts'
 import type { Receipt, Ways } from './attempts.ts'
 import { DELIVERY_STATES, type Delivery, mayFollow } from './delivery.ts'
+import { AgentError } from './errors.ts'
 import { MessageError } from './message-errors.ts'
 import { Outbox } from './outbox.ts'
 import { type Draft, type OutboxLimits, OutboxStore, type Sealed } from './outbox-store.ts'
@@ -226,7 +227,8 @@ test('who is no agent where it was is looked for afresh once, and then left with
 })
 
 test('a recipient that is unknown is looked up again; what can never be sealed fails', async () => {
-  const failures = [MessageError.RECIPIENT_UNKNOWN({ to: BOB })]
+  const unasked = AgentError.RECORD_UNCERTAIN({ address: BOB, answered: 0, failed: 0 })
+  const failures = [unasked, MessageError.RECIPIENT_UNKNOWN({ to: BOB })]
   const { outbox, clock, states } = setup({
     async seal() {
       const error = failures.pop()
@@ -238,6 +240,8 @@ test('a recipient that is unknown is looked up again; what can never be sealed f
   const delivery = await outbox.send(draft())
   assert.match(delivery.reason ?? '', /Cannot reach agent/)
   await clock.advance(1_500)
+  assert.deepEqual(states(), ['queued'])
+  await clock.advance(3_000)
   assert.deepEqual(states(), ['queued', 'delivered'])
   await outbox.stop()
 

@@ -10,6 +10,7 @@ import {
 import { FakeClock } from '../../test/support/fake-clock.ts'
 import { Emitter, Registry, seededRandom, silentLog } from '../base/index.ts'
 import { ethRecordKey, openEthValue } from '../dht/index.ts'
+import type { PeerId } from '../identity/index.ts'
 import type { ConnectionInfo, NetEvents } from '../net/index.ts'
 import { presenceMetrics } from './metrics.ts'
 import { OwnRecord } from './own-record.ts'
@@ -29,6 +30,9 @@ function setup(over: Partial<PresenceDeps> = {}) {
     holders: 20,
     values: new Map<string, Uint8Array>(),
     isDown: false,
+    /** Peers that do not answer; with `isAlone` there is nobody to ask. */
+    silent: [] as PeerId[],
+    isAlone: false,
     gets: 0,
   }
   const puts: { key: string; version: number; ttlSeconds: number | undefined; atMs: number }[] = []
@@ -54,7 +58,9 @@ function setup(over: Partial<PresenceDeps> = {}) {
         if (world.isDown) throw new TypeError('nobody answers')
         const value = world.values.get(key) ?? null
         const found = { key, value, publisher: null, version: null }
-        return { ...found, answered: [bob.node.peer], failed: [], complete: true }
+        const failed = world.silent.map((peer) => ({ peer, code: 'NET_CONNECT_FAILED' }))
+        const answered = world.isAlone ? [alice.node.peer] : [alice.node.peer, bob.node.peer]
+        return { ...found, answered, failed, complete: !world.isAlone }
       },
     },
     host: {
@@ -71,6 +77,13 @@ function setup(over: Partial<PresenceDeps> = {}) {
   const lookups = (outcome: string) => registry.total('p2p_agent_lookups', { outcome })
   return { presence, clock, world, puts, own, comes, lookups }
 }
+
+/** That so many have no record of bob, and so many did not say. */
+const uncertain = (answered: number, failed: number) => ({
+  code: 'AGENT_RECORD_UNCERTAIN',
+  retryable: true,
+  facts: { address: bob.eth.address, answered, failed },
+})
 
 /** Has `agent` in the DHT, with its pre-keys. */
 async function publish(
@@ -187,6 +200,25 @@ test('where the network does not answer, what was known serves while its binding
   assert.deepEqual([await lookups('stale'), await lookups('nobody')], [2, 2])
 })
 
+test('that nobody has a record is said only where everybody was asked and answered', async () => {
+  const all = setup()
+  const { presence, world, lookups } = all
+  const find = () => presence.find(bob.eth.address)
+  assert.equal(await find(), undefined)
+  world.silent = [agentOf(3).node.peer, agentOf(4).node.peer]
+  await assert.rejects(find(), uncertain(1, 2))
+  world.silent = []
+  world.isAlone = true
+  await assert.rejects(find(), uncertain(0, 0))
+  world.isDown = true
+  await assert.rejects(find(), uncertain(0, 0))
+  assert.deepEqual([await lookups('nobody'), await lookups('uncertain')], [1, 3])
+  world.isDown = false
+  world.silent = [agentOf(3).node.peer]
+  await publish(all, bob)
+  assert.equal((await find())?.peer, bob.node.peer)
+})
+
 test('a look-up that was called off rejects', async () => {
   const { presence, world } = setup()
   world.isDown = true
@@ -257,7 +289,7 @@ test('without a DHT who was heard is found, and nothing is written', async () =>
   const all = setup({ dht: null })
   const { presence, world, clock, puts } = all
   await presence.start()
-  assert.equal(await presence.find(bob.eth.address), undefined)
+  await assert.rejects(presence.find(bob.eth.address), uncertain(0, 0))
   const value = await publish(all, bob)
   const record = openEthValue(value, { network: AGENTS_NETWORK, nowMs: NOW_MS })
   presence.heard({ record })

@@ -18,6 +18,7 @@ import {
 import { type Dht, ethRecordKey, openEthValue } from '../dht/index.ts'
 import type { Binding, EthAddress, PeerId } from '../identity/index.ts'
 import type { CallOptions, Host } from '../net/index.ts'
+import { AgentError } from './errors.ts'
 import { type KnownAgent, KnownAgents } from './known-agents.ts'
 import type { PresenceMetrics } from './metrics.ts'
 import type { VerifiedNotice } from './notice.ts'
@@ -53,6 +54,12 @@ export interface MoveEvents {
 export interface PresenceConfig {
   readonly ttlSeconds: number
   readonly intervalMs: number
+}
+
+/** What was read of a record in the DHT, or why it was not. */
+interface Read {
+  readonly report: Awaited<ReturnType<Dht['get']>> | undefined
+  readonly cause: unknown
 }
 
 /** The first peer brings others with it; a write before that reaches too few. */
@@ -102,7 +109,10 @@ export class Presence implements Service {
     await this.#running
   }
 
-  /** Who speaks for `address` and where; `undefined` where nobody who answered knows. */
+  /**
+   * Who speaks for `address` and where; `undefined` where everybody was asked and nobody knows.
+   * Throws `AGENT_RECORD_UNCERTAIN` where somebody who may know was not asked, or did not answer.
+   */
   async find(address: EthAddress, options: CallOptions = {}): Promise<FoundAgent | undefined> {
     const { own, host, metrics } = this.#deps
     const said = await own.current()
@@ -141,23 +151,50 @@ export class Presence implements Service {
   }
 
   async #look(address: EthAddress, options: CallOptions): Promise<KnownAgent | undefined> {
-    const { dht, network, clock, metrics, log } = this.#deps
-    let found: KnownAgent | undefined
-    try {
-      const value = (await dht?.get(ethRecordKey(address), options))?.value ?? null
-      if (value !== null) {
-        const record = openEthValue(value, { network, nowMs: clock.now() })
-        // A DHT that was brought by a program may not have looked at what it hands out.
-        if (record.binding.address === address) found = this.#known.note(record)
-      }
-    } catch (error) {
-      options.signal?.throwIfAborted()
-      log.debug('record of an agent not read', { address, error })
-    }
+    const read = await this.#read(address, options)
+    const found = this.#opened(address, read.report?.value ?? null)
     const agent = found ?? this.#known.stale(address)
-    const outcome = found !== undefined ? 'found' : agent !== undefined ? 'stale' : 'nobody'
-    metrics.lookups.add(1, { outcome })
+    const uncertain = agent === undefined ? this.#uncertain(address, read) : undefined
+    const missing = uncertain === undefined ? 'nobody' : 'uncertain'
+    const outcome = found !== undefined ? 'found' : agent !== undefined ? 'stale' : missing
+    this.#deps.metrics.lookups.add(1, { outcome })
+    if (uncertain !== undefined) throw uncertain
     return agent
+  }
+
+  /** What the DHT says, or why it says nothing; neither without a DHT. */
+  async #read(address: EthAddress, options: CallOptions): Promise<Read> {
+    const { dht, log } = this.#deps
+    try {
+      return { report: await dht?.get(ethRecordKey(address), options), cause: undefined }
+    } catch (cause) {
+      options.signal?.throwIfAborted()
+      log.debug('record of an agent not read', { address, error: cause })
+      return { report: undefined, cause }
+    }
+  }
+
+  #opened(address: EthAddress, value: Uint8Array | null): KnownAgent | undefined {
+    const { network, clock, log } = this.#deps
+    if (value === null) return undefined
+    try {
+      const record = openEthValue(value, { network, nowMs: clock.now() })
+      // A DHT that was brought by a program may not have looked at what it hands out.
+      return record.binding.address === address ? this.#known.note(record) : undefined
+    } catch (error) {
+      log.debug('record of an agent does not hold', { address, error })
+      return undefined
+    }
+  }
+
+  /** "Nobody has it" and "could not ask everybody" are two different answers. */
+  #uncertain(address: EthAddress, { report, cause }: Read): Error | undefined {
+    const { self } = this.#deps.host
+    const { answered = [], failed = [], complete = false } = report ?? {}
+    if (complete && failed.length === 0) return undefined
+    const others = answered.filter((peer) => peer !== self)
+    const facts = { address, answered: others.length, failed: failed.length }
+    return AgentError.RECORD_UNCERTAIN(facts, cause)
   }
 
   /** Nothing was written yet, or there was nobody to write it to. */

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { CodedError } from '../base/index.ts'
+import { AgentError } from './errors.ts'
 import { isHopeless, reasonOf, verdictOf } from './refusal.ts'
 
 function coded(code: string, { remote = true, retryable = false } = {}) {
@@ -22,6 +23,8 @@ test('what the recipient says decides; what somebody else says does not', () => 
 test('only an error of ours that no retry mends makes a message hopeless', () => {
   assert.equal(isHopeless(coded('AGENT_TOO_LARGE')), true)
   assert.equal(isHopeless(coded('AGENT_RECIPIENT_UNKNOWN', { retryable: true })), false)
+  const facts = { address: '0x', answered: 0, failed: 0 }
+  assert.equal(isHopeless(AgentError.RECORD_UNCERTAIN(facts)), false)
   assert.equal(isHopeless(coded('NET_DIAL_FAILED')), false)
   assert.equal(isHopeless(coded('AGENT_PRE_KEY_INVALID')), false)
   assert.equal(isHopeless('no'), false)

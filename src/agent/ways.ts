@@ -36,7 +36,10 @@ export interface Found {
   readonly preKeys: readonly PreKey[]
 }
 
-/** Finds agents by address; undefined where nobody has a record of it that holds. */
+/**
+ * Finds agents by address; undefined where nobody has a record of it that holds. Throws where that
+ * is not known, as not everybody could be asked.
+ */
 export interface Finder {
   find(
     address: EthAddress,

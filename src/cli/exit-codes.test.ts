@@ -51,6 +51,7 @@ const WANTED: Readonly<Record<number, readonly string[]>> = {
     'CLI_NODE_GONE',
     'NET_NAME_UNRESOLVED',
     'CLI_RECORD_UNCERTAIN',
+    'AGENT_RECORD_UNCERTAIN',
     'NODE_STOPPED',
     'DHT_STOPPED',
     'PUBSUB_PUBLISH_FAILED',

@@ -75,6 +75,7 @@ const ROWS: readonly (readonly [pattern: string, code: ExitCode])[] = [
   ['CONTROL_NODE_UNPROVEN', EXIT.unreachable],
   ['CLI_RECORD_UNCERTAIN', EXIT.unreachable],
   ['CLI_NAME_UNCERTAIN', EXIT.unreachable],
+  ['AGENT_RECORD_UNCERTAIN', EXIT.unreachable],
   ['CLI_NOT_STORED', EXIT.unreachable],
   ['*_UNREACHABLE', EXIT.unreachable],
   ['*_CONNECT_FAILED', EXIT.unreachable],

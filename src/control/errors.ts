@@ -37,8 +37,8 @@ export const ControlError = defineErrors('CONTROL', {
   },
   AGENT_NOT_FOUND: {
     says: (f: { address: string }) =>
-      `Cannot find agent ${f.address}: nobody who answered has a record of it that holds. ` +
-      'It may not have been online for a day; try again when it is',
+      `Cannot find agent ${f.address}: none of the peers that were asked has a record of it ` +
+      'that holds. It may not have been online for a day; try again when it is',
   },
   CALLER_GONE: {
     says: (_: object) => 'Cannot answer: the caller closed the connection',

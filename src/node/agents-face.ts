@@ -13,7 +13,10 @@ export function agentsFace(running: (wanted: string) => Parts) {
     list: (): readonly AgentInfo[] => {
       return partOf('agent', running('list agents').agent).announcer.agents()
     },
-    /** Which peer speaks for an address, signed by both; `undefined` where nobody knows. */
+    /**
+     * Which peer speaks for an address, signed by both; `undefined` where nobody knows. Rejects
+     * with `AGENT_RECORD_UNCERTAIN` where not everybody could be asked.
+     */
     find: async (address: string, options: Waits = {}): Promise<FoundAgent | undefined> => {
       const { presence } = partOf('agent', running('find an agent').agent)
       return presence.find(ethAddress(address), options)

@@ -14,7 +14,7 @@ import type { AgentFace } from '../../src/agent/index.ts'
 import { MailStore } from '../../src/agent/mailbox-store.ts'
 import { utf8 } from '../../src/base/index.ts'
 import { createNode, type Node } from '../../src/node/index.ts'
-import { addressOf, eventually, type TestNode, testNode } from '../support/nodes.ts'
+import { addressOf, eventually, findAgent, type TestNode, testNode } from '../support/nodes.ts'
 
 const QUIET = { level: 'silent' } as const
 const agent = { enabled: true }
@@ -58,7 +58,7 @@ test('who was away gets a message once, from its keepers alone, and its sender h
   const [ofAlice, ofBob] = [await folder(stack), await folder(stack)]
   const [alice, bob] = [await start(ofAlice), await start(ofBob)]
   const to = bob.ethAddress ?? ''
-  await eventually(async () => alice.agents.find(to))
+  await eventually(() => findAgent(alice, to))
   await bob.stop()
 
   const sent = await agentOf(alice).send(to, utf8('while you were away'))

@@ -24,7 +24,7 @@ import { createNode, type Node } from '../../src/node/index.ts'
 import { RpcClient, rpcConfig, rpcMetrics } from '../../src/rpc/index.ts'
 import type { Cbor } from '../../src/wire/index.ts'
 import { coded } from '../support/expect.ts'
-import { addressOf, eventually, type TestNode, testNode } from '../support/nodes.ts'
+import { addressOf, eventually, findAgent, type TestNode, testNode } from '../support/nodes.ts'
 import { testHost } from '../support/testnet.ts'
 
 const QUIET = { level: 'silent' } as const
@@ -185,7 +185,7 @@ test('what was queued for who is away goes on after a restart of the sender, and
   const before = await createNode(options)
   stack.defer(() => before.stop())
   const to = bob.node.ethAddress ?? ''
-  await eventually(async () => before.agents.find(to))
+  await eventually(() => findAgent(before, to))
   const { peerId } = bob.node
   const address = addressOf(bob, 'tcp')
   await bob.node.stop()

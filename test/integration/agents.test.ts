@@ -3,11 +3,11 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { ANNOUNCEMENTS_TOPIC } from '../../src/agent/index.ts'
-import { secureRandom, systemClock } from '../../src/base/index.ts'
+import { secureRandom, systemClock, utf8 } from '../../src/base/index.ts'
 import { encodeEthValue, ethRecordKey } from '../../src/dht/index.ts'
 import { ethSigner, loadKeys, newEthKey, signBinding } from '../../src/identity/index.ts'
 import { coded } from '../support/expect.ts'
-import { addressOf, eventually, type TestNode, testNode } from '../support/nodes.ts'
+import { addressOf, eventually, findAgent, type TestNode, testNode } from '../support/nodes.ts'
 
 const agent = { enabled: true }
 
@@ -27,12 +27,12 @@ test('agents that only ask the DHT find each other by address over the one peer 
   assert.match(ethAddress ?? '', /^0x[0-9a-fA-F]{40}$/)
   assert.equal(bob.node.status().ethAddress, ethAddress)
 
-  const found = await eventually(() => alice.node.agents.find(ethAddress ?? ''))
+  const found = await eventually(() => findAgent(alice.node, ethAddress ?? ''))
   assert.equal(found.peer, bob.node.peerId)
   assert.equal(found.binding.address, ethAddress)
   assert.ok(found.preKeys.length > 0)
   const addresses = await eventually(async () => {
-    const told = (await alice.node.agents.find(ethAddress ?? ''))?.addresses ?? []
+    const told = (await findAgent(alice.node, ethAddress ?? ''))?.addresses ?? []
     return told.length > 0 ? told : undefined
   })
   assert.ok(addresses.every((address) => bob.node.addresses.includes(address)))
@@ -44,6 +44,16 @@ test('agents that only ask the DHT find each other by address over the one peer 
   assert.equal(await alice.node.agents.find(nobody), undefined)
 })
 
+test('a node that nobody answers does not say that nobody has a record', async () => {
+  await using alone = await testNode({ agent })
+  const nobody = ethSigner(newEthKey(secureRandom)).address
+  const isUncertain = coded('AGENT_RECORD_UNCERTAIN')
+  await assert.rejects(alone.node.agents.find(nobody), isUncertain)
+  const { state, reason } = (await alone.node.agent?.send(nobody, utf8('hello'))) ?? {}
+  assert.equal(state, 'queued')
+  assert.match(reason ?? '', /nobody could be asked for its record/)
+})
+
 test('the record of an agent outlives what was said on topics, and comes from the DHT alone', async () => {
   const options = { agent: { ...agent, announce: false, statusPrivacy: 'none' as const } }
   await using first = await testNode()
@@ -51,7 +61,7 @@ test('the record of an agent outlives what was said on topics, and comes from th
   await using alice = await testNode({ ...options, bootstrap })
   await using bob = await testNode({ ...options, bootstrap })
   const { ethAddress } = bob.node
-  const found = await eventually(() => alice.node.agents.find(ethAddress ?? ''))
+  const found = await eventually(() => findAgent(alice.node, ethAddress ?? ''))
   assert.equal(found.peer, bob.node.peerId)
   assert.ok(found.preKeys.length > 0)
   assert.deepEqual(alice.node.agents.list(), [])

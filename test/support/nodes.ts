@@ -5,6 +5,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { hasCode } from '../../src/base/index.ts'
 import type { ServiceSpec } from '../../src/mcp/index.ts'
 import { type Node, type NodeOptions, openNode, resolveOptions } from '../../src/node/index.ts'
 
@@ -33,6 +34,16 @@ export function addressOf({ node }: TestNode, kind: 'tcp' | 'udp'): string {
   const found = node.addresses.find((address) => address.includes(`/${kind}/`))
   assert.ok(found !== undefined, `an address over ${kind}`)
   return found
+}
+
+/** As `node.agents.find`, and nobody where not everybody could be asked yet. */
+export async function findAgent({ agents }: Pick<Node, 'agents'>, address: string) {
+  try {
+    return await agents.find(address)
+  } catch (error) {
+    if (hasCode(error, 'AGENT_RECORD_UNCERTAIN')) return undefined
+    throw error
+  }
 }
 
 /** The fixture server as a service; `args` are its own. */

@@ -1,6 +1,6 @@
 /** The agent of a fake node: it takes what it is given to send, and one message came to it. */
 
-import { Emitter } from '../../src/base/index.ts'
+import { Emitter, race } from '../../src/base/index.ts'
 import type {
   KeptMessage,
   SendOptions,
@@ -45,7 +45,11 @@ export function fakeAgent(note: Noted, info: ServedAgentInfo): ServedAgent {
     agents: () => [info],
     inbox: {
       list: (query) => note('agent.inbox.list', [query], { messages: [came], cursor: 7 }),
-      wait: async ({ after }) => note('agent.inbox.wait', [after], came),
+      wait: async ({ after, signal }) => {
+        // Nothing comes after it.
+        if ((after ?? 0) >= came.cursor) return race(Promise.race([]), signal)
+        return note('agent.inbox.wait', [after], came)
+      },
       read: async (id) => note('agent.inbox.read', [id], undefined),
     },
   }
