@@ -99,6 +99,37 @@ test('messages --follow goes on after the last one until it is stopped', async (
   assert.deepEqual(cursors, [1, 2, 3])
 })
 
+test('messages --follow shows one conversation where one is wanted, and nothing old', async () => {
+  const stop = new AbortController()
+  const asked: unknown[] = []
+  const node = {
+    messages: async ({ conversation }: { conversation?: string } = {}) => {
+      return { messages: conversation === undefined ? two : [] }
+    },
+    messageNext: async (what: object = {}) => {
+      asked.push(what)
+      if (asked.length === 1) return { message: message(5, 'rain', { conversation: 'weather' }) }
+      stop.abort()
+      throw new Error('over')
+    },
+  }
+  const options = { follow: true, conversation: 'weather' }
+  const { context, stdout } = setup({ node, options, json: true, signal: stop.signal })
+  await messages.run(context)
+  const conversation = 'weather'
+  const timeoutMs = 30_000
+  assert.deepEqual(asked, [
+    { conversation, after: 2, timeoutMs },
+    { conversation, after: 5, timeoutMs },
+  ])
+  assert.match(stdout.text, /^\{.*"data":"rain".*\}\n$/)
+})
+
+test('messages --follow and --text do not go together', async () => {
+  const { context } = setup({ options: { follow: true, text: 'rain' } })
+  await assert.rejects(messages.run(context), coded('CLI_USAGE'))
+})
+
 test('messages --follow does not hide that the node went', async () => {
   const gone = async () => {
     throw new TypeError('gone')

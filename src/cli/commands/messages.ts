@@ -26,12 +26,18 @@ export const messages: Command = {
   async run(context) {
     const { connect, options, out, signal } = context
     const query = queryOf(options)
+    const isFollowed = flagOption(options, 'follow')
+    if (isFollowed && query.text !== undefined) {
+      throw CliError.USAGE({ command: 'messages', expected: '--text without --follow' })
+    }
     await using node = await connect()
+    // Those of other conversations are old as well: what is followed begins after all of them.
+    const last = isFollowed ? await newest(node, signal) : 0
     const { messages: found } = await node.messages(query, { signal })
     const oldestFirst = found.toReversed()
     const line = (paint: Paint) =>
       flagOption(options, 'ids') ? idLineWith(paint) : lineWith(paint)
-    if (!flagOption(options, 'follow')) {
+    if (!isFollowed) {
       out.print(oldestFirst, (paint) => {
         return oldestFirst.length === 0 ? ['No messages.'] : oldestFirst.map(line(paint))
       })
@@ -39,7 +45,14 @@ export const messages: Command = {
     }
     const show = (message: ShownMessage) => out.print(message, (paint) => [line(paint)(message)])
     for (const message of oldestFirst) show(message)
-    await follow(context, { node, after: oldestFirst.at(-1)?.cursor ?? 0, show })
+    const after = Math.max(last, oldestFirst.at(-1)?.cursor ?? 0)
+    const { conversation } = query
+    await follow(context, {
+      node,
+      after,
+      show,
+      ...(conversation !== undefined && { conversation }),
+    })
   },
 }
 
@@ -64,20 +77,31 @@ function idLineWith(paint: Paint): (message: ShownMessage) => string {
   return (message) => `${message.id} ${line(message)}`
 }
 
+type Connected = Awaited<ReturnType<Context['connect']>>
+
+/** The cursor of the newest message of all. */
+async function newest(node: Connected, signal: AbortSignal): Promise<number> {
+  const { messages } = await node.messages({ limit: 1 }, { signal })
+  return messages[0]?.cursor ?? 0
+}
+
 interface Following {
-  readonly node: Awaited<ReturnType<Context['connect']>>
-  /** The cursor of the last message that was shown. */
-  after: number
+  readonly node: Connected
+  /** The cursor of the last message that is old. */
+  readonly after: number
+  readonly conversation?: string
   readonly show: (message: ShownMessage) => void
 }
 
-async function follow({ out, signal }: Context, { node, show, ...from }: Following): Promise<void> {
+async function follow({ out, signal }: Context, following: Following): Promise<void> {
+  const { node, show, after: from, ...which } = following
   using ended = either(signal, out.gone)
   const until = ended.signal
-  let { after } = from
+  let after = from
   try {
     while (!until.aborted) {
-      const { message } = await node.messageNext({ after, timeoutMs: WAIT_MS }, { signal: until })
+      const asked = { ...which, after, timeoutMs: WAIT_MS }
+      const { message } = await node.messageNext(asked, { signal: until })
       if (message === null) continue
       after = message.cursor
       show(message)
