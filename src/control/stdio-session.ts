@@ -2,7 +2,7 @@
  * One run of `p2p-node`: commands in, events out, over whatever carries them. Sans I/O.
  *
  * The node starts with `connect`. Commands run side by side, so that one that waits for the network
- * holds up none behind it; so many at once, and then no further line is read.
+ * holds up none behind it; so many at once, and then no further one is begun.
  */
 
 import { fromUtf8, race } from '../base/index.ts'
@@ -24,6 +24,7 @@ import { answering, type Id } from './stdio-outlet.ts'
 export const LINE_BYTES_MAX = 1_048_576
 /** Commands in work; the next is read when one of them is answered. */
 const WORKING_MAX = 64
+const SHUTDOWN_BYTES_MAX = 1_024
 /** What is in work at the end has so long to be answered. */
 const LAST_MS = 1_000
 
@@ -35,6 +36,7 @@ export class StdioSession {
   readonly #working = new Set<Promise<void>>()
   readonly #over = Promise.withResolvers<void>()
   readonly #life = new AbortController()
+  readonly #hurry = new AbortController()
 
   constructor(deps: StdioSessionDeps) {
     this.#deps = deps
@@ -47,11 +49,28 @@ export class StdioSession {
     return this.#over.promise
   }
 
-  /** Begins what a line asks for; resolves when the next may be read. */
+  /** Whether a line ends the session, so that nothing before it should wait for room. */
+  isLast(line: Line): boolean {
+    if (line.kind !== 'line' || line.bytes.length > SHUTDOWN_BYTES_MAX) return false
+    try {
+      const value = objectIn(line)
+      const { version, name } = askedBy(value)
+      return version === 1 && name === 'shutdown' && 'value' in checkCommand('shutdown', value)
+    } catch {
+      return false
+    }
+  }
+
+  /** The last lines have come: they are begun at once, however much is in work. */
+  hurry(): void {
+    this.#hurry.abort()
+  }
+
+  /** Begins what a line asks for; resolves when the next may be begun. */
   async take(line: Line): Promise<void> {
     const work = this.#do(line).finally(() => this.#working.delete(work))
     this.#working.add(work)
-    const { signal } = this.#life
+    const { signal } = this.#hurry
     while (this.#working.size >= WORKING_MAX && !signal.aborted) {
       await race(Promise.race(this.#working), signal).catch(() => undefined)
     }
@@ -63,6 +82,7 @@ export class StdioSession {
     using deadline = this.#deps.clock.deadline(LAST_MS)
     const working = Promise.all(this.#working)
     await race(working, deadline.signal).catch(() => undefined)
+    this.#hurry.abort()
     this.#life.abort(StdioError.STDIO_STOPPING({ command: 'go on' }))
     await this.#commands.stop()
   }
@@ -102,8 +122,10 @@ export class StdioSession {
 
   async #shutdown({ id }: CommandOf<'shutdown'>): Promise<void> {
     const said = { level: 'info', namespace: 'node', message: 'stopping' }
-    await this.#deps.outlet.answer({ type: 'log', ...answering(id), ...said })
+    const answered = this.#deps.outlet.answer({ type: 'log', ...answering(id), ...said })
+    // Whether anybody reads the answer or not.
     this.#over.resolve()
+    await answered
   }
 }
 

@@ -74,6 +74,44 @@ test('main() ends with its input, and answers what was asked before', async () =
   assert.equal(asked.at(-1)?.name, 'stop')
 })
 
+test('main() sees the end of its input, and shutdown, behind slow commands', async () => {
+  const slow = '{"type":"discover","topic":"t"}\n'.repeat(200)
+  const shutdown = '{"type":"shutdown","id":"last"}\n'
+  for (const last of ['', shutdown]) {
+    const lines = ['{"type":"connect"}\n', slow, last]
+    const { world, events, running, clock, asked } = setup([], lines)
+    Object.assign(running.node.dht, { findReaders: () => new Promise(() => {}) })
+    const stdin = last === '' ? world.stdin : heldOpen(world.stdin)
+    const run = main({ ...world, stdin })
+    for (let i = 0; i < 20; i += 1) await clock.advance(0)
+    await clock.advance(1_000)
+    assert.equal(await run, 0)
+    assert.equal(asked.at(-1)?.name, 'stop')
+    const refused = events.filter(({ code }) => code === 'PROTOCOL_STATE_WRONG')
+    assert.equal(refused.length, 200, 'all that was asked is answered')
+    assert.equal(events.filter(({ id }) => id === 'last').length, last === '' ? 0 : 1)
+  }
+})
+
+test('main() ends at shutdown though nobody reads its output', async () => {
+  const { world, asked, clock } = setup(
+    [],
+    ['{"type":"connect"}\n', '{"type":"fly"}\n'.repeat(1_100), '{"type":"shutdown"}\n'],
+  )
+  const stdout = { ...world.stdout, isFull: true }
+  const run = main({ ...world, stdin: heldOpen(world.stdin), stdout })
+  for (let i = 0; i < 20; i += 1) await clock.advance(0)
+  await clock.advance(1_000)
+  assert.equal(await run, 0)
+  assert.equal(asked.at(-1)?.name, 'stop')
+})
+
+/** The same, and never over. */
+async function* heldOpen(stdin: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  yield* stdin
+  await new Promise(() => {})
+}
+
 test('main() ends at a signal, whatever is in work', async () => {
   const { world, ended, events } = setup([], 'endless')
   const run = main(world)

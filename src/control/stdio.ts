@@ -7,9 +7,10 @@ import { Console } from 'node:console'
 import { once } from 'node:events'
 import { type Clock, packageVersion, race, systemClock, takeEnvironment } from '../base/index.ts'
 import type { Environment } from '../node/index.ts'
+import { LinesAhead } from './stdio-ahead.ts'
 import { codedFor, errorEvent } from './stdio-classes.ts'
 import { readEnvFile } from './stdio-env-file.ts'
-import { LineSplitter } from './stdio-lines.ts'
+import { type Line, LineSplitter } from './stdio-lines.ts'
 import type { RunningNode, StartWith } from './stdio-node.ts'
 import {
   agentEnvironment,
@@ -89,19 +90,39 @@ export async function main(world: StdioWorld = processWorld()): Promise<number> 
   }
 }
 
-/** Resolves at the end of standard input; a stream that breaks ends as well. */
-async function read({ stdin, ended }: StdioWorld, session: StdioSession): Promise<void> {
+/**
+ * Resolves at the end of standard input, when all before it is begun; a stream that breaks ends as
+ * well. Reads some lines ahead, so that commands in work do not hide the end.
+ */
+async function read(world: StdioWorld, session: StdioSession): Promise<void> {
   const lines = new LineSplitter(LINE_BYTES_MAX)
+  const ahead = new LinesAhead()
+  const taking = takeAll(ahead, session, world.ended)
+  const push = async (line: Line) => {
+    if (session.isLast(line)) session.hurry()
+    await ahead.push(line)
+  }
   try {
-    for await (const piece of stdin) {
-      for (const line of lines.push(piece)) {
-        await session.take(line)
-        if (ended.aborted) return
-      }
+    for await (const piece of world.stdin) {
+      for (const line of lines.push(piece)) await push(line)
     }
-    for (const line of lines.end()) await session.take(line)
+    for (const line of lines.end()) await push(line)
   } catch {
     // Nothing more can be asked.
+  }
+  session.hurry()
+  ahead.end()
+  await taking
+}
+
+async function takeAll(
+  ahead: LinesAhead,
+  session: StdioSession,
+  ended: AbortSignal,
+): Promise<void> {
+  for await (const line of ahead) {
+    await session.take(line)
+    if (ended.aborted) return
   }
 }
 
