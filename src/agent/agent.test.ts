@@ -53,6 +53,7 @@ interface Options {
   readonly eth?: number
   readonly files?: AgentDeps['files']
   readonly keys?: KeptPreKey[]
+  readonly senderPerSecond?: number
 }
 
 /** Agents on one wire that does as told: who is off it cannot be reached. */
@@ -122,7 +123,7 @@ class World {
         files: options.files ?? { inbox: ':memory:', outbox: ':memory:' },
         metrics: messageMetrics(registry),
       },
-      agentConfig.parse({}),
+      agentConfig.parse({ senderPerSecond: options.senderPerSecond }),
     )
     const messages: AgentMessage[] = []
     const deliveries: Delivery[] = []
@@ -594,6 +595,51 @@ test('messages of one turn are confirmed by one receipt, and told in order when 
     )
   }
   assert.equal(ann.agent.queued, 0)
+  for (const { agent } of [ann, bob]) await agent.stop()
+})
+
+test('a peer has so many receipts looked at, whatever is in them; others are heard', async () => {
+  const world = new World()
+  const ann = await world.agent(1, { senderPerSecond: 1 })
+  const [bob, eve] = [await world.agent(2), await world.agent(3)]
+  const receiptOf = async (n: number, message: { of: Uint8Array; hash: Uint8Array }) => {
+    const signer = signerFromSeed(new Uint8Array(32).fill(n))
+    const sentAtMs = world.clock.now()
+    const draft = {
+      from: { peer: signer.peer },
+      to: { peer: ann.peer },
+      id: new Uint8Array(16).fill(9),
+      sentAtMs,
+      expiresAtMs: sentAtMs + 60_000,
+      kind: 'receipt' as const,
+      body: receiptBody({ ...message, state: 'read', more: [] }),
+    }
+    return writeEnvelope(draft, signer, { network: NETWORK })
+  }
+  const take = (bytes: Uint8Array) => ann.agent.take(bytes, { route: 'direct', by: eve.peer })
+  const sent = await ann.agent.send(bob.peer, utf8('one'))
+  const hash = envelopeHash(world.delivered.at(-1) ?? assert.fail())
+  const good = { of: fromHex(sent.id), hash }
+  const foreign = await receiptOf(3, { of: new Uint8Array(16), hash: new Uint8Array(32) })
+  // Ten a second for each message that it may send, ten seconds of them at once.
+  for (let n = 0; n < 100; n += 1) {
+    await assert.rejects(take(foreign), coded('AGENT_RECEIPT_FOREIGN'))
+  }
+  await assert.rejects(take(foreign), coded('AGENT_SENDER_RATE'))
+  assert.equal(await take(await receiptOf(2, good)), undefined)
+  assert.equal(ann.states().at(-1), 'read')
+  await world.clock.advance(100)
+  await assert.rejects(take(foreign), coded('AGENT_RECEIPT_FOREIGN'))
+  await assert.rejects(take(foreign), coded('AGENT_SENDER_RATE'))
+  for (const { agent } of [ann, bob, eve]) await agent.stop()
+})
+
+test('what a peer answers our own messages with is no receipt too many', async () => {
+  const world = new World()
+  const ann = await world.agent(1, { senderPerSecond: 1 })
+  const bob = await world.agent(2)
+  for (let n = 0; n < 150; n += 1) await ann.agent.send(bob.peer, utf8('one'))
+  assert.equal(ann.states().filter((state) => state === 'delivered').length, 150)
   for (const { agent } of [ann, bob]) await agent.stop()
 })
 

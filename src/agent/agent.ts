@@ -31,6 +31,7 @@ import { OpenPondDesk } from './openpond-desk.ts'
 import { Outbox } from './outbox.ts'
 import { type Draft, OutboxStore } from './outbox-store.ts'
 import { packPreKey } from './pre-keys.ts'
+import { ReceiptRate } from './receipt-rate.ts'
 import { ReceiptsOut } from './receipts-out.ts'
 import { checkSaid, inTheClear } from './said.ts'
 import { Opener, Sealer } from './seal.ts'
@@ -88,7 +89,9 @@ export class Agent implements Service, AgentFace {
     const newest = (of: EthAddress) => presence.newest(of)
     this.#senders = new SenderCheck({ gate, requireRegistered, isBlocked, clock, newest })
     const checks = { senders: this.#senders, address, opener, pubsub }
-    this.#intake = new Intake({ ...room, ...checks, inbox: this.#kept, outbox: this.#outbox })
+    const ours = { inbox: this.#kept, outbox: this.#outbox }
+    const receiptRate = new ReceiptRate(clock, limits)
+    this.#intake = new Intake({ ...room, ...checks, ...ours, receiptRate })
     this.#receipts = new ReceiptsOut({ ways, log })
     const desk = { ...room, ...checks, eth: deps.openpond ?? null, told }
     this.#openpond = new OpenPondDesk({ ...desk, inbox: this.#kept })

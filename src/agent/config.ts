@@ -69,7 +69,9 @@ export const agentConfig = z.strictObject({
     .min(1)
     .max(10_000)
     .default(50)
-    .describe('Messages of one sender that are taken, ten seconds of them at once'),
+    .describe(
+      'Messages of one sender that are taken, ten seconds of them at once; ten times the receipts',
+    ),
   messageExpiryMs: z
     .int()
     .min(1_000)

@@ -2,6 +2,7 @@
  * What comes in from other agents, on whichever way: believed first, then everything else.
  *
  *   verify → seen before? → so many of this sender → registry → open → keep and tell → receipt
+ *   verify → so many receipts of this sender → open → confirm
  *
  * A copy of what was taken is answered with the receipt again: the first may have been lost. Every
  * refusal is counted by its code; who handed the message over is told it where somebody waits.
@@ -28,6 +29,7 @@ import { MessageError } from './message-errors.ts'
 import { MESSAGE_TOPIC } from './message-topic.ts'
 import type { MessageMetrics } from './metrics.ts'
 import { messagesOf, readReceipt } from './receipt.ts'
+import type { ReceiptRate } from './receipt-rate.ts'
 import { type Confirmed, ReceiptWriter } from './receipt-writer.ts'
 import { reasonOf } from './refusal.ts'
 import type { Opener } from './seal.ts'
@@ -49,6 +51,7 @@ export interface IntakeDeps {
   readonly opener: Opener
   readonly inbox: Inbox
   readonly outbox: { confirm(receipt: Receipt): void }
+  readonly receiptRate: Pick<ReceiptRate, 'admit'>
   readonly senders: Pick<SenderCheck, 'checkPeer' | 'checkBound' | 'admit' | 'isRegistered'>
   /** Holds against a peer on topics what it brought us. */
   readonly pubsub: Pick<Pubsub, 'blame'> | null
@@ -112,6 +115,7 @@ export class Intake {
     senders.checkPeer(from.peer)
     senders.checkBound(from, envelope.binding)
     if (envelope.kind === 'receipt') {
+      this.#deps.receiptRate.admit(from.peer)
       const receipt = readReceipt(envelope, opener.open(envelope))
       let foreign: Error | undefined
       for (const { of, hash } of messagesOf(receipt)) {
