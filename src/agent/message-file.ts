@@ -2,8 +2,10 @@
  * A file of messages over node:sqlite: opened strictly and for its owner alone, statements prepared
  * once, failures coded.
  *
- * WAL with synchronous NORMAL: a process that dies loses nothing, a machine that does may lose the
- * last writes; then a message is sent again, and is taken again by its id.
+ * WAL with synchronous NORMAL: a process that dies loses nothing. A machine that loses its power
+ * may lose the last commits, and nothing else: what was queued a moment ago is gone, and so is what
+ * came a moment ago, though a receipt was signed and its sender keeps it no more. FULL would wait
+ * for the disk at each commit (record 0067 has figures).
  *
  * What is written `soon` goes in one transaction with all else of this turn of the event loop, as a
  * transaction costs several times what a row does. Whoever reads sees it already; `written` says

@@ -15,6 +15,8 @@ import { registryNet, type User } from './fixture.ts'
 
 assert.equal(missing(), undefined)
 
+/** How long nodes believe an answer of the registry. */
+const CACHE_MS = 1_000
 const NOBODY = ethAddress(`0x${'0'.repeat(40)}`)
 
 /** A node that speaks for a user's address; its secrets come as from an environment. */
@@ -30,7 +32,7 @@ async function agentNode(
     RPC_URL: place.url,
     REGISTRY_ADDRESS: place.address,
   }
-  const agent = { enabled: true, requireRegistered, registryCacheMs: 1_000 }
+  const agent = { enabled: true, requireRegistered, registryCacheMs: CACHE_MS }
   const nodes = { bootstrap: { nodes: [...bootstrap] } }
   const config = resolveOptions({ preset: 'test', agent, ...nodes, dataDir }, environment)
   const node = await openNode(config, { environment, writeLog: () => undefined })
@@ -45,6 +47,35 @@ function faceOf(node: Node): AgentFace {
   assert.ok(node.agent)
   return node.agent
 }
+
+test('a sender who was heard and is blocked then is heard no more once the answer is too old', async () => {
+  await using net = await registryNet()
+  const [us, foe] = net.others as [User, User]
+  for (const user of [us, foe]) {
+    await net.write(user, { name: 'registerAgent', args: ['agent', '{}', NOBODY] })
+  }
+  const place = { url: net.anvil.url, address: net.registry.address }
+  await using here = await agentNode(us, place)
+  const bootstrap = here.node.addresses.filter((address) => address.includes('/tcp/')).slice(0, 1)
+  await using atFoe = await agentNode(foe, place, { bootstrap })
+  const heard: string[] = []
+  here.agent.on('message', ({ body }) => void heard.push(Buffer.from(body).toString()))
+  const say = (words: string) => atFoe.agent.send(us.address, utf8(words), { expiresMs: 60_000 })
+  await say('before')
+  await eventually(async () => heard.includes('before') || undefined)
+
+  await net.write(us, { name: 'blockAgent', args: [foe.address] })
+  await new Promise((resolve) => setTimeout(resolve, CACHE_MS + 500))
+  const after = await say('after')
+  assert.equal(after.state, 'failed')
+  assert.match(after.reason ?? '', /the sender is blocked/)
+
+  await net.write(us, { name: 'unblockAgent', args: [foe.address] })
+  await new Promise((resolve) => setTimeout(resolve, CACHE_MS + 500))
+  await say('again')
+  await eventually(async () => heard.includes('again') || undefined)
+  assert.deepEqual(heard, ['before', 'again'])
+})
 
 test('messages of the blocked and of strangers are dropped; a chain that is away stops nobody else', async () => {
   await using net = await registryNet()

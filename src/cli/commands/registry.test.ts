@@ -144,8 +144,9 @@ test('transfer, accept, recover, block and unblock take one address', async () =
     [commands.registryUnblock, 'unblockAgent', {}],
     [commands.registryUnblock, 'unblockForAll', all],
   ] as const) {
-    const { written } = await run(command, { args: [BOB], options })
+    const { written, text } = await run(command, { args: [BOB], options })
     assert.deepEqual(written, [{ name, args: [BOB] }])
+    assert.equal(/registry_cache, 5 minutes/.test(text), /block/.test(name), 'a block is late')
     await assert.rejects(run(command, { args: [] }), coded('CLI_USAGE'))
   }
 })

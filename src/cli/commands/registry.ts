@@ -20,6 +20,8 @@ import {
 /** In the order of the contract. */
 const STATUSES: readonly AgentStatus[] = ['online', 'offline', 'discontinued']
 const QUESTION_MS = 60_000
+/** Of a block, for which nobody asks the chain at each message. */
+const LATE = ['It holds once nodes ask again: [agent] registry_cache, 5 minutes unless it is set']
 /** A transaction waits for its block. */
 const TRANSACTION_MS = 180_000
 
@@ -167,14 +169,16 @@ export const registryRecover = onAddress('recover', {
 })
 
 export const registryBlock = onAddress('block', {
-  summary: 'Hear nothing more from an address; with --all, for everybody, as owner of the registry',
+  summary: 'Hear an address no more, 5 minutes later at most; with --all, for everybody, as owner',
   all: true,
+  after: LATE,
   call: (agent, all) => ({ name: all ? 'blockForAll' : 'blockAgent', args: [agent] }),
 })
 
 export const registryUnblock = onAddress('unblock', {
   summary: 'Take a block back',
   all: true,
+  after: LATE,
   call: (agent, all) => ({ name: all ? 'unblockForAll' : 'unblockAgent', args: [agent] }),
 })
 
@@ -231,6 +235,7 @@ function onAddress(
     readonly summary: string
     /** Takes `--all`, which is for the owner of the registry. */
     readonly all?: true
+    readonly after?: readonly string[]
     readonly call: (address: EthAddress, all: boolean) => RegistryWrite
   },
 ): Command {
@@ -246,7 +251,8 @@ function onAddress(
     async run(context) {
       const address = addressArg(context, word)
       const call = what.call(address, flagOption(context.options, 'all'))
-      await send(context, await roomOf(context), call)
+      const done = await sent(context, await roomOf(context), call)
+      context.out.print(done, (paint) => [line(done, paint), ...(what.after ?? [])])
     },
   }
 }
