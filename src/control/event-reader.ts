@@ -43,16 +43,15 @@ export class EventReader<Item> {
     sink.onDrain(() => this.#flush())
   }
 
-  /** Hands on one event, or counts it as missed: whether it will be handed on. */
-  push(item: Item): boolean {
+  /** Hands on one event, or counts it as missed. */
+  push(item: Item): void {
     const bytes = this.#sink.bytesOf(item)
     const fits = this.#waitingBytes + bytes <= WAITING_BYTES_MAX || this.#waiting.length === 0
     if (this.#waiting.length >= WAITING_MAX || !fits) {
       this.#missed += 1
-      return false
+      return
     }
     this.#put({ item, bytes })
-    return true
   }
 
   /** Hands on what is kept until it is written: resolves then. One at a time, and no more. */

@@ -178,7 +178,7 @@ export class StdioCommands {
         inbox: agent.inbox,
         clock,
         tell: (message, signal) => outlet.hand(messageEvent(message), signal),
-        failed: (error) => void outlet.tell(errorEvent(codedFor('messages', error))),
+        failed: (error) => outlet.tell(errorEvent(codedFor('messages', error))),
       },
       this.#ended,
     )

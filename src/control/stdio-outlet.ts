@@ -57,15 +57,11 @@ export class StdioOutlet {
     return this.#waiting.length >= WAITING_MAX || this.#waitingChars >= WAITING_BYTES_MAX
   }
 
-  /** Hands on what happened by itself, or counts it as missed: whether it was handed on. */
-  tell(event: Told): boolean {
-    if (!this.isFull) {
-      this.#push(event)
-      return true
-    }
-    if (event.type === 'log') this.#logsMissed += 1
+  /** Hands on what happened by itself, or counts it as missed. */
+  tell(event: Told): void {
+    if (!this.isFull) this.#push(event)
+    else if (event.type === 'log') this.#logsMissed += 1
     else this.#missed += 1
-    return false
   }
 
   /** Hands on an answer; resolves when the next may come. */
