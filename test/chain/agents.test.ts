@@ -17,6 +17,8 @@ assert.equal(missing(), undefined)
 
 /** How long nodes believe an answer of the registry. */
 const CACHE_MS = 1_000
+/** How long the chain is away: longer than that. 300000 is what the issue asks for, by hand. */
+const AWAY_MS = Number(process.env.P2P_CHAIN_AWAY_MS ?? 1_500)
 const NOBODY = ethAddress(`0x${'0'.repeat(40)}`)
 
 /** A node that speaks for a user's address; its secrets come as from an environment. */
@@ -107,12 +109,17 @@ test('messages of the blocked and of strangers are dropped; a chain that is away
   assert.equal(here.node.status().registry?.state, 'active')
 
   await net.anvil.stop()
-  // Longer than the answers of the registry hold.
-  await new Promise((resolve) => setTimeout(resolve, 1_500))
-  await Promise.all([say(atFriend, 'friend again'), say(atFoe, 'foe again')])
-  await eventually(async () => heard.includes('friend again') || undefined)
-  assert.deepEqual(heard, ['friend', 'friend again'])
-  const { registry, health } = here.node.status()
-  assert.equal(registry?.state, 'unavailable')
-  assert.match(health.reasons.join('\n'), /no agent registry: .*ECONNREFUSED/)
+  const backAt = Date.now() + AWAY_MS
+  const told = ['friend']
+  do {
+    await new Promise((resolve) => setTimeout(resolve, Math.min(AWAY_MS, 10_000)))
+    const words = `friend ${told.length}`
+    await Promise.all([say(atFriend, words), say(atFoe, `foe ${told.length}`)])
+    told.push(words)
+    await eventually(async () => heard.includes(words) || undefined)
+    assert.deepEqual(heard, told)
+    const { registry, health } = here.node.status()
+    assert.equal(registry?.state, 'unavailable')
+    assert.match(health.reasons.join('\n'), /no agent registry: .*ECONNREFUSED/)
+  } while (Date.now() < backAt)
 })
