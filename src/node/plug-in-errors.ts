@@ -13,6 +13,11 @@ export const PlugInError = defineErrors('NODE', {
       `Cannot load tools from ${f.file}: its mode is ${f.mode}, so others could put their code ` +
       `into this node. Run: chmod go-w ${f.file}`,
   },
+  PLUG_IN_FOREIGN: {
+    says: (f: { file: string; uid: number }) =>
+      `Cannot load tools from ${f.file}: it belongs to user ${f.uid}, who could put other code ` +
+      'into this node. Make it yours with chown, or copy it',
+  },
   PLUG_IN_NAME: {
     says: (f: { file: string }) =>
       `Cannot load tools from ${f.file}: its name is that of a service, so wanted a-z, 0-9 and ` +

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { chmod, chown, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
@@ -27,7 +27,7 @@ async function folderOf(t: TestContext, files: Readonly<Record<string, string>>)
 }
 
 /** The folder loaded beside services that only remember. */
-function loading(folder: string) {
+function loading(folder: string, uid = process.getuid?.()) {
   const offered: string[] = []
   const notices: string[] = []
   const clock = new FakeClock()
@@ -41,7 +41,7 @@ function loading(folder: string) {
     unexpose: async () => undefined,
   }
   const plugIns = new PlugIns(
-    { folder, services, clock, log: silentLog },
+    { folder, uid, services, clock, log: silentLog },
     { startTimeoutMs: 1_000 },
   )
   plugIns.events.on('notice', (notice) => notices.push(notice))
@@ -129,6 +129,16 @@ test('a folder in which others may write is refused as a whole', async (t) => {
   await chmod(folder, 0o777)
   const { plugIns, offered } = loading(folder)
   await assert.rejects(plugIns.start(), coded('NODE_PLUG_IN_EXPOSED'))
+  assert.deepEqual(offered, [])
+})
+
+test('a folder that belongs to somebody else is refused, whatever its mode', async (t) => {
+  const folder = await folderOf(t, { 'dice.mjs': DICE })
+  const uid = process.getuid?.() ?? 0
+  // Root gives it away; anybody else is taken for another.
+  if (uid === 0) await chown(folder, 12_345, 0)
+  const { plugIns, offered } = loading(folder, uid === 0 ? 0 : uid + 1)
+  await assert.rejects(plugIns.start(), coded('NODE_PLUG_IN_FOREIGN'))
   assert.deepEqual(offered, [])
 })
 

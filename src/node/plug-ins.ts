@@ -37,6 +37,8 @@ type Make = Extract<PlugIn, (context: PlugInContext) => unknown>
 export interface PlugInsDeps {
   /** Absolute. */
   readonly folder: string
+  /** Of the user whose node it is; undefined where the system knows none. */
+  readonly uid: number | undefined
   readonly services: Pick<Services, 'expose' | 'exposeTools' | 'unexpose' | 'events'>
   readonly clock: Clock
   readonly log: Logger
@@ -55,6 +57,7 @@ export interface PlugInEvents {
 const MODULE = /^\.m?[jt]s$/
 const NAME = /^[a-z0-9][a-z0-9-]{0,62}$/
 const WRITABLE_BY_OTHERS = 0o022
+const ROOT = 0
 
 export class PlugIns implements Service {
   readonly name = 'plug-ins'
@@ -72,7 +75,7 @@ export class PlugIns implements Service {
   /** Throws where there is no such folder, or others may write in it. */
   async start(): Promise<void> {
     const { folder, log } = this.#deps
-    for (const file of await filesIn(folder)) {
+    for (const file of await filesIn(this.#deps)) {
       try {
         await this.#load(join(folder, file), file.slice(0, -extname(file).length))
       } catch (error) {
@@ -90,7 +93,7 @@ export class PlugIns implements Service {
   async #load(file: string, name: string): Promise<void> {
     const { clock, services, log } = this.#deps
     if (!NAME.test(name)) throw PlugInError.PLUG_IN_NAME({ file })
-    await checkMode(file)
+    await checkOurs(file, this.#deps.uid)
     using deadline = clock.deadline(this.#limits.startTimeoutMs, this.#life.signal)
     const { tools, options } = await race(this.#read(file), deadline.signal)
     // Withdrawn with all other services when the node stops.
@@ -124,14 +127,14 @@ export function plugInsOf(
 ): PlugIns | null {
   if (mcp.toolsFolder === '') return null
   const folder = resolve(dataDir, mcp.toolsFolder)
-  const deps = { folder, services, clock, log: log.child('mcp') }
+  const deps = { folder, uid: process.getuid?.(), services, clock, log: log.child('mcp') }
   return new PlugIns(deps, { startTimeoutMs: mcp.serviceStartTimeoutMs })
 }
 
 /** Those that may be modules, by name; hidden ones, helpers (`_name`) and folders are left out. */
-async function filesIn(folder: string): Promise<readonly string[]> {
+async function filesIn({ folder, uid }: PlugInsDeps): Promise<readonly string[]> {
   try {
-    await checkMode(folder)
+    await checkOurs(folder, uid)
     const found = await readdir(folder, { withFileTypes: true })
     return found
       .filter((entry) => !entry.isDirectory() && MODULE.test(extname(entry.name)))
@@ -144,9 +147,12 @@ async function filesIn(folder: string): Promise<readonly string[]> {
   }
 }
 
-async function checkMode(file: string): Promise<void> {
-  const { mode } = await stat(file)
-  if (process.platform === 'win32' || (mode & WRITABLE_BY_OTHERS) === 0) return
+/** Whoever owns a file may change it, whatever its mode; root may do anything anyway. */
+async function checkOurs(file: string, own: number | undefined): Promise<void> {
+  const { mode, uid } = await stat(file)
+  if (own === undefined) return
+  if (uid !== own && uid !== ROOT) throw PlugInError.PLUG_IN_FOREIGN({ file, uid })
+  if ((mode & WRITABLE_BY_OTHERS) === 0) return
   throw PlugInError.PLUG_IN_EXPOSED({ file, mode: `0${(mode & 0o777).toString(8)}` })
 }
 
