@@ -34,6 +34,13 @@ test('one tool is offered by its schema, or by all that tool() takes', async () 
   )
 })
 
+test('a JSON Schema is a schema, and no options that ask for nothing', async () => {
+  const { calls, tool } = exposing()
+  const schema = { type: 'object', properties: { a: { type: 'number' } } } as const
+  await tool('twice', schema, ({ a }) => 2 * Number(a))
+  assert.deepEqual(calls[0]?.[1][0]?.info.inputSchema, schema)
+})
+
 test('serviceOf() makes the name of a service of that of a tool', () => {
   for (const [tool, service] of [
     ['add', 'add'],

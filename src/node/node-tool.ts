@@ -17,9 +17,15 @@ type Handler<Schema> = (
   context: ToolContext,
 ) => ToolReturn | Promise<ToolReturn>
 
+/** A JSON Schema of the arguments, which MCP calls by name. */
+interface ObjectSchema {
+  readonly type: 'object'
+  readonly [keyword: string]: unknown
+}
+
 /** Offers one tool, by the schema of its arguments or all that `tool()` takes. */
 export interface OneTool {
-  <Schema extends StandardSchema>(
+  <Schema extends StandardSchema | ObjectSchema>(
     name: string,
     schema: Schema,
     handler: Handler<Schema>,
@@ -36,11 +42,12 @@ export interface OneTool {
 export function oneTool(expose: Expose): OneTool {
   return async <Schema extends StandardSchema | object>(
     name: string,
-    given: StandardSchema | ToolOptions<Schema>,
+    given: StandardSchema | ObjectSchema | ToolOptions<Schema>,
     handler: Handler<Schema>,
     offer?: OfferOptions,
   ) => {
-    const options = '~standard' in given ? { input: given as unknown as Schema } : given
+    const isSchema = '~standard' in given || 'type' in given
+    const options = isSchema ? { input: given as unknown as Schema } : given
     return expose(serviceOf(name), [tool(name, options, handler)], offer)
   }
 }
