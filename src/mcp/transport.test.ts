@@ -115,3 +115,17 @@ test('a send that fails ends the stream and tells its caller', async () => {
   await assert.rejects(sent, /gone/)
   assert.equal(seen.closes, 1)
 })
+
+test('a long answer that stays in this process is not read a second time, any other is', async () => {
+  const text = 'x'.repeat(100_000)
+  const answer = { jsonrpc: '2.0', id: 1, result: { content: [{ type: 'text', text }] } } as const
+  for (const staysHere of [true, false]) {
+    const [inner, outer] = pipePair()
+    const transport = new ChannelTransport(inner, { budget: new ByteBudget(1_000_000), staysHere })
+    const [frame] = await Promise.all([outer.read(), transport.send(answer)])
+    assert.ok(frame)
+    const read: unknown = parseFrame(frame)
+    assert.deepEqual(read, answer)
+    assert.equal(read === answer, staysHere)
+  }
+})
