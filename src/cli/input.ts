@@ -1,6 +1,6 @@
 /** What is piped in where a command is given `-` for a word: no system limits its length. */
 
-import { concatBytes, race } from '../base/index.ts'
+import { concatBytes, fromUtf8, race } from '../base/index.ts'
 import type { Context } from './command.ts'
 import { CliError } from './errors.ts'
 
@@ -22,7 +22,7 @@ export async function wordOrInput(
   if (bytes === undefined) throw wanted(`at most ${bytesMax} bytes on standard input`)
   if (bytes.length === 0) throw wanted('something on standard input, for "-" was given')
   try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(bytes).replace(/\r?\n$/, '')
+    return fromUtf8(bytes).replace(/\r?\n$/, '')
   } catch {
     throw wanted('text in UTF-8 on standard input')
   }
