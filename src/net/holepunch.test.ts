@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { Connection } from '@libp2p/interface'
+import type { Connection, Stream } from '@libp2p/interface'
 import { peerIdFromString } from '@libp2p/peer-id'
 import { streamPair } from '@libp2p/utils'
 import { multiaddr } from '@multiformats/multiaddr'
@@ -31,7 +31,7 @@ function connectionAt(address: string, rest: Partial<Connection> = {}): Connecti
 }
 
 /** A node that is called through a relay, and the far ends of what it opens. */
-async function called() {
+async function called({ own = [OUR_PORT], announced = [] as readonly string[] } = {}) {
   const clock = new FakeClock()
   const events = new EventTarget()
   const open: Connection[] = []
@@ -47,9 +47,10 @@ async function called() {
   }
   const punch = new HolePunch({
     ...{ libp2p, clock, punching, log: silentLog, scope: 'global', dial: never },
+    self: signerOf(1).peer,
     metrics: netMetrics(new Registry()),
-    punchable: () => [OUR_PORT],
-    addressesOf: async () => [],
+    punchable: () => own,
+    addressesOf: async () => announced,
     improved: (peer, path) => void improved.push({ peer, path }),
   })
   await punch.start()
@@ -119,4 +120,90 @@ test('a node that has TCP alone has three tries by it', async () => {
     ['tcp failed', 'tcp failed', 'tcp failed'],
   )
   await punch.stop()
+})
+
+test('while the relay stays, there is another round after half a minute', async () => {
+  const { clock, agree, punch, streams } = await called()
+  for (let tries = 1; tries <= 3; tries += 1) {
+    await agree()
+    await clock.advance(3_000)
+  }
+  for (let i = 0; i < 31; i += 1) await clock.advance(1_000)
+  assert.equal(streams.length, 4)
+  await punch.stop()
+})
+
+type Answer = (stream: Stream, connection: Connection) => void
+
+test('a node that knows no port of its own yet tries again soon', async () => {
+  const own: string[] = []
+  const { clock, punch, streams } = await called({ own })
+  assert.equal(streams.length, 0)
+  own.push(OUR_PORT)
+  for (let i = 0; i < 3; i += 1) await clock.advance(1_000)
+  assert.equal(streams.length, 1)
+  await punch.stop()
+})
+
+test('whoever announces where it is not is not dialled again soon', async () => {
+  const { clock, punch } = await called({ own: [], announced: [THEIR_PORT] })
+  for (let i = 0; i < 20; i += 1) await clock.advance(1_000)
+  assert.equal(punch.attempts().length, 1)
+  for (let i = 0; i < 20; i += 1) await clock.advance(1_000)
+  assert.equal(punch.attempts().length, 2)
+  await punch.stop()
+})
+
+/** One of two that called each other, and what it answers streams with. */
+async function oneOfTwo(self: PeerId, clock: FakeClock, punched: string[]) {
+  const events = new EventTarget()
+  const open: Connection[] = []
+  const answers: Answer[] = []
+  const never = () => new Promise<never>(() => undefined)
+  const libp2p = Object.assign(events, {
+    handle: async (_: string, answer: Answer) => void answers.push(answer),
+    getConnections: () => open,
+  }) as unknown as HolePunchDeps['libp2p']
+  const knock: HolePunchDeps['punching']['tcp']['punch'] = (_, { role }) => {
+    punched.push(`${self} ${role}`)
+    return never()
+  }
+  const punch = new HolePunch({
+    ...{ libp2p, self, clock, log: silentLog, scope: 'global', dial: never },
+    punching: { hub: undefined, tcp: { facility: { state: 'active' }, punch: knock } },
+    metrics: netMetrics(new Registry()),
+    punchable: () => [self === THEM ? THEIR_PORT : OUR_PORT],
+    addressesOf: async () => [],
+    improved: () => undefined,
+  })
+  await punch.start()
+  const called = (circuit: Connection) => {
+    open.push(circuit)
+    events.dispatchEvent(new CustomEvent('connection:open', { detail: circuit }))
+  }
+  return { answers, called, punch }
+}
+
+test('of two that have called each other only one begins', async () => {
+  const clock = new FakeClock()
+  const punched: string[] = []
+  const peers = [signerOf(1).peer, THEM] as const
+  const us = await oneOfTwo(peers[0], clock, punched)
+  const them = await oneOfTwo(peers[1], clock, punched)
+  const from = (peer: PeerId, rest: Partial<Connection>) => {
+    const remotePeer = peerIdFromString(peer)
+    return connectionAt(`/ip4/5.9.77.10/tcp/9000/p2p/${RELAY}/p2p-circuit`, { remotePeer, ...rest })
+  }
+  const to = (side: typeof us, self: PeerId) => async () => {
+    const [near, far] = await streamPair()
+    side.answers[0]?.(far, from(self, {}))
+    return near
+  }
+  us.called(from(peers[1], { newStream: to(them, peers[0]) }))
+  them.called(from(peers[0], { newStream: to(us, peers[1]) }))
+  await clock.advance(300)
+  for (let i = 0; i < 100 && punched.length < 2; i += 1) await clock.advance(1)
+  const [first, second] = peers.toSorted()
+  assert.deepEqual(punched.toSorted(), [`${first} server`, `${second} client`])
+  await Promise.all([us.punch.stop(), them.punch.stop()])
 })

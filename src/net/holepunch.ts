@@ -4,11 +4,10 @@
  * the ports that they listen on, so that each NAT takes the other's packets for answers.
  *
  * QUIC first: the caller dials, the called sends packets of no meaning. Then TCP: both connect.
- * Three tries at most; each is kept with its outcome. Then the relay is left (`leave`).
+ * Three tries a round (`punch-rounds.ts`), each kept with its outcome; then the relay is left.
  */
 
 import type { Connection, Libp2p, Stream } from '@libp2p/interface'
-import { peerIdFromString } from '@libp2p/peer-id'
 import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
 import { type Clock, type Logger, race, TtlMap } from '../base/index.ts'
 import { type PeerId, peerId } from '../identity/index.ts'
@@ -22,14 +21,23 @@ import {
 import { NetError, reasonOf } from './errors.ts'
 import { type Frames, framesOf } from './frames.ts'
 import type { NetMetrics } from './metrics.ts'
-import { addressOfConnection, isRelayed, notePath, type Path, pathOf } from './paths.ts'
+import { addressOfConnection, directTo, isRelayed, notePath, type Path, pathOf } from './paths.ts'
 import { type PunchAttempt, PunchAttempts } from './punch-attempts.ts'
-import { ipsOf, kindsToTry, type PunchKind, punchTargets, TRIES_MAX } from './punch-targets.ts'
+import { type Outcome, PunchRounds } from './punch-rounds.ts'
+import {
+  ipsOf,
+  KINDS,
+  kindsToTry,
+  type PunchKind,
+  punchTargets,
+  TRIES_MAX,
+} from './punch-targets.ts'
 import type { Punching, PunchRole } from './punching.ts'
 import { type Address, parseAny, reaches, withPeer } from './transports.ts'
 
 export interface HolePunchDeps {
   readonly libp2p: Pick<Libp2p, 'handle' | 'getConnections' | 'addEventListener'>
+  readonly self: PeerId
   readonly clock: Clock
   readonly log: Logger
   readonly metrics: Pick<NetMetrics, 'punches'>
@@ -51,16 +59,13 @@ const SETTLE_MS = 500
 const HOLE_MS = 5_000
 const EXCHANGE_MS = 10_000
 const STREAMS_MAX = 2
-const UNDERWAY_MAX = 16
-const PAUSE_MS = 30_000
 const PEERS_MAX = 512
 const ANNOUNCED_WAIT_MS = 300
 
 export class HolePunch {
   readonly #deps: HolePunchDeps
   readonly #stopped = new AbortController()
-  readonly #underway = new Map<PeerId, Promise<void>>()
-  readonly #paused: TtlMap<PeerId, boolean>
+  readonly #rounds: PunchRounds
   /** With whom holes are being punched, or were a moment ago. */
   readonly #holes: TtlMap<PeerId, boolean>
   readonly #waiting = new Map<PeerId, PromiseWithResolvers<Connection>>()
@@ -70,7 +75,7 @@ export class HolePunch {
   constructor(deps: HolePunchDeps) {
     this.#deps = deps
     const { clock, libp2p } = deps
-    this.#paused = new TtlMap({ entriesMax: PEERS_MAX, ttlMs: PAUSE_MS, clock })
+    this.#rounds = new PunchRounds({ ...deps, upgrade: this.#upgrade.bind(this) })
     this.#holes = new TtlMap({ entriesMax: PEERS_MAX, ttlMs: HOLE_MS, clock })
     libp2p.addEventListener('connection:open', ({ detail }) => {
       this.#opened(detail)
@@ -87,7 +92,7 @@ export class HolePunch {
   async stop(): Promise<void> {
     this.#isOn = false
     this.#stopped.abort()
-    await Promise.allSettled(this.#underway.values())
+    await this.#rounds.stop()
   }
 
   /** The last tries, the newest last. */
@@ -104,58 +109,54 @@ export class HolePunch {
       this.#waiting.get(peer)?.resolve(connection)
       return
     }
-    if (connection.direction !== 'inbound' || !this.#isOn) return
-    if (this.#underway.has(peer) || this.#underway.size >= UNDERWAY_MAX) return
-    if (this.#paused.has(peer) || this.#direct(peer) !== undefined) return
-    const work = this.#upgrade(connection, peer)
-      .catch((error: unknown) => {
-        this.#paused.set(peer, true)
-        this.#deps.log.debug('the relay stays', { peer, why: reasonOf(error) })
-      })
-      .finally(() => this.#underway.delete(peer))
-    this.#underway.set(peer, work)
+    if (connection.direction === 'inbound' && this.#isOn) this.#rounds.called(peer)
   }
 
-  /** As the one who was called. */
-  async #upgrade(relayed: Connection, peer: PeerId): Promise<void> {
-    if (await this.#dialAnnounced(peer)) return
+  /** One round, as the one who was called. */
+  async #upgrade(relayed: Connection, peer: PeerId, signal: AbortSignal): Promise<Outcome> {
+    const isDialled = await this.#dialAnnounced(peer, signal)
+    if (isDialled === true) return 'direct'
     const vain = new Set<PunchKind>()
     for (const kind of kindsToTry(vain)) {
-      const isThrough = await this.#tryOnce(relayed, peer, kind)
-      if (isThrough === true) return
+      signal.throwIfAborted()
+      const isThrough = await this.#tryOnce(relayed, { peer, kind }, signal)
+      if (isThrough === true) return 'direct'
       if (isThrough === undefined) vain.add(kind)
-      this.#stopped.signal.throwIfAborted()
     }
-    throw NetError.PUNCH_FAILED({ peer, reason: 'no try got through' })
+    const isVain = isDialled === undefined && KINDS.every((kind) => vain.has(kind))
+    return isVain ? 'too early' : 'relayed'
   }
 
-  /** Whoever announces an address that anybody can dial is dialled there. */
-  async #dialAnnounced(peer: PeerId): Promise<boolean> {
+  /** Whoever announces an address that anybody can dial is dialled there; undefined for others. */
+  async #dialAnnounced(peer: PeerId, signal: AbortSignal): Promise<boolean | undefined> {
     const { clock, scope, dial } = this.#deps
     // What the caller announces comes with identify, which has only begun.
-    await clock.sleep(ANNOUNCED_WAIT_MS, this.#stopped.signal)
+    await clock.sleep(ANNOUNCED_WAIT_MS, signal)
     const known = await this.#deps.addressesOf(peer)
     const targets = punchTargets(known, { kind: undefined, scope, ours: new Set() })
-    if (targets.length === 0) return false
-    const dialAll = (signal: AbortSignal) => {
-      return targets.map(({ text }) => dial(multiaddr(withPeer(text, peer)), { signal }))
+    if (targets.length === 0) return undefined
+    const dialAll = (until: AbortSignal) => {
+      return targets.map(({ text }) => dial(multiaddr(withPeer(text, peer)), { signal: until }))
     }
-    return this.#within(peer, { kind: 'dial', role: 'called', targets }, dialAll)
+    return this.#within({ peer, kind: 'dial', role: 'called', targets }, dialAll, signal)
   }
 
   /**
    * Each on a stream of its own: go-libp2p serves one try a stream. Undefined where one of the two
    * has no port of that kind to punch through.
    */
-  async #tryOnce(relayed: Connection, peer: PeerId, kind: PunchKind): Promise<boolean | undefined> {
-    const own = this.#own(kind)
-    if (own.length === 0) return undefined
-    using time = this.#deps.clock.deadline(EXCHANGE_MS, this.#stopped.signal)
+  async #tryOnce(
+    relayed: Connection,
+    { peer, kind }: Try,
+    signal: AbortSignal,
+  ): Promise<boolean | undefined> {
+    if (this.#own(kind).length === 0) return undefined
+    using time = this.#deps.clock.deadline(EXCHANGE_MS, signal)
     const options = { signal: time.signal, runOnLimitedConnection: true }
     const stream = await relayed.newStream(DCUTR_PROTOCOL, options)
     try {
       const frames = framesOf(stream, DCUTR_MESSAGE_BYTES_MAX)
-      return await this.#exchange(frames, { peer, kind, own }, time.signal)
+      return await this.#exchange(frames, { peer, kind }, time.signal)
     } catch (error) {
       this.#deps.log.debug('a try to leave the relay failed', { peer, kind, why: reasonOf(error) })
       return false
@@ -166,10 +167,11 @@ export class HolePunch {
 
   async #exchange(
     frames: Frames,
-    { peer, kind, own }: { peer: PeerId; kind: PunchKind; own: readonly string[] },
+    { peer, kind }: Try,
     signal: AbortSignal,
   ): Promise<boolean | undefined> {
     const { clock, scope } = this.#deps
+    const own = this.#own(kind)
     const startedMs = clock.now()
     await frames.write(encodeHolePunch({ type: 'connect', addresses: own }), signal)
     const { addresses } = decodeHolePunch(await frames.read(signal))
@@ -181,7 +183,7 @@ export class HolePunch {
     const punch = (until: AbortSignal) => {
       return targets.map((target) => this.#punch(target, peer, { role: 'server', signal: until }))
     }
-    return await this.#within(peer, { kind, role: 'called', targets }, punch)
+    return await this.#within({ peer, kind, role: 'called', targets }, punch, signal)
   }
 
   /** As the one who called: answers, and dials when told to. */
@@ -189,8 +191,7 @@ export class HolePunch {
     const { clock, scope, log } = this.#deps
     const peer = peerId(relayed.remotePeer.toString())
     try {
-      const isFree = !this.#underway.has(peer) && this.#underway.size < UNDERWAY_MAX
-      if (!isRelayed(relayed) || !isFree) {
+      if (!isRelayed(relayed) || !this.#rounds.givesWay(peer)) {
         throw NetError.PUNCH_FAILED({ peer, reason: 'this is no time for it' })
       }
       const frames = framesOf(stream, DCUTR_MESSAGE_BYTES_MAX)
@@ -206,7 +207,8 @@ export class HolePunch {
         const punch = (until: AbortSignal) => {
           return targets.map((one) => this.#punch(one, peer, { role: 'client', signal: until }))
         }
-        if (await this.#within(peer, { kind, role: 'caller', targets }, punch)) break
+        const begun = { peer, kind, role: 'caller', targets } as const
+        if (await this.#within(begun, punch, this.#stopped.signal)) break
       }
       await stream.close()
     } catch (error) {
@@ -230,9 +232,9 @@ export class HolePunch {
 
   /** Begins what may lead to a direct connection, and waits for one for a while. */
   async #within(
-    peer: PeerId,
-    { kind, role, targets }: Begun,
+    { peer, kind, role, targets }: Begun,
     begin: (signal: AbortSignal) => readonly Promise<unknown>[],
+    signal: AbortSignal,
   ): Promise<boolean> {
     const { clock, metrics } = this.#deps
     if (kind !== 'dial') this.#holes.set(peer, true)
@@ -240,9 +242,9 @@ export class HolePunch {
     const reasons: string[] = []
     const direct = this.#waiting.get(peer) ?? Promise.withResolvers<Connection>()
     this.#waiting.set(peer, direct)
-    using time = clock.deadline(WINDOW_MS, this.#stopped.signal)
+    using time = clock.deadline(WINDOW_MS, signal)
     const over = new AbortController()
-    let won: Connection | undefined = this.#direct(peer)
+    let won: Connection | undefined = directTo(this.#deps.libp2p, peer)
     try {
       for (const one of begin(over.signal)) {
         one.catch((error: unknown) => {
@@ -251,7 +253,7 @@ export class HolePunch {
       }
       won ??= await race(direct.promise, time.signal)
     } catch {
-      won = this.#direct(peer)
+      won = directTo(this.#deps.libp2p, peer)
     } finally {
       this.#waiting.delete(peer)
       this.#end(over, won === undefined ? 0 : SETTLE_MS)
@@ -289,11 +291,10 @@ export class HolePunch {
       return kind === undefined ? transport === 'quic' || transport === 'tcp' : transport === kind
     })
   }
-
-  #direct(peer: PeerId): Connection | undefined {
-    const all = this.#deps.libp2p.getConnections(peerIdFromString(peer))
-    return all.find((one) => one.status === 'open' && !isRelayed(one))
-  }
 }
 
-type Begun = Pick<PunchAttempt, 'kind' | 'role'> & { readonly targets: readonly Address[] }
+type Try = { readonly peer: PeerId; readonly kind: PunchKind }
+
+type Begun = Pick<PunchAttempt, 'peer' | 'kind' | 'role'> & {
+  readonly targets: readonly Address[]
+}

@@ -4,7 +4,9 @@
  * other ends there.
  */
 
-import type { Connection } from '@libp2p/interface'
+import type { Connection, PeerId as Libp2pPeerId } from '@libp2p/interface'
+import { peerIdFromString } from '@libp2p/peer-id'
+import type { PeerId } from '../identity/index.ts'
 import { type Address, parseAny } from './transports.ts'
 
 export const PATHS = ['direct', 'mapped', 'punched', 'relayed'] as const
@@ -42,6 +44,25 @@ export function ipOfConnection(connection: Connection): string | undefined {
   const { host, transport } = addressOfConnection(connection)
   if (transport === 'relay') return undefined
   return host?.kind === 'ip4' || host?.kind === 'ip6' ? host.value : undefined
+}
+
+/** Where open connections are found: libp2p itself, or its connection manager. */
+export interface OpenConnections {
+  getConnections(peer?: Libp2pPeerId): Connection[]
+}
+
+/** An open connection to a peer without a relay. */
+export function directTo(open: OpenConnections, peer: PeerId): Connection | undefined {
+  const all = open.getConnections(peerIdFromString(peer))
+  return all.find((one) => one.status === 'open' && !isRelayed(one))
+}
+
+/** An open connection by which a peer called us through a relay. */
+export function calledBy(open: OpenConnections, peer: PeerId): Connection | undefined {
+  const all = open.getConnections(peerIdFromString(peer))
+  return all.find((one) => {
+    return one.status === 'open' && one.direction === 'inbound' && isRelayed(one)
+  })
 }
 
 /** The connection to use: without a relay before with one, QUIC before TCP, then the oldest. */

@@ -26,7 +26,7 @@ export interface PortSightingsDeps {
 
 /** Two who see the same port mean a NAT that can be punched; two who differ, one that cannot. */
 const WITNESSES_WANTED = 2
-const ASKED_MAX = 64
+const ASKED_MAX = 128
 const PAUSE_MS = 300_000
 const DIAL_TIMEOUT_MS = 5_000
 
@@ -74,7 +74,9 @@ export class PortSightings {
     const kinds: PunchKind[] = []
     if (hub !== undefined && (await this.#activate())) kinds.push('quic')
     if (tcp.facility.state === 'active') kinds.push('tcp')
-    await Promise.all(kinds.map((kind) => this.#showKind(kind, signal)))
+    const families = [4, 6] as const
+    const ports = kinds.flatMap((kind) => families.map((family) => ({ kind, family })))
+    await Promise.all(ports.map((port) => this.#showPort(port, signal)))
   }
 
   async #activate(): Promise<boolean> {
@@ -93,8 +95,9 @@ export class PortSightings {
     }
   }
 
-  async #showKind(kind: PunchKind, signal: AbortSignal): Promise<void> {
-    const open = this.#witnesses()
+  /** A port of IPv4 says nothing of the one of IPv6, and the other way round. */
+  async #showPort({ kind, family }: Port, signal: AbortSignal): Promise<void> {
+    const open = this.#witnesses().filter((one) => familyOf(addressOfConnection(one)) === family)
     const seen = open.filter((one) => {
       return addressOfConnection(one).transport === kind && this.has(one)
     })
@@ -103,7 +106,7 @@ export class PortSightings {
     for (const witness of open) {
       if (missing <= 0 || signal.aborted) return
       const peer = peerId(witness.remotePeer.toString())
-      const key = `${kind} ${peer}`
+      const key = `${kind} ${family} ${peer}`
       if (this.#asked.has(key) || seen.some((one) => one.remotePeer.toString() === peer)) continue
       this.#asked.set(key, true)
       const address = await this.#addressOf(witness, peer, kind)
@@ -152,4 +155,14 @@ export class PortSightings {
       return reaches(addressOfConnection(one), this.#deps.scope)
     })
   }
+}
+
+interface Port {
+  readonly kind: PunchKind
+  readonly family: 4 | 6
+}
+
+function familyOf({ host }: Address): 4 | 6 | undefined {
+  if (host?.kind === 'ip4') return 4
+  return host?.kind === 'ip6' ? 6 : undefined
 }

@@ -6,7 +6,8 @@
 import type { Scope } from '../ip/index.ts'
 import { type Address, parseAny, reaches, scopeOfAddress } from './transports.ts'
 
-export type PunchKind = 'quic' | 'tcp'
+export const KINDS = ['quic', 'tcp'] as const
+export type PunchKind = (typeof KINDS)[number]
 
 /** Which kind is tried when. */
 const ORDER: readonly PunchKind[] = ['quic', 'tcp', 'quic']

@@ -6,14 +6,13 @@
  */
 
 import type { Connection, Libp2p } from '@libp2p/interface'
-import { peerIdFromString } from '@libp2p/peer-id'
 import { type Clock, type Logger, TtlMap } from '../base/index.ts'
 import { type PeerId, peerId } from '../identity/index.ts'
 import type { NetConfig } from './config.ts'
 import { NetError, reasonOf } from './errors.ts'
 import { askOnce } from './frames.ts'
 import type { CallOptions } from './host.ts'
-import { isRelayed } from './paths.ts'
+import { directTo, isRelayed } from './paths.ts'
 import { relayAddresses } from './relay-addresses.ts'
 import {
   decodeHop,
@@ -83,7 +82,8 @@ export class RelayClient {
     })
     deps.libp2p.addEventListener('connection:close', ({ detail }) => {
       const relay = peerId(detail.remotePeer.toString())
-      if (this.#reserved.has(relay) && this.#connectionTo(relay) === undefined) this.#lose(relay)
+      const isGone = directTo(this.#deps.libp2p, relay) === undefined
+      if (this.#reserved.has(relay) && isGone) this.#lose(relay)
     })
   }
 
@@ -260,15 +260,10 @@ export class RelayClient {
   }
 
   async #connected(relay: PeerId): Promise<Connection> {
-    const connection = this.#connectionTo(relay)
+    const connection = directTo(this.#deps.libp2p, relay)
     if (connection === undefined) {
       throw NetError.RELAY_REFUSED({ relay, reason: GONE })
     }
     return connection
-  }
-
-  #connectionTo(relay: PeerId): Connection | undefined {
-    const all = this.#deps.libp2p.getConnections(peerIdFromString(relay))
-    return all.find((one) => one.status === 'open' && !isRelayed(one))
   }
 }

@@ -5,7 +5,6 @@
  */
 
 import type { Connection, Libp2p, PrivateKey, Stream } from '@libp2p/interface'
-import { peerIdFromString } from '@libp2p/peer-id'
 import type { Policy } from '../access/index.ts'
 import type { Clock, Logger } from '../base/index.ts'
 import { type PeerId, peerId } from '../identity/index.ts'
@@ -13,7 +12,7 @@ import type { NetConfig } from './config.ts'
 import { NetError, reasonOf } from './errors.ts'
 import { type Frames, framesOf } from './frames.ts'
 import type { NetMetrics } from './metrics.ts'
-import { ipOfConnection, isRelayed } from './paths.ts'
+import { directTo, ipOfConnection, isRelayed } from './paths.ts'
 import { type Client, RelayAccounts, type RelayLimits } from './relay-accounts.ts'
 import {
   type CircuitLimit,
@@ -146,7 +145,7 @@ export class RelayServer {
   }
 
   async #connect(client: Client, to: PeerId, signal: AbortSignal): Promise<Answer> {
-    const target = this.#connectionTo(to)
+    const target = directTo(this.#deps.libp2p, to)
     if (target === undefined || !(await this.#mayReach(to))) {
       return this.#refuse('noReservation', client, `no reservation of ${to}`)
     }
@@ -210,11 +209,6 @@ export class RelayServer {
       stream.abort(NetError.CONNECTION_DROPPED({ reason: reasonOf(error) }, error))
       throw error
     }
-  }
-
-  #connectionTo(peer: PeerId): Connection | undefined {
-    const all = this.#deps.libp2p.getConnections(peerIdFromString(peer))
-    return all.find((one) => one.status === 'open' && !isRelayed(one))
   }
 
   #limit(): CircuitLimit {

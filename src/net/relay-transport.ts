@@ -21,13 +21,12 @@ import {
   type Upgrader,
 } from '@libp2p/interface'
 import type { ConnectionManager, Registrar, TransportManager } from '@libp2p/interface-internal'
-import { peerIdFromString } from '@libp2p/peer-id'
 import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
 import { type Clock, race } from '../base/index.ts'
 import { type PeerId, peerId } from '../identity/index.ts'
 import { NetError, reasonOf } from './errors.ts'
 import { framesOf } from './frames.ts'
-import { isRelayed } from './paths.ts'
+import { directTo, isRelayed } from './paths.ts'
 import { relayedConnection } from './relay-connection.ts'
 import {
   type CircuitLimit,
@@ -134,9 +133,7 @@ export class RelayTransport implements Transport, Startable {
 
   async #toRelay(relay: PeerId, address: string): Promise<Connection> {
     const { connectionManager, transportManager } = this.#components
-    const open = connectionManager
-      .getConnections(peerIdFromString(relay))
-      .find((one) => one.status === 'open' && !isRelayed(one))
+    const open = directTo(connectionManager, relay)
     if (open !== undefined) return open
     const known = this.#toRelays.get(relay)
     if (known !== undefined) return known

@@ -49,7 +49,9 @@ describe('families', { concurrency: 2 }, () => {
         return best !== undefined && via.test(best.address) ? best : undefined
       }, WITHIN_MS)
       const all = await world.a.connectionsTo(world.b.peerId)
-      assert.ok(found !== undefined, `wanted ${String(via)}: ${JSON.stringify(all)}`)
+      const states = await Promise.all([world.a, world.b].map((one) => one.must('status')))
+      const logs = `${world.a.log}\n${world.b.log}\n${JSON.stringify(states)}`
+      assert.ok(found !== undefined, `wanted ${String(via)}: ${JSON.stringify(all)}\n${logs}`)
       if (via.test('/p2p-circuit')) assert.equal(pathOf(found), 'relayed')
     })
   }
