@@ -34,15 +34,16 @@ export interface World {
 
 export function processWorld(): World {
   const [, script = 'p2p', ...argv] = process.argv
+  const cwd = workingFolder()
   const reader = new AbortController()
   process.stdout.on('error', (error) => onWriteFailure(error, () => reader.abort()))
   process.stderr.on('error', (error) => onWriteFailure(error, () => undefined))
   return {
     argv,
     env: takeEnvironment(process.env),
-    cwd: process.cwd(),
+    cwd,
     version: packageVersion(),
-    program: typedAs(script, process.cwd(), process.env.PATH ?? ''),
+    program: typedAs(script, cwd, process.env.PATH ?? ''),
     stdin: () => process.stdin,
     stdout: process.stdout,
     stderr: process.stderr,
@@ -57,6 +58,15 @@ export function processWorld(): World {
       }
     },
     exit: (code) => process.exit(code),
+  }
+}
+
+/** Of a folder that was removed, where it was: whatever is looked for in it is not there. */
+function workingFolder(): string {
+  try {
+    return process.cwd()
+  } catch {
+    return process.env.PWD ?? '/'
   }
 }
 

@@ -62,6 +62,17 @@ test('p2p runs from any folder and through a link', (t) => {
   assert.match(String(stdout), /^\d+\.\d+\.\d+\n$/)
 })
 
+test('p2p runs in a folder that somebody has removed meanwhile', (t) => {
+  const cwd = join(folder(t), 'gone')
+  mkdirSync(cwd)
+  const words = [process.execPath, bin, 'status', '--data', 'here'].map((word) => `'${word}'`)
+  const script = `rmdir '${cwd}' && exec ${words.join(' ')}`
+  const { status, stderr } = spawnSync('sh', ['-c', script], { cwd, encoding: 'utf8' })
+  assert.equal(status, 4, stderr)
+  assert.match(stderr, /^error CONTROL_NODE_UNREACHABLE\n/)
+  assert.match(stderr, /gone\/here/)
+})
+
 test('p2p exits with the code of what went wrong', () => {
   const { status, stderr } = spawnSync(process.execPath, [bin, 'statsu', '--json'])
   assert.equal(status, 2)
