@@ -16,6 +16,7 @@ import { type Path, pathOf } from './paths.ts'
 
 const THEM = signerOf(2).peer
 const RELAY = signerOf(3).peer
+const CIRCUIT = `/ip4/5.9.77.10/tcp/9000/p2p/${RELAY}/p2p-circuit`
 const OUR_PORT = '/ip4/81.2.69.1/tcp/9000'
 const THEIR_PORT = '/ip4/91.2.69.2/tcp/9000'
 const { signal } = new AbortController()
@@ -59,9 +60,13 @@ async function called({ own = [OUR_PORT], announced = [] as readonly string[] } 
     events.dispatchEvent(new CustomEvent('connection:open', { detail: connection }))
     return connection
   }
+  const closes = (connection: Connection) => {
+    open.splice(open.indexOf(connection), 1)
+    events.dispatchEvent(new CustomEvent('connection:close', { detail: connection }))
+  }
   const streams: Awaited<ReturnType<typeof streamPair>>[] = []
   opens(
-    connectionAt(`/ip4/5.9.77.10/tcp/9000/p2p/${RELAY}/p2p-circuit`, {
+    connectionAt(CIRCUIT, {
       newStream: async () => {
         const pair = await streamPair()
         streams.push(pair)
@@ -71,17 +76,18 @@ async function called({ own = [OUR_PORT], announced = [] as readonly string[] } 
   )
   await clock.advance(300)
   /** Answers the newest question for addresses, up to the moment when both begin. */
-  const agree = async () => {
+  const agree = async (addresses = [THEIR_PORT]) => {
     const far = streams.at(-1)?.[1]
     assert.ok(far !== undefined)
     const frames = framesOf(far, DCUTR_MESSAGE_BYTES_MAX)
     const asked = decodeHolePunch(await frames.read(signal))
-    await frames.write(encodeHolePunch({ type: 'connect', addresses: [THEIR_PORT] }), signal)
+    await frames.write(encodeHolePunch({ type: 'connect', addresses }), signal)
+    if (addresses.length === 0) return asked.addresses
     assert.equal(decodeHolePunch(await frames.read(signal)).type, 'sync')
     await clock.advance(1)
     return asked.addresses
   }
-  return { clock, punch, opens, agree, improved, streams }
+  return { clock, punch, opens, closes, agree, improved, streams }
 }
 
 test('both connections that come through a hole are punched, and later ones are not', async () => {
@@ -119,6 +125,39 @@ test('a node that has TCP alone has three tries by it', async () => {
     punch.attempts().map(({ kind, outcome }) => `${kind} ${outcome}`),
     ['tcp failed', 'tcp failed', 'tcp failed'],
   )
+  await punch.stop()
+})
+
+test('whoever was knocked at, and then tells nothing, has the whole rest', async () => {
+  const { clock, agree, punch, streams } = await called()
+  await agree()
+  await clock.advance(3_000)
+  await agree([])
+  for (let i = 0; i < 28; i += 1) await clock.advance(1_000)
+  assert.equal(streams.length, 2)
+  for (let i = 0; i < 3; i += 1) await clock.advance(1_000)
+  assert.equal(streams.length, 3)
+  await punch.stop()
+})
+
+test('when the direct connection is lost and the circuit still stands, there is another round', async () => {
+  const { clock, opens, closes, agree, punch, streams } = await called()
+  await agree()
+  const direct = opens(connectionAt(THEIR_PORT))
+  await clock.advance(60_000)
+  assert.equal(streams.length, 1)
+  closes(direct)
+  await clock.advance(300)
+  assert.equal(streams.length, 2)
+  await punch.stop()
+})
+
+test('a try that failed leaves no stream behind, though the other side leaves its own open', async () => {
+  const { clock, agree, punch, streams } = await called()
+  await agree()
+  await clock.advance(3_000)
+  const [near] = streams[0] ?? []
+  assert.deepEqual([near?.readStatus, near?.writeStatus], ['closed', 'closed'])
   await punch.stop()
 })
 
@@ -192,18 +231,69 @@ test('of two that have called each other only one begins', async () => {
   const them = await oneOfTwo(peers[1], clock, punched)
   const from = (peer: PeerId, rest: Partial<Connection>) => {
     const remotePeer = peerIdFromString(peer)
-    return connectionAt(`/ip4/5.9.77.10/tcp/9000/p2p/${RELAY}/p2p-circuit`, { remotePeer, ...rest })
+    return connectionAt(CIRCUIT, { remotePeer, ...rest })
   }
   const to = (side: typeof us, self: PeerId) => async () => {
     const [near, far] = await streamPair()
-    side.answers[0]?.(far, from(self, {}))
+    side.answers[0]?.(far, from(self, { direction: 'outbound' }))
     return near
   }
   us.called(from(peers[1], { newStream: to(them, peers[0]) }))
   them.called(from(peers[0], { newStream: to(us, peers[1]) }))
   await clock.advance(300)
-  for (let i = 0; i < 100 && punched.length < 2; i += 1) await clock.advance(1)
+  for (let i = 0; i < 100; i += 1) await clock.advance(1)
   const [first, second] = peers.toSorted()
   assert.deepEqual(punched.toSorted(), [`${first} server`, `${second} client`])
   await Promise.all([us.punch.stop(), them.punch.stop()])
+})
+
+test('whoever gives way asks no more itself', async () => {
+  const clock = new FakeClock()
+  const [small, large] = [signerOf(1).peer, THEM].toSorted() as [PeerId, PeerId]
+  const us = await oneOfTwo(large, clock, [])
+  const remotePeer = peerIdFromString(small)
+  const asked: unknown[] = []
+  const newStream = async () => {
+    const pair = await streamPair()
+    asked.push(pair[1])
+    return pair[0]
+  }
+  us.called(connectionAt(CIRCUIT, { remotePeer, newStream }))
+  await clock.advance(300)
+  assert.equal(asked.length, 1)
+  const [near, far] = await streamPair()
+  us.answers[0]?.(far, connectionAt(CIRCUIT, { remotePeer, direction: 'outbound' }))
+  const frames = framesOf(near, DCUTR_MESSAGE_BYTES_MAX)
+  await frames.write(encodeHolePunch({ type: 'connect', addresses: [OUR_PORT] }), signal)
+  assert.equal(decodeHolePunch(await frames.read(signal)).type, 'connect')
+  for (let i = 0; i < 25; i += 1) await clock.advance(1_000)
+  assert.equal(asked.length, 1)
+  await us.punch.stop()
+})
+
+test('nobody who called us makes us dial where it says', async () => {
+  const clock = new FakeClock()
+  const punched: string[] = []
+  const us = await oneOfTwo(signerOf(1).peer, clock, punched)
+  const ways = [
+    connectionAt(CIRCUIT),
+    connectionAt(OUR_PORT, { direction: 'outbound' }),
+    connectionAt(CIRCUIT, { direction: 'outbound' }),
+  ]
+  const outcomes: string[] = []
+  for (const way of ways) {
+    const [near, far] = await streamPair()
+    us.answers[0]?.(far, way)
+    const frames = framesOf(near, DCUTR_MESSAGE_BYTES_MAX)
+    const connect = encodeHolePunch({ type: 'connect', addresses: [THEIR_PORT] })
+    const answer = frames.write(connect, signal).then(() => frames.read(signal))
+    outcomes.push(
+      await answer.then(
+        () => 'answered',
+        () => 'refused',
+      ),
+    )
+  }
+  assert.deepEqual(outcomes, ['refused', 'refused', 'answered'])
+  await us.punch.stop()
 })

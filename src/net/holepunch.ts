@@ -9,7 +9,7 @@
 
 import type { Connection, Libp2p, Stream } from '@libp2p/interface'
 import { type Multiaddr, multiaddr } from '@multiformats/multiaddr'
-import { type Clock, type Logger, race, TtlMap } from '../base/index.ts'
+import { type Clock, type Logger, TtlMap } from '../base/index.ts'
 import { type PeerId, peerId } from '../identity/index.ts'
 import type { Scope } from '../ip/index.ts'
 import {
@@ -21,17 +21,11 @@ import {
 import { NetError, reasonOf } from './errors.ts'
 import { type Frames, framesOf } from './frames.ts'
 import type { NetMetrics } from './metrics.ts'
-import { addressOfConnection, directTo, isRelayed, notePath, type Path, pathOf } from './paths.ts'
-import { type PunchAttempt, PunchAttempts } from './punch-attempts.ts'
+import { addressOfConnection, isRelayed, notePath, type Path, pathOf } from './paths.ts'
+import type { PunchAttempt } from './punch-attempts.ts'
 import { type Outcome, PunchRounds } from './punch-rounds.ts'
-import {
-  ipsOf,
-  KINDS,
-  kindsToTry,
-  type PunchKind,
-  punchTargets,
-  TRIES_MAX,
-} from './punch-targets.ts'
+import { ipsOf, kindsToTry, type PunchKind, punchTargets, TRIES_MAX } from './punch-targets.ts'
+import { type Begun, PunchTries } from './punch-tries.ts'
 import type { Punching, PunchRole } from './punching.ts'
 import { type Address, parseAny, reaches, withPeer } from './transports.ts'
 
@@ -53,12 +47,11 @@ export interface HolePunchDeps {
   improved(peer: PeerId, path: Path): void
 }
 
-const WINDOW_MS = 3_000
-const SETTLE_MS = 500
 /** What comes through so long after a try has begun came by its hole. */
 const HOLE_MS = 5_000
 const EXCHANGE_MS = 10_000
 const STREAMS_MAX = 2
+const ANSWERED_MAX = 16
 const PEERS_MAX = 512
 const ANNOUNCED_WAIT_MS = 300
 
@@ -68,17 +61,23 @@ export class HolePunch {
   readonly #rounds: PunchRounds
   /** With whom holes are being punched, or were a moment ago. */
   readonly #holes: TtlMap<PeerId, boolean>
-  readonly #waiting = new Map<PeerId, PromiseWithResolvers<Connection>>()
-  readonly #attempts = new PunchAttempts()
+  readonly #tries: PunchTries
+  #answering = 0
   #isOn = false
 
   constructor(deps: HolePunchDeps) {
     this.#deps = deps
     const { clock, libp2p } = deps
     this.#rounds = new PunchRounds({ ...deps, upgrade: this.#upgrade.bind(this) })
+    this.#tries = new PunchTries(deps, this.#stopped.signal)
     this.#holes = new TtlMap({ entriesMax: PEERS_MAX, ttlMs: HOLE_MS, clock })
     libp2p.addEventListener('connection:open', ({ detail }) => {
       this.#opened(detail)
+    })
+    libp2p.addEventListener('connection:close', ({ detail }) => {
+      const isLost = this.#isOn && !isRelayed(detail)
+      // If a circuit still stands, it is all that is left.
+      if (isLost) this.#rounds.called(peerId(detail.remotePeer.toString()))
     })
   }
 
@@ -97,7 +96,7 @@ export class HolePunch {
 
   /** The last tries, the newest last. */
   attempts(): readonly PunchAttempt[] {
-    return this.#attempts.all
+    return this.#tries.attempts
   }
 
   #opened(connection: Connection): void {
@@ -106,7 +105,7 @@ export class HolePunch {
       const isFar = reaches(addressOfConnection(connection), this.#deps.scope)
       // Both sides dial, so there may be two of them.
       if (isFar && this.#holes.has(peer)) notePath(connection, 'punched')
-      this.#waiting.get(peer)?.resolve(connection)
+      this.#tries.came(peer, connection)
       return
     }
     if (connection.direction === 'inbound' && this.#isOn) this.#rounds.called(peer)
@@ -116,15 +115,16 @@ export class HolePunch {
   async #upgrade(relayed: Connection, peer: PeerId, signal: AbortSignal): Promise<Outcome> {
     const isDialled = await this.#dialAnnounced(peer, signal)
     if (isDialled === true) return 'direct'
+    let isKnocked = isDialled === false
     const vain = new Set<PunchKind>()
     for (const kind of kindsToTry(vain)) {
       signal.throwIfAborted()
       const isThrough = await this.#tryOnce(relayed, { peer, kind }, signal)
       if (isThrough === true) return 'direct'
       if (isThrough === undefined) vain.add(kind)
+      else isKnocked = true
     }
-    const isVain = isDialled === undefined && KINDS.every((kind) => vain.has(kind))
-    return isVain ? 'too early' : 'relayed'
+    return isKnocked ? 'relayed' : 'too early'
   }
 
   /** Whoever announces an address that anybody can dial is dialled there; undefined for others. */
@@ -156,20 +156,22 @@ export class HolePunch {
     const stream = await relayed.newStream(DCUTR_PROTOCOL, options)
     try {
       const frames = framesOf(stream, DCUTR_MESSAGE_BYTES_MAX)
-      return await this.#exchange(frames, { peer, kind }, time.signal)
+      const targets = await this.#agree(frames, kind, time.signal)
+      if (targets.length === 0) return undefined
+      const punch = (until: AbortSignal) => {
+        return targets.map((target) => this.#punch(target, peer, { role: 'server', signal: until }))
+      }
+      return await this.#within({ peer, kind, role: 'called', targets }, punch, signal)
     } catch (error) {
       this.#deps.log.debug('a try to leave the relay failed', { peer, kind, why: reasonOf(error) })
       return false
     } finally {
-      void stream.close().catch(() => undefined)
+      Promise.all([stream.close(), stream.closeRead()]).catch(() => undefined)
     }
   }
 
-  async #exchange(
-    frames: Frames,
-    { peer, kind }: Try,
-    signal: AbortSignal,
-  ): Promise<boolean | undefined> {
+  /** Where the other side wants to be sent to, at the moment when both begin. */
+  async #agree(frames: Frames, kind: PunchKind, signal: AbortSignal): Promise<readonly Address[]> {
     const { clock, scope } = this.#deps
     const own = this.#own(kind)
     const startedMs = clock.now()
@@ -177,21 +179,20 @@ export class HolePunch {
     const { addresses } = decodeHolePunch(await frames.read(signal))
     const rttMs = clock.now() - startedMs
     const targets = punchTargets(addresses, { kind, scope, ours: ipsOf(own) })
-    if (targets.length === 0) return undefined
+    if (targets.length === 0) return []
     await frames.write(encodeHolePunch({ type: 'sync', addresses: [] }), signal)
     await clock.sleep(rttMs / 2, signal)
-    const punch = (until: AbortSignal) => {
-      return targets.map((target) => this.#punch(target, peer, { role: 'server', signal: until }))
-    }
-    return await this.#within({ peer, kind, role: 'called', targets }, punch, signal)
+    return targets
   }
 
-  /** As the one who called: answers, and dials when told to. */
+  /** As the one who called: answers, and dials when told to; for nobody who called us. */
   async #answer(stream: Stream, relayed: Connection): Promise<void> {
     const { clock, scope, log } = this.#deps
     const peer = peerId(relayed.remotePeer.toString())
+    this.#answering += 1
     try {
-      if (!isRelayed(relayed) || !this.#rounds.givesWay(peer)) {
+      const isOurs = isRelayed(relayed) && relayed.direction === 'outbound'
+      if (!isOurs || this.#answering > ANSWERED_MAX || !this.#rounds.givesWay(peer)) {
         throw NetError.PUNCH_FAILED({ peer, reason: 'this is no time for it' })
       }
       const frames = framesOf(stream, DCUTR_MESSAGE_BYTES_MAX)
@@ -214,6 +215,8 @@ export class HolePunch {
     } catch (error) {
       log.debug('hole punching ended', { peer, why: reasonOf(error) })
       stream.abort(NetError.CONNECTION_DROPPED({ reason: reasonOf(error) }, error))
+    } finally {
+      this.#answering -= 1
     }
   }
 
@@ -230,58 +233,16 @@ export class HolePunch {
     return punching.hub?.punch({ host: host?.value ?? '', port }, { signal })
   }
 
-  /** Begins what may lead to a direct connection, and waits for one for a while. */
+  /** Whether there is a direct connection then. */
   async #within(
-    { peer, kind, role, targets }: Begun,
+    begun: Begun,
     begin: (signal: AbortSignal) => readonly Promise<unknown>[],
     signal: AbortSignal,
   ): Promise<boolean> {
-    const { clock, metrics } = this.#deps
-    if (kind !== 'dial') this.#holes.set(peer, true)
-    const startedMs = clock.now()
-    const reasons: string[] = []
-    const direct = this.#waiting.get(peer) ?? Promise.withResolvers<Connection>()
-    this.#waiting.set(peer, direct)
-    using time = clock.deadline(WINDOW_MS, signal)
-    const over = new AbortController()
-    let won: Connection | undefined = directTo(this.#deps.libp2p, peer)
-    try {
-      for (const one of begin(over.signal)) {
-        one.catch((error: unknown) => {
-          reasons.push(reasonOf(error))
-        })
-      }
-      won ??= await race(direct.promise, time.signal)
-    } catch {
-      won = directTo(this.#deps.libp2p, peer)
-    } finally {
-      this.#waiting.delete(peer)
-      this.#end(over, won === undefined ? 0 : SETTLE_MS)
-    }
-    const outcome = won === undefined ? 'failed' : 'connected'
-    metrics.punches.add(1, { transport: kind, outcome })
-    this.#attempts.add({
-      peer,
-      atMs: startedMs,
-      kind,
-      role,
-      targets: targets.map(({ text }) => text),
-      outcome,
-      tookMs: clock.now() - startedMs,
-      ...(won === undefined && { reason: reasons[0] ?? 'nothing came through' }),
-    })
-    if (won === undefined) return false
-    this.#deps.improved(peer, pathOf(won))
-    return true
-  }
-
-  /** The dial that won has a few turns to go when its connection is announced. */
-  #end(over: AbortController, afterMs: number): void {
-    const end = () => {
-      over.abort(NetError.CONNECTION_DROPPED({ reason: 'the try is over' }))
-    }
-    if (afterMs === 0) end()
-    else this.#deps.clock.sleep(afterMs, this.#stopped.signal).then(end, end)
+    if (begun.kind !== 'dial') this.#holes.set(begun.peer, true)
+    const won = await this.#tries.run(begun, begin, signal)
+    if (won !== undefined) this.#deps.improved(begun.peer, pathOf(won))
+    return won !== undefined
   }
 
   /** Our ports of a kind that can be punched: those that others saw. */
@@ -294,7 +255,3 @@ export class HolePunch {
 }
 
 type Try = { readonly peer: PeerId; readonly kind: PunchKind }
-
-type Begun = Pick<PunchAttempt, 'peer' | 'kind' | 'role'> & {
-  readonly targets: readonly Address[]
-}

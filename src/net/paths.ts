@@ -57,10 +57,11 @@ export function directTo(open: OpenConnections, peer: PeerId): Connection | unde
   return all.find((one) => one.status === 'open' && !isRelayed(one))
 }
 
-/** An open connection by which a peer called us through a relay. */
+/** The newest open connection by which a peer called us through a relay. */
 export function calledBy(open: OpenConnections, peer: PeerId): Connection | undefined {
   const all = open.getConnections(peerIdFromString(peer))
-  return all.find((one) => {
+  // Of two the newer: whoever was gone, and calls again, is heard there.
+  return all.findLast((one) => {
     return one.status === 'open' && one.direction === 'inbound' && isRelayed(one)
   })
 }

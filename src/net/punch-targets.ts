@@ -6,8 +6,7 @@
 import type { Scope } from '../ip/index.ts'
 import { type Address, parseAny, reaches, scopeOfAddress } from './transports.ts'
 
-export const KINDS = ['quic', 'tcp'] as const
-export type PunchKind = (typeof KINDS)[number]
+export type PunchKind = 'quic' | 'tcp'
 
 /** Which kind is tried when. */
 const ORDER: readonly PunchKind[] = ['quic', 'tcp', 'quic']
