@@ -152,7 +152,7 @@ export const operations = {
   disconnect: {
     ...remove,
     path: '/v1/peers/:peer',
-    summary: 'Close every connection to a peer',
+    summary: 'Close every connection to a peer; either side may dial again',
     params: peerParams,
     response: done,
   },

@@ -150,6 +150,7 @@ export class Node implements AsyncDisposable {
     return reach(target, this.#running('connect to a peer'), options)
   }
 
+  /** Closes what is open to a peer. Whoever needs the peer, the DHT of either, may dial again. */
   async disconnect(peer: PeerId): Promise<void> {
     await this.#running('disconnect from a peer').host.disconnect(peer)
   }
