@@ -3,11 +3,12 @@
  * how long and under which hash, then its bytes, as JSON of the tool's `result`.
  *
  * A result that its peer keeps passes part by part, as fast as our caller reads. Where it breaks
- * off, so does the answer: whoever has fewer bytes than were told has no result.
+ * off, so does the answer: whoever has fewer bytes than were told has no result. Who reads trailers
+ * is told why.
  */
 
 import { createHash } from 'node:crypto'
-import { once } from 'node:events'
+import { type EventEmitter, once } from 'node:events'
 import type { ServerResponse } from 'node:http'
 import { type Clock, type Logger, utf8 } from '../base/index.ts'
 import { peerId } from '../identity/index.ts'
@@ -30,6 +31,8 @@ export interface CallOutput {
   readonly gone: AbortSignal
   /** How long it may take where the caller does not say. */
   readonly waitMs: number
+  /** Says behind the last byte why there are no more; absent for who would not read it. */
+  readonly endWith: ((error: unknown) => void) | undefined
 }
 
 /** How long a node may take to say what became of a call whose time is over. */
@@ -40,7 +43,7 @@ const WRITE_CHARS = 64 * 1_024
 /** Rejects with nothing sent where there is no result; calls `opened` before the first byte. */
 export async function callToOutput(
   { node, clock, log }: CallOutputDeps,
-  { given, response, gone, waitMs }: CallOutput,
+  { given, response, gone, waitMs, endWith }: CallOutput,
   opened: () => void,
 ): Promise<void> {
   const { tool, args, peer, ...limits } = given
@@ -56,8 +59,17 @@ export async function callToOutput(
   } catch (error) {
     if (!sent.isOpen) throw error
     log.debug('result broke off', { tool, error })
-    response.destroy()
+    if (endWith === undefined || gone.aborted) response.destroy()
+    else await ended(response, () => endWith(error), clock)
   }
+}
+
+/** What is written is on its way soon, or nobody is reading. */
+async function ended(response: ServerResponse, end: () => void, clock: Clock): Promise<void> {
+  using deadline = clock.deadline(VERDICT_MS)
+  const finished = once(response, 'finish', { signal: deadline.signal })
+  end()
+  await finished.catch(() => response.destroy())
 }
 
 class SentResult {
@@ -103,7 +115,17 @@ class SentResult {
   async #write(bytes: Uint8Array): Promise<void> {
     this.#signal.throwIfAborted()
     if (this.#response.write(bytes)) return
-    await once(this.#response, 'drain', { signal: this.#signal })
+    await drained(this.#response, this.#signal)
+  }
+}
+
+/** Waits for room to write; throws what `signal` was aborted with. */
+export async function drained(to: EventEmitter, signal: AbortSignal): Promise<void> {
+  try {
+    await once(to, 'drain', { signal })
+  } catch (error) {
+    signal.throwIfAborted()
+    throw error
   }
 }
 

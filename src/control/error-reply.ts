@@ -1,6 +1,6 @@
 /** Errors as HTTP says them: `{"error":{"code","message","facts","retryable"}}` and a status. */
 
-import type { ServerResponse } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { CodedError } from '../base/index.ts'
 
 export interface ErrorBody {
@@ -60,6 +60,38 @@ export function sendError(response: ServerResponse, error: CodedError): void {
     ...(status === 401 ? { 'www-authenticate': 'Bearer' } : {}),
   })
   response.end(JSON.stringify(errorBody(error)))
+}
+
+/**
+ * What became of an answer that had begun, as the JSON of an error, behind the last byte. Only for
+ * who said `TE: trailers` (RFC 9110, section 10.1.4); for others the connection breaks off, so that
+ * nobody takes a part for the whole.
+ */
+export const ERROR_TRAILER = 'p2p-error'
+/** A client reads no more than 16 KiB of them, all together. */
+const TRAILER_CHARS_MAX = 8_192
+
+/** Whether whoever asks reads trailers. */
+export function takesTrailers({ headers }: Pick<IncomingMessage, 'headers'>): boolean {
+  const accepted = String(headers.te ?? '').split(',')
+  return accepted.some((one) => one.trim().toLowerCase() === 'trailers')
+}
+
+/** Ends an answer that had begun with what went wrong. */
+export function endWithError(response: ServerResponse, error: CodedError): void {
+  const { error: said } = errorBody(error)
+  const whole = asciiJson({ error: said })
+  const short = { ...said, message: said.message.slice(0, TRAILER_CHARS_MAX / 16), facts: null }
+  const text = whole.length <= TRAILER_CHARS_MAX ? whole : asciiJson({ error: short })
+  response.addTrailers({ [ERROR_TRAILER]: text })
+  response.end()
+}
+
+/** JSON of the characters that a header may have. */
+function asciiJson(value: unknown): string {
+  return JSON.stringify(value).replace(/[^ -~]/g, (char) => {
+    return `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`
+  })
 }
 
 /** Facts may hold what JSON cannot say; they are shown as text then. */

@@ -1,12 +1,11 @@
 /** Operations of `p2p_foundation.Node` whose answer is a stream of their own kind. */
 
 import { createHash } from 'node:crypto'
-import { once } from 'node:events'
 import type { ServerWritableStream } from '@grpc/grpc-js'
 import { peerId } from '../identity/index.ts'
 import type { LargeResult, ToolArgs, ToolResult } from '../mcp/index.ts'
 import type { Given } from './api.ts'
-import { pieces } from './call-output.ts'
+import { drained, pieces } from './call-output.ts'
 import { ControlError } from './errors.ts'
 import type { GrpcDeps } from './grpc-call.ts'
 import { protoValue } from './grpc-value.ts'
@@ -106,7 +105,7 @@ class Output {
     for (let at = 0; at < bytes.length; at += WRITE_CHARS) {
       this.#signal.throwIfAborted()
       if (this.#call.write({ data: bytes.subarray(at, at + WRITE_CHARS) })) continue
-      await once(this.#call, 'drain', { signal: this.#signal })
+      await drained(this.#call, this.#signal)
     }
   }
 }

@@ -12,7 +12,7 @@ import { parseJson } from '../wire/index.ts'
 import { type Given, type Operation, type OperationName, operations } from './api.ts'
 import { callToOutput } from './call-output.ts'
 import { DOCS_PATHS, Docs, type DocsDocument } from './docs.ts'
-import { errorBody, sendError, statusOf } from './error-reply.ts'
+import { endWithError, errorBody, sendError, statusOf, takesTrailers } from './error-reply.ts'
 import { ControlError } from './errors.ts'
 import type { EventFeed } from './event-feed.ts'
 import { codedFrom } from './foreign-errors.ts'
@@ -231,8 +231,12 @@ function specialRoutes(
       const lease = { spec, reader: { ...lines, open }, gone: goneSignal(reply.raw) }
       await holdLease({ services: node.services, clock, log }, lease)
     },
-    async callOutput(given: Given<'callOutput'>, { reply }) {
-      const output = { given, response: reply.raw, gone: goneSignal(reply.raw), waitMs }
+    async callOutput(given: Given<'callOutput'>, { request, reply }) {
+      const response = reply.raw
+      const endWith = takesTrailers(request.raw)
+        ? (error: unknown) => endWithError(response, codedFrom(error, request))
+        : undefined
+      const output = { given, response, gone: goneSignal(response), waitMs, endWith }
       await callToOutput({ node, clock, log }, output, () => void reply.hijack())
     },
   } satisfies Partial<Record<OperationName, (given: never, call: Parameters<Serve>[1]) => unknown>>

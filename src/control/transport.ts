@@ -4,6 +4,7 @@ import type { IncomingMessage } from 'node:http'
 import { createInterface } from 'node:readline'
 import { CodedError, hasCode, secureRandom } from '../base/index.ts'
 import { type Answer, type Operation, type OperationName, operations, type Sent } from './api.ts'
+import { ERROR_TRAILER } from './error-reply.ts'
 import { ControlError } from './errors.ts'
 import { request as send } from './node-http.ts'
 import { ProvenAgent } from './proven-agent.ts'
@@ -87,7 +88,7 @@ export class HttpTransport {
     sent: Sent<Name>,
     options: Waits,
   ): Promise<{ readonly line: unknown; readonly parts: AsyncIterable<Uint8Array> }> {
-    const response = await this.#send(name, sent as Values, options)
+    const response = await this.#send(name, sent as Values, { ...options, headers: TRAILERS })
     const status = response.statusCode ?? 0
     if (status !== 200) throw errorFrom(name, status, jsonOf(await textOf(response, name)))
     const chunks: AsyncIterator<Uint8Array> = response[Symbol.asyncIterator]()
@@ -102,8 +103,10 @@ export class HttpTransport {
     }
     const end = head.indexOf(LINE_FEED)
     const line = jsonOf(Buffer.from(head.subarray(0, end)).toString('utf8'))
-    const reached = (error: unknown) => this.#unreachable('it ended within the result', error)
-    return { line, parts: rest(response, { first: head.subarray(end + 1), chunks, reached }) }
+    const first = head.subarray(end + 1)
+    const broken = (error: unknown) => this.#unreachable('it ended within the result', error)
+    const told = (text: string) => errorFrom(name, status, jsonOf(text))
+    return { line, parts: rest(response, { first, chunks, broken, told }) }
   }
 
   close(): void {
@@ -113,7 +116,7 @@ export class HttpTransport {
   async #send(
     name: OperationName,
     sent: Values,
-    { signal, silenceMs }: Waits & Silence,
+    { signal, silenceMs, headers = {} }: Waits & Silence & Headers,
   ): Promise<IncomingMessage> {
     const operation: Operation = operations[name]
     const { url, token } = this.#options
@@ -126,6 +129,7 @@ export class HttpTransport {
         method: operation.method,
         agent: this.#agent,
         headers: {
+          ...headers,
           authorization: `Bearer ${token}`,
           ...(body === undefined
             ? {}
@@ -156,19 +160,24 @@ export class HttpTransport {
 interface Rest {
   readonly first: Uint8Array
   readonly chunks: AsyncIterator<Uint8Array>
-  readonly reached: (error: unknown) => Error
+  /** What it means that the connection is gone. */
+  readonly broken: (error: unknown) => Error
+  /** The error that the node said behind the last byte. */
+  readonly told: (text: string) => Error
 }
 
 async function* rest(
   response: IncomingMessage,
-  { first, chunks, reached }: Rest,
+  { first, chunks, broken, told }: Rest,
 ): AsyncGenerator<Uint8Array> {
   try {
     if (first.length > 0) yield first
     for (;;) {
       const next = await chunks.next().catch((error: unknown) => {
-        throw reached(error)
+        throw broken(error)
       })
+      const why = next.done === true ? response.trailers[ERROR_TRAILER] : undefined
+      if (why !== undefined) throw told(why)
       if (next.done === true) return
       yield next.value
     }
@@ -180,6 +189,13 @@ async function* rest(
 interface Silence {
   readonly silenceMs?: number
 }
+
+interface Headers {
+  readonly headers?: Readonly<Record<string, string>>
+}
+
+/** Says that we read what stands behind the last byte. RFC 9110, section 10.1.4. */
+const TRAILERS = { te: 'trailers', connection: 'keep-alive, te' }
 
 type Values = Readonly<Record<string, unknown>>
 

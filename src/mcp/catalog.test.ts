@@ -109,23 +109,42 @@ test('list() has our own tools and those of peers, with their schemas', async ()
   assert.deepEqual(add.inputSchema, inputSchema)
 })
 
-test('list() does not wait for a peer that is silent, nor asks it again at once', async () => {
+test('list() does not wait for a peer that is silent, nor asks it at once after the second time', async () => {
   const { clock, net, names } = setup()
   net.services = [calc(EVE), calc(BOB)]
   net.silent.add(EVE)
-  const listing = names()
-  await clock.advance(3_000)
-  assert.deepEqual(await listing, [`calc_add_${BOB.slice(-6)}`])
-  assert.equal(net.lists, 2)
-
-  await clock.advance(11_000)
+  for (const lists of [2, 3]) {
+    const listing = names()
+    await clock.advance(3_000)
+    assert.deepEqual(await listing, [`calc_add_${BOB.slice(-6)}`])
+    assert.equal(net.lists, lists)
+    await clock.advance(11_000)
+  }
   assert.deepEqual(await names(), [`calc_add_${BOB.slice(-6)}`])
-  assert.equal(net.lists, 2, 'one list was kept, the other not asked for')
+  assert.equal(net.lists, 3, 'one list was kept, the other not asked for')
 
   net.silent.clear()
   await clock.advance(30_000)
   assert.equal((await names()).length, 2)
   assert.equal(clock.waiting, 0)
+})
+
+test('list() has a peer again that was silent once, as soon as a list is made anew', async () => {
+  const { clock, net, names } = setup()
+  // Two services of one peer that are asked for together are one silence.
+  net.services = [calc(EVE), { ...calc(EVE), service: 'other' }]
+  net.silent.add(EVE)
+  for (const _ of [1, 2]) {
+    const listing = names()
+    await clock.advance(3_000)
+    assert.deepEqual(await listing, [])
+    net.silent.clear()
+    await clock.advance(10_000)
+    assert.equal((await names()).length, 2, 'an answer ends the count')
+    net.services = net.services.map((each) => ({ ...each, schemaHash: `${each.schemaHash}+` }))
+    net.silent.add(EVE)
+    await clock.advance(11_000)
+  }
 })
 
 test('list() asks whom it had no time for the next time, not half a minute later', async () => {

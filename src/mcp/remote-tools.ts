@@ -30,8 +30,13 @@ const LISTS = { entriesMax: 2_048, ttlMs: 600_000 }
 const LIST_CHARS_MAX = 512 * 1_024
 /** Of all lists together: what strangers can make us keep. */
 const LISTS_CHARS_MAX = 32 * 1_024 * 1_024
-/** Peers that did not answer are not asked again for a while. */
+/** How long it counts that a peer did not answer. */
 const SILENT = { entriesMax: 1_024, ttlMs: 30_000 }
+/**
+ * Once happens to everybody: such a peer is asked last the next time. After the second time it is
+ * not asked until the last one counts no more.
+ */
+const SILENT_MAX = 2
 const ASKS = { name: 'mcp-remote-tools', concurrentMax: 16, waitingMax: 4_096 }
 
 interface KeptList {
@@ -43,7 +48,8 @@ export class RemoteTools {
   readonly #deps: RemoteToolsDeps
   readonly #asks = new WorkQueue(ASKS)
   readonly #lists: TtlMap<string, KeptList>
-  readonly #silent: TtlMap<PeerId, true>
+  /** How often each has not answered, of late. */
+  readonly #silent: TtlMap<PeerId, number>
 
   constructor(deps: RemoteToolsDeps) {
     const { clock } = deps
@@ -73,7 +79,9 @@ export class RemoteTools {
     const { directory, log } = this.#deps
     try {
       const { services } = await directory.find({}, { signal, timeoutMs: FIND_TIMEOUT_MS })
-      return services.filter(({ peer }) => !this.#silent.has(peer))
+      const times = ({ peer }: RemoteService) => this.#silent.get(peer) ?? 0
+      const asked = services.filter((service) => times(service) < SILENT_MAX)
+      return asked.sort((a, b) => times(a) - times(b))
     } catch (error) {
       log.debug('no services found', { error })
       return []
@@ -108,16 +116,19 @@ export class RemoteTools {
   }
 
   async #ask({ peer, service }: RemoteService, signal: AbortSignal): Promise<KeptList> {
+    const times = this.#silent.get(peer) ?? 0
     const tools = await this.#asks.run(async () => {
       signal.throwIfAborted()
       try {
         return await this.#deps.sessions.listTools(peer, service, { signal })
       } catch (error) {
-        // Only who was asked: those who waited behind silent ones have done nothing.
-        this.#silent.set(peer, true)
+        // Only who was asked: those who waited behind silent ones have done nothing. All services
+        // of a peer that are asked for together are silent once.
+        this.#silent.set(peer, times + 1)
         throw error
       }
     })
+    this.#silent.delete(peer)
     return withinBudget(tools)
   }
 }

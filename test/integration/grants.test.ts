@@ -9,7 +9,7 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { hasCode } from '../../src/base/index.ts'
 import { type Tool, tool, z } from '../../src/mcp/index.ts'
 import { openNode, resolveOptions } from '../../src/node/index.ts'
-import { addressOf, fixtureService, type TestNode, testNode } from '../support/nodes.ts'
+import { addressOf, eventually, fixtureService, type TestNode, testNode } from '../support/nodes.ts'
 
 const SERVICE = 'files'
 
@@ -95,8 +95,12 @@ test('a server that somebody else wrote is guarded the same way, and sees no tok
   assert.deepEqual((await add(10)).structuredContent, { sum: 11 })
   await refused(add(11), 'ACCESS_GRANT_MISSING', /"a" is outside the grant/)
   await refused(caller.node.tools.call('pid', {}, target), 'ACCESS_GRANT_MISSING')
-  const listed = await caller.node.catalog.list()
-  const theirs = listed.filter((each) => 'service' in each && each.service === 'fixture')
+  // A list is made in three seconds, of whoever has answered by then.
+  const theirs = await eventually(async () => {
+    const listed = await caller.node.catalog.list()
+    const found = listed.filter((each) => 'service' in each && each.service === 'fixture')
+    return found.length > 0 ? found : undefined
+  })
   assert.deepEqual(
     theirs.map((each) => 'tool' in each && each.tool),
     ['add'],
