@@ -86,7 +86,7 @@ test('a large result goes to a file, and nobody on the way holds it', async (t) 
 
   const file = join(folder, 'large.json')
   const words = ['big', `{"mib":${LARGE_MIB}}`, ...at, '--output', file, '--json']
-  const large = await callWatched(near, ...words)
+  const large = await callWatched(near, ...words, '--timeout', '100s')
   assert.equal(large.code, 0, large.stderr)
   const told = JSON.parse(large.stdout) as { bytes: number; sha256: string; isError: boolean }
   const grown = { node: (await peakOf(near)) - nodeMib, command: large.peak - commandMib }
