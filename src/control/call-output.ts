@@ -14,6 +14,7 @@ import { type Clock, type Logger, utf8 } from '../base/index.ts'
 import { peerId } from '../identity/index.ts'
 import { jsonParts, type LargeResult, type ToolArgs, type ToolResult } from '../mcp/index.ts'
 import type { Given } from './api.ts'
+import { ERROR_TRAILER } from './error-reply.ts'
 import { ControlError } from './errors.ts'
 import type { ServedNode } from './served-node.ts'
 import type { OutputHead } from './shapes/tools/api.ts'
@@ -31,8 +32,10 @@ export interface CallOutput {
   readonly gone: AbortSignal
   /** How long it may take where the caller does not say. */
   readonly waitMs: number
-  /** Says behind the last byte why there are no more; absent for who would not read it. */
-  readonly endWith: ((error: unknown) => void) | undefined
+  /** Whether the caller reads behind the last byte why there are no more. */
+  readonly isTold: boolean
+  /** Ends an answer that had begun. */
+  readonly breakOff: (error: unknown) => void
 }
 
 /** How long a node may take to say what became of a call whose time is over. */
@@ -43,13 +46,17 @@ const WRITE_CHARS = 64 * 1_024
 /** Rejects with nothing sent where there is no result; calls `opened` before the first byte. */
 export async function callToOutput(
   { node, clock, log }: CallOutputDeps,
-  { given, response, gone, waitMs, endWith }: CallOutput,
+  { given, response, gone, waitMs, isTold, breakOff }: CallOutput,
   opened: () => void,
 ): Promise<void> {
   const { tool, args, peer, ...limits } = given
   using deadline = clock.deadline((limits.timeoutMs ?? waitMs) + VERDICT_MS, gone)
   const { signal } = deadline
-  const sent = new SentResult(response, signal, opened)
+  const headers = { 'content-type': 'application/octet-stream' }
+  const sent = new SentResult(response, signal, () => {
+    opened()
+    response.writeHead(200, { ...headers, ...(isTold && { trailer: ERROR_TRAILER }) })
+  })
   const target = { ...limits, ...(peer !== undefined && { peer: peerId(peer) }), signal }
   const onlarge = (result: LargeResult) => sent.large(result)
   try {
@@ -59,17 +66,17 @@ export async function callToOutput(
   } catch (error) {
     if (!sent.isOpen) throw error
     log.debug('result broke off', { tool, error })
-    if (endWith === undefined || gone.aborted) response.destroy()
-    else await ended(response, () => endWith(error), clock)
+    await ended(response, () => breakOff(error), clock)
   }
 }
 
 /** What is written is on its way soon, or nobody is reading. */
 async function ended(response: ServerResponse, end: () => void, clock: Clock): Promise<void> {
+  if (response.destroyed) return
   using deadline = clock.deadline(VERDICT_MS)
-  const finished = once(response, 'finish', { signal: deadline.signal })
+  const closed = once(response, 'close', { signal: deadline.signal })
   end()
-  await finished.catch(() => response.destroy())
+  await closed.catch(() => response.destroy())
 }
 
 class SentResult {
@@ -108,7 +115,6 @@ class SentResult {
     if (this.isOpen) throw ControlError.CALLER_GONE({})
     this.isOpen = true
     this.#opened()
-    this.#response.writeHead(200, { 'content-type': 'application/octet-stream' })
     this.#response.write(`${JSON.stringify(head)}\n`)
   }
 

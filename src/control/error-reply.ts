@@ -71,8 +71,10 @@ export const ERROR_TRAILER = 'p2p-error'
 /** A client reads no more than 16 KiB of them, all together. */
 const TRAILER_CHARS_MAX = 8_192
 
-/** Whether whoever asks reads trailers. */
-export function takesTrailers({ headers }: Pick<IncomingMessage, 'headers'>): boolean {
+/** Whether whoever asks reads trailers, which only an answer in chunks has. */
+export function takesTrailers(asked: Pick<IncomingMessage, 'headers' | 'httpVersion'>): boolean {
+  const { headers, httpVersion } = asked
+  if (httpVersion === '1.0') return false
   const accepted = String(headers.te ?? '').split(',')
   return accepted.some((one) => one.trim().toLowerCase() === 'trailers')
 }

@@ -8,7 +8,7 @@ import { coded } from '../../test/support/expect.ts'
 import { FakeClock } from '../../test/support/fake-clock.ts'
 import { failureOf, GrpcClient, jsonIn, startGrpc } from '../../test/support/grpc.ts'
 import { OPERATIONS_GIVEN } from '../../test/support/grpc-given.ts'
-import { PEER } from '../../test/support/served-node.ts'
+import { fakeNode, PEER } from '../../test/support/served-node.ts'
 import { type Operation, operations } from './api.ts'
 import { NOT_OVER_GRPC, STREAMS } from './grpc-operations.ts'
 
@@ -147,6 +147,27 @@ test('CallOutput sends the length and the hash, then just those bytes', async ()
   assert.equal(first.head.bytes, bytes.length)
   assert.equal(first.head.sha256, createHash('sha256').update(bytes).digest('hex'))
   assert.deepEqual(JSON.parse(String(bytes)), { content: [{ type: 'text', text }] })
+})
+
+test('CallOutput ends with the deadline of its call where nobody reads', async () => {
+  const { tools } = fakeNode().node
+  const call: typeof tools.call = async () => {
+    const content = [{ type: 'text', text: 'x'.repeat(16 * 1_048_576) }]
+    return { content, peer: PEER, attempts: [] }
+  }
+  await using grpc = await startGrpc({ over: { tools: { ...tools, call } } })
+  const asked = { tool: 'add', timeoutMs: 100 }
+  const parts = grpc.client.stream('p2p_foundation.Node/CallOutput', asked)[Symbol.asyncIterator]()
+  await parts.next()
+  await new Promise((resolve) => setTimeout(resolve, 1_500))
+  const rest = async () => {
+    while ((await parts.next()).done !== true);
+  }
+  await assert.rejects(rest(), (error) => {
+    const { code, status: said } = failureOf(error)
+    assert.deepEqual([code, said], ['BASE_DEADLINE', status.DEADLINE_EXCEEDED])
+    return true
+  })
 })
 
 test('a result above one message is refused, and not by breaking the connection', async () => {

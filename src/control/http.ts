@@ -233,10 +233,14 @@ function specialRoutes(
     },
     async callOutput(given: Given<'callOutput'>, { request, reply }) {
       const response = reply.raw
-      const endWith = takesTrailers(request.raw)
-        ? (error: unknown) => endWithError(response, codedFrom(error, request))
-        : undefined
-      const output = { given, response, gone: goneSignal(response), waitMs, endWith }
+      const isTold = takesTrailers(request.raw)
+      const breakOff = (error: unknown) => {
+        const coded = codedFrom(error, request)
+        if (coded.code === 'CONTROL_INTERNAL') log.error('result broke off', { error })
+        if (isTold) endWithError(response, coded)
+        else response.destroy()
+      }
+      const output = { given, response, gone: goneSignal(response), waitMs, isTold, breakOff }
       await callToOutput({ node, clock, log }, output, () => void reply.hijack())
     },
   } satisfies Partial<Record<OperationName, (given: never, call: Parameters<Serve>[1]) => unknown>>

@@ -104,7 +104,11 @@ export class HttpTransport {
     const end = head.indexOf(LINE_FEED)
     const line = jsonOf(Buffer.from(head.subarray(0, end)).toString('utf8'))
     const first = head.subarray(end + 1)
-    const broken = (error: unknown) => this.#unreachable('it ended within the result', error)
+    const broken = (error: unknown) =>
+      this.#unreachable(
+        'its answer broke off: it ended, or let go of who read nothing for too long',
+        error,
+      )
     const told = (text: string) => errorFrom(name, status, jsonOf(text))
     return { line, parts: rest(response, { first, chunks, broken, told }) }
   }

@@ -77,6 +77,11 @@ export const McpError = defineErrors('MCP', {
       `Cannot read the result of tool "${f.tool}": the tool ran, but of ${f.size} bytes only ` +
       `${f.read} came from peer ${f.peer} (${f.reason})`,
   },
+  RESULT_TIMEOUT: {
+    says: (f: { peer: PeerId; tool: string; size: number; read: number }) =>
+      `Cannot read the result of tool "${f.tool}" in time: the tool ran, but of ${f.size} bytes ` +
+      `only ${f.read} had come from peer ${f.peer}; give the call more time (--timeout)`,
+  },
   RESULT_UNSENT: {
     says: (f: { what: string; limit: number }) =>
       `Cannot send the result: the tool ran, but ${f.what} is at its limit of ${f.limit}`,

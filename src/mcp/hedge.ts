@@ -8,6 +8,16 @@ import { BaseError, type Clock, either } from '../base/index.ts'
 /** At once in work; a third peer asked would be paid for by the network and gain little. */
 const IN_WORK_MAX = 2
 
+/** A peer that takes so many times as long as usual is slow enough to ask another. */
+const SLOW_TIMES = 3
+const DELAY_MS = { min: 20, usual: 250, max: 2_000 }
+
+/** How long a peer that usually takes `latencyMs` is asked alone. */
+export function hedgeDelayMs(latencyMs: number | undefined): number {
+  const ms = latencyMs === undefined ? DELAY_MS.usual : SLOW_TIMES * latencyMs
+  return Math.max(DELAY_MS.min, Math.min(DELAY_MS.max, ms))
+}
+
 /** Resolves with `undefined` when it failed and another may be tried; throws when none may. */
 export type Try<T> = (signal: AbortSignal) => Promise<T | undefined>
 

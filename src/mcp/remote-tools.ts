@@ -61,9 +61,15 @@ export class RemoteTools {
   /** What peers offer, nearest peer first; whoever has not answered by the deadline is left out. */
   async gather(signal: AbortSignal): Promise<PlacedTool[]> {
     const services = await this.#services(signal)
-    const lists = await Promise.all(services.map((service) => this.#tools(service, signal)))
+    const lists = new Map<RemoteService, readonly PlacedTool[]>()
+    const ask = async (service: RemoteService) => {
+      lists.set(service, await this.#tools(service, signal))
+    }
+    const asked = services.toSorted((a, b) => this.#timesSilent(a) - this.#timesSilent(b))
+    await Promise.all(asked.map(ask))
     const counts = new Map<PeerId, number>()
-    return lists.flat().filter(({ peer }) => {
+    const found = services.flatMap((service) => lists.get(service) ?? [])
+    return found.filter(({ peer }) => {
       const count = (counts.get(peer) ?? 0) + 1
       counts.set(peer, count)
       return count <= TOOLS_PER_PEER_MAX
@@ -79,13 +85,15 @@ export class RemoteTools {
     const { directory, log } = this.#deps
     try {
       const { services } = await directory.find({}, { signal, timeoutMs: FIND_TIMEOUT_MS })
-      const times = ({ peer }: RemoteService) => this.#silent.get(peer) ?? 0
-      const asked = services.filter((service) => times(service) < SILENT_MAX)
-      return asked.sort((a, b) => times(a) - times(b))
+      return services.filter((service) => this.#timesSilent(service) < SILENT_MAX)
     } catch (error) {
       log.debug('no services found', { error })
       return []
     }
+  }
+
+  #timesSilent({ peer }: { readonly peer: PeerId }): number {
+    return this.#silent.get(peer) ?? 0
   }
 
   async #tools(remote: RemoteService, signal: AbortSignal): Promise<PlacedTool[]> {
@@ -116,7 +124,7 @@ export class RemoteTools {
   }
 
   async #ask({ peer, service }: RemoteService, signal: AbortSignal): Promise<KeptList> {
-    const times = this.#silent.get(peer) ?? 0
+    const times = this.#timesSilent({ peer })
     const tools = await this.#asks.run(async () => {
       signal.throwIfAborted()
       try {
@@ -128,7 +136,8 @@ export class RemoteTools {
         throw error
       }
     })
-    this.#silent.delete(peer)
+    // What it says to one question makes up for no other that it was asked meanwhile.
+    if (this.#timesSilent({ peer }) === times) this.#silent.delete(peer)
     return withinBudget(tools)
   }
 }

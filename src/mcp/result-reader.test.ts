@@ -4,10 +4,10 @@ import { test } from 'node:test'
 import { coded } from '../../test/support/expect.ts'
 import { FakeClock } from '../../test/support/fake-clock.ts'
 import { ALICE } from '../../test/support/mcp-fixture.ts'
-import { silentLog } from '../base/index.ts'
-import type { Channel } from '../net/index.ts'
+import { type CodedError, silentLog } from '../base/index.ts'
+import type { CallOptions, Channel } from '../net/index.ts'
 import { encodeHead, linkTo } from './result-protocol.ts'
-import { ResultReader } from './result-reader.ts'
+import { type LargeResult, ResultReader } from './result-reader.ts'
 
 const RESULT = { content: [{ type: 'text', text: 'x'.repeat(2_000) }], isError: false }
 const BYTES = Buffer.from(JSON.stringify(RESULT))
@@ -81,3 +81,50 @@ test('what is no result, once it was read, is lost: its tool ran', async () => {
     await assert.rejects(whole, coded('MCP_RESULT_LOST'), Buffer.from(bytes).toString())
   }
 })
+
+test('a result whose time is over says how much had come; in parts it has a time of its own', async () => {
+  for (const [isInParts, cut] of [
+    [false, 'signal'],
+    [true, 'takenUntil'],
+  ] as const) {
+    const frames = [encodeHead(KEPT), BYTES.subarray(0, 700)]
+    const silent = (signal: AbortSignal | undefined) => {
+      return new Promise<never>((_, reject) => {
+        signal?.addEventListener('abort', () => reject(signal.reason as Error), { once: true })
+      })
+    }
+    const read = async ({ signal }: CallOptions = {}) => frames.shift() ?? silent(signal)
+    const nothing = async () => undefined
+    const channel = { read, write: nothing, close: nothing, abort: () => undefined }
+    const host = { open: async () => channel as unknown as Channel }
+    const deps = { host, clock: new FakeClock(), log: silentLog, network: 'test' }
+    const ends = { signal: new AbortController(), takenUntil: new AbortController() }
+    let got = 0
+    const onlarge = async ({ parts }: LargeResult) => {
+      for await (const part of parts) got += part.length
+    }
+    const reading = new ResultReader(deps, { resultBytesMax: 1_000_000 }).whole(
+      OF,
+      { content: [linkTo(KEPT)] },
+      {
+        ...{ signal: ends.signal.signal, takenUntil: ends.takenUntil.signal },
+        onlarge: isInParts ? onlarge : undefined,
+      },
+    )
+    const failed = assert.rejects(reading, (error: CodedError) => {
+      assert.deepEqual(error.facts, { ...OF, size: KEPT.size, read: 700 })
+      return coded('MCP_RESULT_TIMEOUT')(error)
+    })
+    await turns()
+    const other = cut === 'signal' ? 'takenUntil' : 'signal'
+    ends[other].abort(new Error('not this one'))
+    await turns()
+    ends[cut].abort(new Error('its time is over'))
+    await failed
+    assert.equal(got, isInParts ? 700 : 0)
+  }
+})
+
+async function turns(): Promise<void> {
+  for (let i = 0; i < 10; i += 1) await new Promise((resolve) => setImmediate(resolve))
+}

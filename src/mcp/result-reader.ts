@@ -55,6 +55,8 @@ export interface ReadOptions {
   readonly signal: AbortSignal
   /** Takes the result in parts, in place of having it in memory. */
   readonly onlarge?: OnLarge | undefined
+  /** Until when it may take it; as long as `signal` unless given. */
+  readonly takenUntil?: AbortSignal | undefined
 }
 
 export class ResultReader {
@@ -70,11 +72,11 @@ export class ResultReader {
   async whole(of: ResultOf, result: ToolResult, options: ReadOptions): Promise<ToolResult> {
     const kept = linkedResult(result.content)
     if (kept === undefined) return result
-    const parts = this.#parts(of, kept, options.signal)
-    if (options.onlarge !== undefined) {
+    const { signal, onlarge, takenUntil = signal } = options
+    const parts = this.#parts(of, kept, onlarge === undefined ? signal : takenUntil)
+    if (onlarge !== undefined) {
       const { size: bytes, sha256 } = kept
-      const isError = result.isError === true
-      await options.onlarge({ peer: of.peer, bytes, sha256, isError, parts })
+      await onlarge({ peer: of.peer, bytes, sha256, isError: result.isError === true, parts })
       return result
     }
     const { resultBytesMax: limit } = this.#config
@@ -94,6 +96,7 @@ export class ResultReader {
     let read = 0
     let fruitless = 0
     let reason = 'its stream broke'
+    const late = () => McpError.RESULT_TIMEOUT({ ...of, size: kept.size, read }, signal.reason)
     while (read < kept.size && fruitless < FRUITLESS_MAX) {
       const before = read
       try {
@@ -104,12 +107,15 @@ export class ResultReader {
         }
         if (read < kept.size) reason = 'its stream ended early'
       } catch (error) {
-        signal.throwIfAborted()
+        if (signal.aborted) throw late()
         this.#deps.log.debug('stream of a result broke', { ...of, read, error })
         reason = error instanceof Error ? error.message : reason
       }
       fruitless = read > before ? 0 : fruitless + 1
-      if (read < kept.size) await this.#deps.clock.sleep(AGAIN_MS, signal)
+      if (read === kept.size) break
+      await this.#deps.clock.sleep(AGAIN_MS, signal).catch(() => {
+        throw late()
+      })
     }
     if (read === kept.size && hash.digest('hex') === kept.sha256) return
     if (read === kept.size) reason = 'they do not have the hash that its answer named'

@@ -3,12 +3,21 @@ import { test } from 'node:test'
 import { coded } from '../../test/support/expect.ts'
 import { FakeClock } from '../../test/support/fake-clock.ts'
 import { testConnection, testPeer, untilAborted } from '../../test/support/mcp-directory.ts'
-import { type CodedError, hasCode, Registry, seededRandom, silentLog } from '../base/index.ts'
+import {
+  type CodedError,
+  fromUtf8,
+  hasCode,
+  Registry,
+  seededRandom,
+  silentLog,
+  utf8,
+} from '../base/index.ts'
 import type { PeerId } from '../identity/index.ts'
 import { mcpConfig } from './config.ts'
 import { McpError } from './errors.ts'
 import { mcpMetrics } from './metrics.ts'
 import type { Settled, Settles } from './outcomes.ts'
+import type { LargeResult, OnLarge } from './result-reader.ts'
 import { Router } from './router.ts'
 import { Scores } from './scores.ts'
 import type { SessionCall, SessionCallOptions } from './session.ts'
@@ -21,6 +30,8 @@ const hangs: Answer = ({ signal }) => untilAborted(signal)
 const breaks: Answer = async (_, peer) => {
   throw McpError.PEER_FAILED({ peer, tool: 'echo', sent: true, reason: 'reset' })
 }
+
+const HEAD = { bytes: 2, sha256: 'ab'.repeat(32) }
 
 const SELF = testPeer(100)
 const PEERS = [testPeer(1), testPeer(2), testPeer(3)]
@@ -94,11 +105,17 @@ test('a tool that must not run twice is called with a key, the same for each pee
 test('what a silent peer kept is the answer, and nobody else is asked', async () => {
   const kept: Settled = { kind: 'ran', result: done }
   const { router, calls, taken } = setup([breaks, ok], { settled: kept })
-  const onlarge = () => undefined
-  const { content, peer } = await router.call('echo', {}, { onlarge })
+  const given: LargeResult[] = []
+  const { content, peer } = await router.call(
+    'echo',
+    {},
+    { onlarge: (one) => void given.push(one) },
+  )
   assert.deepEqual(content, done.content)
   assert.equal(peer, PEERS[0])
-  assert.deepEqual(taken, [onlarge], 'which takes what was kept because it is long')
+  const large = { ...HEAD, peer, parts: (async function* () {})() }
+  await (taken as OnLarge[])[0]?.(large)
+  assert.deepEqual(given, [large], 'which takes what was kept because it is long')
   assert.equal(calls.length, 1)
 })
 
@@ -187,4 +204,96 @@ test('a call that is not explained says nothing of it', async () => {
   assert.equal((await router.call('echo', {})).explain, undefined)
   const { explain } = await router.call('echo', {}, { explain: true })
   assert.equal(explain?.considered.length, 1, 'a single offer is named as well')
+})
+
+interface Streamed {
+  /** When its answer comes, and how long its parts take then. */
+  readonly afterMs?: number
+  readonly lastsMs?: number
+  readonly breaks?: boolean
+}
+
+/** Peers that answer with a result in parts, or with one in memory, and what came of a call. */
+async function streamed(
+  answers: readonly (Streamed | 'in memory')[],
+  options: { hedge?: number; takesAgain?: boolean } = {},
+) {
+  const time: { clock?: FakeClock } = {}
+  const wait = (ms: number, signal?: AbortSignal) => time.clock?.sleep(ms, signal)
+  const large = ({ afterMs = 0, lastsMs = 0, breaks: isBroken = false }: Streamed): Answer => {
+    return async ({ signal, onlarge, takenUntil = signal }, peer) => {
+      await wait(afterMs, signal)
+      const parts = (async function* () {
+        yield utf8(`${PEERS.indexOf(peer)}`)
+        await wait(lastsMs, takenUntil)?.catch(() => {
+          throw McpError.RESULT_TIMEOUT({ peer, tool: 'echo', size: 2, read: 1 })
+        })
+        if (isBroken)
+          throw McpError.RESULT_LOST({ peer, tool: 'echo', size: 2, read: 1, reason: '' })
+        yield utf8('.')
+      })()
+      await onlarge?.({ ...HEAD, peer, parts })
+      return done
+    }
+  }
+  const inMemory: Answer = async ({ signal }) => {
+    await wait(200, signal)
+    return done
+  }
+  const made = setup(
+    answers.map((one) => (one === 'in memory' ? inMemory : large(one))),
+    { idempotent: true },
+  )
+  time.clock = made.clock
+  let got = ''
+  const onlarge = async ({ parts }: LargeResult) => {
+    for await (const part of parts) got += fromUtf8(part)
+  }
+  const call = made.router.call('echo', {}, { ...options, onlarge })
+  const outcome = call.then(
+    ({ peer }) => PEERS.indexOf(peer),
+    (error: unknown) => (error as CodedError).code,
+  )
+  for (let i = 0; i < 310; i += 1) await made.clock.advance(100)
+  return { got, outcome: await outcome, asked: made.calls.map(([peer]) => peer) }
+}
+
+test('a result that is handed on has the time of the call, and nobody else is asked', async () => {
+  const slow = { lastsMs: 25_000 }
+  const one = { got: '0.', outcome: 0, asked: [0] }
+  assert.deepEqual(await streamed([slow, 'in memory']), one)
+  assert.deepEqual(await streamed([slow, 'in memory'], { hedge: 100 }), one)
+})
+
+test('who was asked as well is not heard once a result is handed on', async () => {
+  const both = { got: '0.', outcome: 0, asked: [0, 1] }
+  const first = { afterMs: 200, lastsMs: 5_000 }
+  for (const second of ['in memory', { afterMs: 200, lastsMs: 100 }] as const) {
+    assert.deepEqual(await streamed([first, second], { hedge: 100 }), both)
+  }
+})
+
+test('a result that breaks off after it was handed on is the end of the call', async () => {
+  const broken = { lastsMs: 1_000, breaks: true }
+  const one = { got: '0', outcome: 'MCP_RESULT_LOST', asked: [0] }
+  assert.deepEqual(await streamed([broken, 'in memory']), one)
+  assert.deepEqual(await streamed([broken, 'in memory'], { hedge: 500 }), one)
+  const late = { got: '0', outcome: 'MCP_RESULT_TIMEOUT', asked: [0] }
+  assert.deepEqual(await streamed([{ lastsMs: 60_000 }, 'in memory']), late)
+})
+
+test('who can begin again is given the result of the next peer after one that was too slow', async () => {
+  const again = { got: '01.', outcome: 1, asked: [0, 1] }
+  assert.deepEqual(await streamed([{ lastsMs: 20_000 }, {}], { takesAgain: true }), again)
+})
+
+test('a tool that must not run twice ran, where only its result did not come in time', async () => {
+  const late: Answer = async (_, peer) => {
+    throw McpError.RESULT_TIMEOUT({ peer, tool: 'echo', size: 9, read: 4 })
+  }
+  const { router, calls } = setup([late, ok])
+  await assert.rejects(router.call('echo', {}), coded('MCP_RESULT_TIMEOUT'))
+  assert.equal(calls.length, 1)
+  const again = setup([late, ok], { idempotent: true })
+  assert.equal((await again.router.call('echo', {})).peer, PEERS[1])
 })

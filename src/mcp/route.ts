@@ -13,9 +13,11 @@ import {
   viewOf,
   withMissing,
 } from './explain.ts'
-import { hedged, inTurn } from './hedge.ts'
+import { HandedOn, type Taking } from './handed-on.ts'
+import { hedgeDelayMs, hedged, inTurn } from './hedge.ts'
 import type { HeldTools } from './held-tools.ts'
 import type { McpMetrics } from './metrics.ts'
+import { noAnswer } from './no-answer.ts'
 import type { Settles } from './outcomes.ts'
 import { rank } from './ranking.ts'
 import type { RelayedCalls } from './relayed-calls.ts'
@@ -24,7 +26,7 @@ import type { LocalCalls } from './services.ts'
 import type { SessionCallOptions, Sessions } from './session.ts'
 import type { Attempt, CallResult, ToolArgs, ToolEntry, ToolResult } from './tool.ts'
 import { isUnreachable } from './unreachable.ts'
-import { codeOf, isUngranted, judge } from './verdict.ts'
+import { codeOf, judge, type Verdict } from './verdict.ts'
 
 export interface RouteDeps extends ViewDeps {
   readonly sessions: Pick<Sessions, 'callTool'>
@@ -45,7 +47,7 @@ export interface RouteDeps extends ViewDeps {
 export type RouteConfig = Pick<McpConfig, 'attemptsMax' | 'attemptTimeoutMs'>
 
 /** What the caller wants, once: the tool's name, the arguments, and until when. */
-export interface Wanted extends SessionCallOptions {
+export interface Wanted extends SessionCallOptions, Taking {
   readonly tool: string
   readonly args: ToolArgs
   /** Aborts when the caller gives up or the call's whole time is over. */
@@ -65,10 +67,6 @@ export interface Wanted extends SessionCallOptions {
   readonly onfailure: () => void
 }
 
-/** A peer that takes so many times as long as usual is slow enough to ask another. */
-const HEDGE_AFTER = 3
-const HEDGE_MS = { min: 20, usual: 250, max: 2_000 }
-
 export class Route {
   readonly #deps: RouteDeps
   readonly #config: RouteConfig
@@ -77,6 +75,7 @@ export class Route {
   readonly #attempts: TimedAttempt[] = []
   readonly #considered: Considered[] = []
   readonly #beganMs: number
+  readonly #handedOn: HandedOn
   #key: string | undefined
   #found = { asked: 0, silent: 0, cached: false, ms: 0 }
   readonly #failures: unknown[] = []
@@ -89,6 +88,7 @@ export class Route {
     this.#wanted = wanted
     this.#beganMs = deps.clock.now()
     this.#key = wanted.key
+    this.#handedOn = new HandedOn(wanted)
   }
 
   get attempts(): readonly Attempt[] {
@@ -117,8 +117,12 @@ export class Route {
     const ranked = this.#ranked([...untried.values()]).slice(0, this.#config.attemptsMax)
     const { signal, hedge } = this.#wanted
     const tries = ranked.map((offer, i) => async (until: AbortSignal) => {
-      const result = await this.#attempt(offer, until, i + 1 < ranked.length)
-      return result && { ...result, peer: offer.peer }
+      const { peer } = offer
+      const isSecond = () => this.#handedOn.isByAnother(peer)
+      const result = isSecond()
+        ? undefined
+        : await this.#attempt(offer, until, i + 1 < ranked.length)
+      return result === undefined || isSecond() ? undefined : { ...result, peer }
     })
     // Two peers at once may both run the tool, which only the tool can allow.
     const result =
@@ -130,22 +134,7 @@ export class Route {
 
   /** What to throw when nobody answered. */
   unavailable(): CodedError {
-    // Where the right to the call is all that was missing, that is what its caller must know.
-    const [first] = this.#failures
-    if (first !== undefined && this.#failures.every(isUngranted)) {
-      return this.#ungranted(first as CodedError)
-    }
-    // So it is with what its caller alone can change.
-    const isOwn = (failure: unknown) => hasCode(failure, 'MCP_TOOL_CHANGED', 'MCP_RELAY_OFF')
-    if (first !== undefined && this.#failures.every(isOwn)) return first as CodedError
-    const facts = { tool: this.#wanted.tool, attempts: this.attempts }
-    return McpError.TOOL_UNAVAILABLE(facts, new AggregateError(this.#failures))
-  }
-
-  #ungranted(failure: CodedError): CodedError {
-    if (!hasCode(failure, 'MCP_PEER_REFUSED')) return failure
-    const facts = failure.facts as Parameters<typeof McpError.PEER_REFUSED>[0]
-    return McpError.GRANT_REFUSED({ ...facts, tool: this.#wanted.tool }, failure)
+    return noAnswer(this.#failures, { tool: this.#wanted.tool, attempts: this.attempts })
   }
 
   /** Best first. A single offer is the usual case, and needs no look at who is connected. */
@@ -160,9 +149,7 @@ export class Route {
   #hedgeMs(offer: ToolEntry | undefined): number {
     const { hedge } = this.#wanted
     if (typeof hedge === 'number') return hedge
-    const { latencyMs } = (offer && this.#deps.scores.get(offer.peer)) ?? {}
-    const ms = latencyMs === undefined ? HEDGE_MS.usual : HEDGE_AFTER * latencyMs
-    return Math.max(HEDGE_MS.min, Math.min(HEDGE_MS.max, ms))
+    return hedgeDelayMs(offer && this.#deps.scores.get(offer.peer)?.latencyMs)
   }
 
   async #attempt(
@@ -184,12 +171,13 @@ export class Route {
       return result
     } catch (error) {
       this.#wanted.caller?.throwIfAborted()
-      if (until.aborted && !this.#wanted.signal.aborted) {
+      const isLeft = until.aborted && !this.#wanted.signal.aborted
+      if (isLeft || this.#handedOn.isByAnother(peer)) {
         this.#note(offer, startedMs, 'cancelled')
         return undefined
       }
       this.#note(offer, startedMs, codeOf(error))
-      const verdict = judge(error)
+      const verdict = this.#verdictOn(error, offer)
       metrics.attempts.add(1, { outcome: verdict })
       if (verdict === 'final') throw error
       scores.failed(peer)
@@ -201,11 +189,18 @@ export class Route {
     }
   }
 
+  /** What was handed on cannot be had again; what must not run twice ran if its result is there. */
+  #verdictOn(error: unknown, { peer, idempotent }: ToolEntry): Verdict {
+    const isLate = !idempotent && hasCode(error, 'MCP_RESULT_TIMEOUT')
+    return isLate || this.#handedOn.isBy(peer) ? 'final' : judge(error)
+  }
+
   /** The peer may have run the tool, and may still say so: nobody else is asked before it does. */
   async #settle(offer: ToolEntry, cause: unknown): Promise<ToolResult | undefined> {
     const { clock, host, outcomes } = this.#deps
-    const { dueMs, signal, caller, onlarge } = this.#wanted
+    const { dueMs, signal, caller } = this.#wanted
     const { peer, tool } = offer
+    const { onlarge } = this.#handedOn.takerOf(peer, signal)
     if (outcomes !== undefined && peer !== host.self) {
       const startedMs = clock.now()
       const withinMs = dueMs - this.#beganMs
@@ -249,7 +244,7 @@ export class Route {
     options: { readonly signal: AbortSignal; readonly timeoutMs: number },
   ): Promise<ToolResult> {
     const { local, sessions, host } = this.#deps
-    const { args, onprogress, onlarge, key, grants } = this.#wanted
+    const { args, onprogress, key, grants, signal } = this.#wanted
     if (peer === host.self) {
       const progress =
         onprogress &&
@@ -261,7 +256,8 @@ export class Route {
     await this.#deps.held?.check({ peer, service, tool }, options.signal)
     const keyed = idempotent && key === undefined ? undefined : { key: this.#keyed() }
     const call = { service, tool, args, ...keyed }
-    return sessions.callTool(peer, call, { ...options, onprogress, onlarge, grants })
+    const taking = this.#handedOn.takerOf(peer, signal)
+    return sessions.callTool(peer, call, { ...options, ...taking, onprogress, grants })
   }
 
   /** What there is no path for is carried, in time of its own; what failed otherwise has failed. */

@@ -56,7 +56,7 @@ export interface SessionCall {
   readonly key?: string
 }
 
-export interface SessionCallOptions extends Pick<ReadOptions, 'onlarge'> {
+export interface SessionCallOptions extends Pick<ReadOptions, 'onlarge' | 'takenUntil'> {
   readonly signal?: AbortSignal
   /** For the whole call; `requestTimeoutMs` unless given. The peer is told where it is longer. */
   readonly timeoutMs?: number
@@ -124,7 +124,7 @@ export class Sessions implements Service {
     options: SessionCallOptions = {},
   ): Promise<ToolResult> {
     const { service, tool, args, key } = call
-    const { timeoutMs = this.#config.requestTimeoutMs, grants, onlarge } = options
+    const { timeoutMs = this.#config.requestTimeoutMs, grants } = options
     const onprogress = options.onprogress && AsyncResource.bind(options.onprogress)
     const rights = rightsFor({ peer, service, tool }, this.#deps, grants)
     const meta = { ...callMeta(timeoutMs, key), ...rights }
@@ -132,8 +132,9 @@ export class Sessions implements Service {
     const result = await this.#use({ peer, service, tool, grants }, deadline, (session, until) =>
       session.callTool({ tool, args, meta }, { signal: until, timeoutMs, onprogress }),
     )
-    const reading = this.#deps.whole?.({ peer, tool }, result, { signal: deadline.signal, onlarge })
-    return reading === undefined ? result : await afterTheAnswer(reading, deadline.signal)
+    const { signal } = deadline
+    const reading = this.#deps.whole?.({ peer, tool }, result, { ...options, signal })
+    return reading === undefined ? result : await afterTheAnswer(reading, signal)
   }
 
   /** Reads the tools of one service of one peer, with their schemas. */
@@ -258,11 +259,8 @@ export class Sessions implements Service {
     const kept: Kept = {
       opened: this.#apart(() => this.#open({ peer, service, rights }, ended.signal)),
       session: undefined,
-      end,
-      retire,
+      ...{ end, retire, users: 0, retired: false },
       usedMs: this.#deps.clock.now(),
-      users: 0,
-      retired: false,
     }
     this.#kept.set(key, kept)
     kept.opened.then((session) => {

@@ -43,7 +43,9 @@ export const callOperations = {
   callOutput: {
     ...post,
     path: '/v1/call/output',
-    summary: 'The same, and the result as it is, however long: a line of JSON, then its bytes',
+    summary:
+      'The same, and the result as it is, however long: a line of JSON, then its bytes; ' +
+      'who sends `TE: trailers` is told in `p2p-error` why they broke off',
     body: callBody,
     response: outputHead,
     contentTypes: ['application/octet-stream'],
