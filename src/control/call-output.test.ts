@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict'
 import { request as send } from 'node:http'
+import { connect } from 'node:net'
 import { test } from 'node:test'
 import { ask, startControl, TOKEN } from '../../test/support/control.ts'
 import { coded } from '../../test/support/expect.ts'
+import { untilAborted } from '../../test/support/mcp-directory.ts'
 import { fakeNode, PEER } from '../../test/support/served-node.ts'
-import { CodedError, defineErrors, hasCode } from '../base/index.ts'
+import { CodedError, defineErrors, hasCode, type Logger, silentLog } from '../base/index.ts'
 import { ControlClient } from './client.ts'
 
 const PART = Buffer.from('{"content":[')
@@ -14,8 +16,8 @@ const TestError = defineErrors('TEST', {
   BROKEN: { says: ({ why }: { why: string; tried?: string }) => `Cannot go on: ${why}` },
 })
 
-/** A node whose tool sends a part of its result, and then fails. */
-async function broken(error: unknown) {
+/** A node whose tool sends a part of its result, and then fails; `log` is what it writes. */
+async function broken(error: unknown, log?: Logger) {
   const { tools } = fakeNode().node
   const call: typeof tools.call = async (_tool, _args, { onlarge }) => {
     const parts = (async function* () {
@@ -25,7 +27,10 @@ async function broken(error: unknown) {
     await onlarge?.({ ...HEAD, parts })
     return assert.fail('the parts end with an error')
   }
-  const control = await startControl({ over: { tools: { ...tools, call } } })
+  const control = await startControl({
+    over: { tools: { ...tools, call } },
+    ...(log && { log }),
+  })
   const client = new ControlClient({ url: control.api, token: TOKEN, name: '/data', start: 'x' })
   return {
     control,
@@ -65,10 +70,50 @@ test('a long reason is said without its facts, and what is no error of ours as o
   const { failure } = await taken(long.client)
   assert.ok(failure instanceof CodedError && hasCode(failure, 'TEST_BROKEN'), String(failure))
   assert.deepEqual([failure.message, failure.facts], ['Cannot go on: short', null])
-  await using own = await broken(new TypeError('a secret'))
+  const errors: string[] = []
+  const log = { ...silentLog, error: (message: string) => void errors.push(message) }
+  await using own = await broken(new TypeError('a secret'), { ...log, child: () => log })
   const { failure: internal } = await taken(own.client)
   assert.ok(coded('CONTROL_INTERNAL')(internal))
   assert.doesNotMatch(String(internal), /secret/)
+  assert.deepEqual(errors, ['result broke off'], 'its reader finds the cause in the log')
+})
+
+test('a caller that gives up in the middle gets its own reason', async () => {
+  const { tools } = fakeNode().node
+  const call: typeof tools.call = async (_tool, _args, { onlarge, signal }) => {
+    const parts = (async function* () {
+      yield PART
+      await untilAborted(signal)
+    })()
+    await onlarge?.({ ...HEAD, parts })
+    return assert.fail('nobody waits for the end')
+  }
+  await using control = await startControl({ over: { tools: { ...tools, call } } })
+  await using client = new ControlClient({ url: control.api, token: TOKEN, name: 'x', start: 'x' })
+  const given = new AbortController()
+  const options = { signal: given.signal }
+  const { parts } = await client.callOutput({ tool: 'big', args: {} }, options)
+  const left = async () => {
+    for await (const _ of parts) given.abort(new RangeError('never mind'))
+  }
+  await assert.rejects(left(), RangeError)
+})
+
+test('HTTP/1.0 has no trailers, whoever says to read them', async () => {
+  await using made = await broken(TestError.BROKEN({ why: 'the peer is gone' }))
+  const { hostname, port } = new URL(made.control.api)
+  const body = JSON.stringify({ tool: 'big', args: {} })
+  const socket = connect(Number(port), hostname)
+  const head = ['POST /v1/call/output HTTP/1.0', `authorization: Bearer ${TOKEN}`, 'te: trailers']
+  head.push(`host: ${hostname}:${port}`, 'content-type: application/json')
+  socket.write(`${[...head, `content-length: ${body.length}`].join('\r\n')}\r\n\r\n${body}`)
+  let answer = ''
+  socket.on('data', (data) => {
+    answer += String(data)
+  })
+  await new Promise((closed) => socket.on('close', closed).on('error', () => undefined))
+  assert.doesNotMatch(answer, /p2p-error|is gone/)
 })
 
 test('who reads no trailers sees the connection break off, and no whole answer', async () => {

@@ -39,7 +39,7 @@ export interface CallOutput {
 }
 
 /** How long a node may take to say what became of a call whose time is over. */
-const VERDICT_MS = 1_000
+export const VERDICT_MS = 1_000
 /** Small pieces are sent together. */
 const WRITE_CHARS = 64 * 1_024
 

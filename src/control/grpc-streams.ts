@@ -5,7 +5,7 @@ import type { ServerWritableStream } from '@grpc/grpc-js'
 import { peerId } from '../identity/index.ts'
 import type { LargeResult, ToolArgs, ToolResult } from '../mcp/index.ts'
 import type { Given } from './api.ts'
-import { drained, pieces } from './call-output.ts'
+import { drained, pieces, VERDICT_MS } from './call-output.ts'
 import { ControlError } from './errors.ts'
 import type { GrpcDeps } from './grpc-call.ts'
 import { protoValue } from './grpc-value.ts'
@@ -14,8 +14,6 @@ import type { OutputHead } from './shapes/tools/api.ts'
 
 type Stream = ServerWritableStream<unknown, unknown>
 
-/** How long a node may take to say what became of a call whose time is over. */
-const VERDICT_MS = 1_000
 const WRITE_CHARS = 65_536
 
 /** A service that lives as long as the caller reads. */

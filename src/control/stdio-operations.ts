@@ -10,6 +10,7 @@ import { peerId } from '../identity/index.ts'
 import { jsonParts, type LargeResult, type ToolArgs } from '../mcp/index.ts'
 import type { JsonObject } from '../wire/index.ts'
 import { type Given, type Operation, type OperationName, operations } from './api.ts'
+import { VERDICT_MS } from './call-output.ts'
 import { EventFeed } from './event-feed.ts'
 import { createRoutes, type PlainName, type Routes } from './routes.ts'
 import { checkedBy, type ExtraName, extraSchemas } from './shapes/stdio/api.ts'
@@ -127,7 +128,7 @@ export class StdioOperations {
   async #output(given: Given<'callOutput'>, { id, signal }: Question): Promise<unknown> {
     const { running, clock } = this.#deps
     const { tool, args, peer, ...limits } = given
-    using deadline = clock.deadline(limits.timeoutMs ?? running.waitMs, signal)
+    using deadline = clock.deadline((limits.timeoutMs ?? running.waitMs) + VERDICT_MS, signal)
     let head: object | undefined
     const onlarge = async ({ parts, ...large }: LargeResult) => {
       for await (const bytes of parts) await this.#part(id, bytes)

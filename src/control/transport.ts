@@ -12,6 +12,7 @@ import type { Waits } from './served-node.ts'
 import { errorBody } from './shapes/api.ts'
 
 const LINE_FEED = 0x0a
+const BROKEN_OFF = 'its answer broke off: it ended, or let go of who read nothing for too long'
 /** What stands in front of bytes is short. */
 const LINE_BYTES_MAX = 65_536
 /** Twice the largest result of a tool, as JSON; nothing the API says is longer. */
@@ -92,9 +93,13 @@ export class HttpTransport {
     const status = response.statusCode ?? 0
     if (status !== 200) throw errorFrom(name, status, jsonOf(await textOf(response, name)))
     const chunks: AsyncIterator<Uint8Array> = response[Symbol.asyncIterator]()
+    const broken = (error: unknown): never => {
+      options.signal?.throwIfAborted()
+      throw this.#unreachable(BROKEN_OFF, error)
+    }
     let head: Uint8Array = new Uint8Array()
     while (!head.includes(LINE_FEED)) {
-      const next = await chunks.next()
+      const next = await chunks.next().catch(broken)
       if (next.done === true || head.length > LINE_BYTES_MAX) {
         response.destroy()
         throw ControlError.ANSWER_MALFORMED({ operation: name, status })
@@ -104,11 +109,6 @@ export class HttpTransport {
     const end = head.indexOf(LINE_FEED)
     const line = jsonOf(Buffer.from(head.subarray(0, end)).toString('utf8'))
     const first = head.subarray(end + 1)
-    const broken = (error: unknown) =>
-      this.#unreachable(
-        'its answer broke off: it ended, or let go of who read nothing for too long',
-        error,
-      )
     const told = (text: string) => errorFrom(name, status, jsonOf(text))
     return { line, parts: rest(response, { first, chunks, broken, told }) }
   }
@@ -164,8 +164,8 @@ export class HttpTransport {
 interface Rest {
   readonly first: Uint8Array
   readonly chunks: AsyncIterator<Uint8Array>
-  /** What it means that the connection is gone. */
-  readonly broken: (error: unknown) => Error
+  /** Throws what it means that the connection is gone. */
+  readonly broken: (error: unknown) => never
   /** The error that the node said behind the last byte. */
   readonly told: (text: string) => Error
 }
@@ -177,9 +177,7 @@ async function* rest(
   try {
     if (first.length > 0) yield first
     for (;;) {
-      const next = await chunks.next().catch((error: unknown) => {
-        throw broken(error)
-      })
+      const next = await chunks.next().catch(broken)
       const why = next.done === true ? response.trailers[ERROR_TRAILER] : undefined
       if (why !== undefined) throw told(why)
       if (next.done === true) return

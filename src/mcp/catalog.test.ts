@@ -34,7 +34,10 @@ function setup(config: Partial<CatalogConfig & ApprovalsConfig> = {}) {
   const clock = new FakeClock()
   const services = new FakeServices()
   const host = new FakeHost(SELF)
-  const net = { services: [] as RemoteService[], silent: new Set<PeerId>(), finds: 0, lists: 0 }
+  const net = {
+    ...{ services: [] as RemoteService[], finds: 0, lists: 0, asked: [] as PeerId[] },
+    ...{ silent: new Set<PeerId>(), broken: new Set<string>() },
+  }
   const tools = new Map<PeerId, readonly ToolInfo[]>()
   const tagsOf = new Map<PeerId, readonly string[]>()
   const scores = new Scores(clock)
@@ -71,8 +74,10 @@ function setup(config: Partial<CatalogConfig & ApprovalsConfig> = {}) {
       },
     },
     sessions: {
-      async listTools(peer, _service, options) {
+      async listTools(peer, service, options) {
         net.lists += 1
+        net.asked.push(peer)
+        if (net.broken.has(service)) throw new Error('it broke')
         if (net.silent.has(peer)) return untilAborted(options?.signal)
         return tools.get(peer) ?? [testTool('add')]
       },
@@ -143,6 +148,39 @@ test('list() has a peer again that was silent once, as soon as a list is made an
     assert.equal((await names()).length, 2, 'an answer ends the count')
     net.services = net.services.map((each) => ({ ...each, schemaHash: `${each.schemaHash}+` }))
     net.silent.add(EVE)
+    await clock.advance(11_000)
+  }
+})
+
+test('list() asks last who was silent, and lists it where it was', async () => {
+  const { clock, net, placed } = setup()
+  net.services = [calc(EVE), calc(BOB)]
+  net.silent.add(EVE)
+  const first = placed()
+  await clock.advance(3_000)
+  assert.deepEqual(
+    (await first).map(({ peer }) => peer),
+    [BOB],
+  )
+  net.silent.clear()
+  net.services = net.services.map((each) => ({ ...each, schemaHash: 'h2' }))
+  await clock.advance(11_000)
+  net.asked.length = 0
+  assert.deepEqual(
+    (await placed()).map(({ peer }) => peer),
+    [EVE, BOB],
+  )
+  assert.deepEqual(net.asked, [BOB, EVE])
+})
+
+test('list() does not take one answer of many for a sign that a peer is well', async () => {
+  const { clock, net, names } = setup()
+  net.services = [calc(EVE), { ...calc(EVE), service: 'other' }]
+  net.broken.add('calc')
+  // The list of the other is kept; after the second failure nothing of the peer is asked for.
+  for (const lists of [2, 3, 3]) {
+    await names()
+    assert.equal(net.lists, lists)
     await clock.advance(11_000)
   }
 })

@@ -201,7 +201,7 @@ export class LocalCatalog implements Catalog, Service {
     const onlarge = async (large: LargeResult) => {
       kept = await parts?.keep(large)
     }
-    const taking = parts === undefined ? {} : { onlarge, takesAgain: true }
+    const taking = parts === undefined ? {} : { onlarge }
     const answer = await router.call(name, args, { ...options, ...taking, service, peer })
     const result = kept ?? (await parts?.fit(answer)) ?? answer
     const { content, structuredContent, isError } = result

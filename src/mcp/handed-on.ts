@@ -1,37 +1,43 @@
 /**
- * A result that goes to its caller in parts is that of the call from then on: nobody else is asked
- * or heard any more, and where it breaks off, so does the call. Unless its caller can begin again.
+ * Whose result is that of the call, where several were asked. One that goes to its caller in parts
+ * is it from its first part on: nobody is asked any more, who was asked is not heard, and where it
+ * breaks off, so does the call.
  */
 
 import type { PeerId } from '../identity/index.ts'
 import { McpError } from './errors.ts'
 import type { OnLarge, ReadOptions } from './result-reader.ts'
 
-export interface Taking {
-  /** The caller's, who may take none in parts. */
-  readonly onlarge?: OnLarge | undefined
-  /** Whether it may be given that of another peer after one that broke off. */
-  readonly takesAgain?: boolean | undefined
-}
-
 export class HandedOn {
-  readonly #taking: Taking
+  readonly #onlarge: OnLarge | undefined
   #by: PeerId | undefined
 
-  constructor(taking: Taking) {
-    this.#taking = taking
+  /** `onlarge` is the caller's, who may take none in parts. */
+  constructor(onlarge: OnLarge | undefined) {
+    this.#onlarge = onlarge
   }
 
-  /** Takes the result of `peer` in parts; for as long as the call unless it can begin again. */
+  /** Whether the result of `peer` is that of the call; if so, no other one is from now on. */
+  claim(peer: PeerId): boolean {
+    this.#by ??= peer
+    return this.#by === peer
+  }
+
+  /** Takes the result of `peer` in parts, for as long as the call. */
   takerOf(peer: PeerId, signal: AbortSignal): Pick<ReadOptions, 'onlarge' | 'takenUntil'> {
-    const { onlarge, takesAgain = false } = this.#taking
-    if (onlarge === undefined || takesAgain) return { onlarge }
+    const onlarge = this.#onlarge
+    if (onlarge === undefined) return {}
     const once: OnLarge = (result) => {
-      if (this.#by !== undefined) throw McpError.PIPE_ENDED({ wanted: 'take a second result' })
-      this.#by = peer
+      if (this.isBegun) throw McpError.PIPE_ENDED({ wanted: 'take a second result' })
+      this.claim(peer)
       return onlarge(result)
     }
     return { onlarge: once, takenUntil: signal }
+  }
+
+  /** Whether there is a result of the call, at least the first part of it. */
+  get isBegun(): boolean {
+    return this.#by !== undefined
   }
 
   /** Whether that of `peer` was handed on, as far as it came. */
@@ -41,6 +47,6 @@ export class HandedOn {
 
   /** Whether the result of `peer` would be a second one. */
   isByAnother(peer: PeerId): boolean {
-    return this.#by !== undefined && this.#by !== peer
+    return this.isBegun && !this.isBy(peer)
   }
 }

@@ -13,7 +13,7 @@ import {
   viewOf,
   withMissing,
 } from './explain.ts'
-import { HandedOn, type Taking } from './handed-on.ts'
+import { HandedOn } from './handed-on.ts'
 import { hedgeDelayMs, hedged, inTurn } from './hedge.ts'
 import type { HeldTools } from './held-tools.ts'
 import type { McpMetrics } from './metrics.ts'
@@ -47,7 +47,7 @@ export interface RouteDeps extends ViewDeps {
 export type RouteConfig = Pick<McpConfig, 'attemptsMax' | 'attemptTimeoutMs'>
 
 /** What the caller wants, once: the tool's name, the arguments, and until when. */
-export interface Wanted extends SessionCallOptions, Taking {
+export interface Wanted extends SessionCallOptions {
   readonly tool: string
   readonly args: ToolArgs
   /** Aborts when the caller gives up or the call's whole time is over. */
@@ -88,7 +88,7 @@ export class Route {
     this.#wanted = wanted
     this.#beganMs = deps.clock.now()
     this.#key = wanted.key
-    this.#handedOn = new HandedOn(wanted)
+    this.#handedOn = new HandedOn(wanted.onlarge)
   }
 
   get attempts(): readonly Attempt[] {
@@ -118,11 +118,9 @@ export class Route {
     const { signal, hedge } = this.#wanted
     const tries = ranked.map((offer, i) => async (until: AbortSignal) => {
       const { peer } = offer
-      const isSecond = () => this.#handedOn.isByAnother(peer)
-      const result = isSecond()
-        ? undefined
-        : await this.#attempt(offer, until, i + 1 < ranked.length)
-      return result === undefined || isSecond() ? undefined : { ...result, peer }
+      if (this.#handedOn.isBegun) return undefined
+      const result = await this.#attempt(offer, until, i + 1 < ranked.length)
+      return result === undefined || !this.#handedOn.claim(peer) ? undefined : { ...result, peer }
     })
     // Two peers at once may both run the tool, which only the tool can allow.
     const result =
@@ -179,7 +177,10 @@ export class Route {
       this.#note(offer, startedMs, codeOf(error))
       const verdict = this.#verdictOn(error, offer)
       metrics.attempts.add(1, { outcome: verdict })
-      if (verdict === 'final') throw error
+      if (verdict === 'final') {
+        this.#handedOn.claim(peer)
+        throw error
+      }
       scores.failed(peer)
       this.#wanted.onfailure()
       log.warn('tool call failed', { tool, peer, error })
@@ -269,6 +270,8 @@ export class Route {
     const { args, grants, dueMs } = this.#wanted
     const isSelf = peer === host.self
     if (relayed === undefined || isSelf || until.aborted || !isUnreachable(cause)) throw cause
+    // It was answered, as far as that came.
+    if (this.#handedOn.isBegun || hasCode(cause, 'MCP_RESULT_TIMEOUT')) throw cause
     const leftMs = Math.max(1, dueMs - clock.now())
     const shortMs = Math.min(leftMs, this.#config.attemptTimeoutMs)
     const timeoutMs = hasNext && idempotent ? shortMs : leftMs

@@ -17,7 +17,6 @@ import type { McpConfig } from './config.ts'
 import type { Directory } from './directory.ts'
 import { McpError } from './errors.ts'
 import { explainedError, foundIn } from './explain.ts'
-import type { Taking } from './handed-on.ts'
 import type { HeldInvitations } from './invited.ts'
 import { readKey } from './protocol.ts'
 import { Route, type RouteDeps } from './route.ts'
@@ -35,7 +34,7 @@ export interface RouterDeps extends RouteDeps {
 
 export type RouterConfig = Pick<McpConfig, 'attemptsMax' | 'attemptTimeoutMs' | 'requestTimeoutMs'>
 
-export interface RouteOptions extends SessionCallOptions, Pick<Taking, 'takesAgain'> {
+export interface RouteOptions extends SessionCallOptions {
   /** Only this service. */
   readonly service?: string
   /** Only this peer; with `service` too, it is asked whatever the directory knows of it. */
@@ -108,7 +107,6 @@ export class Router {
       dueMs: clock.now() + timeoutMs,
       onprogress: options.onprogress,
       onlarge: options.onlarge,
-      takesAgain: options.takesAgain,
       grants: options.grants,
       key,
       newKey: () => Buffer.from(this.#ids.bytes(KEY_BYTES)).toString('base64url'),
